@@ -1,0 +1,69 @@
+# Plain `make` lists what there is. Everything that is made lies in .venv and .cache; `make clean` removes both.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+# Temporary files stay in the checkout too, so that a test run leaves nothing behind elsewhere.
+export TMPDIR := $(CURDIR)/.cache/tmp
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+LOCKED := $(PIP) --require-hashes --only-binary :all:
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help demo test test-deps lint type fmt bench torture lock clean setup
+
+help: ## list the targets, a sentence each
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: $(VENV)/runtime.stamp ## set up what is needed and show the main job at work on a simulated fleet
+	@$(BIN)/flopwatch demo
+
+test: setup lint type ## set up what is needed, then lint, check types and run all tests
+	@$(BIN)/python -m pytest --cov=monitor.core --cov-report=term-missing --cov-fail-under=100
+
+test-deps: ## install the servers that tests need, as Debian packages
+	@echo "No test needs a server today: nothing to install."
+
+lint: setup ## check style and formatting
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+type: setup ## check the package's types
+	@$(BIN)/mypy --strict monitor
+
+fmt: setup ## put the code into shape
+	@$(BIN)/ruff check --fix --exit-zero .
+	@$(BIN)/ruff format .
+
+bench: setup ## measure speed and memory against plain loops
+	@$(BIN)/python bench/replay.py
+
+torture: setup ## run the tests that take minutes: random crashes and large stores
+	@$(BIN)/python -m pytest -m torture
+
+lock: ## write requirements*.txt again from pyproject.toml (minutes; needs the package index and CPython 3.11)
+	@mkdir -p $(TMPDIR)
+	@$(PYTHON) .ci/lock.py
+
+clean: ## remove everything that these targets made
+	@rm -rf .venv .cache .hypothesis build dist
+
+setup: $(VENV)/dev.stamp ## make the virtual environment for development
+
+$(VENV)/runtime.stamp: requirements.txt requirements-build.txt pyproject.toml
+	@mkdir -p $(TMPDIR)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Flopwatch needs Python 3.11 or newer as $(PYTHON): install it, or name another with make PYTHON=python3.12." >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "$(PYTHON) cannot make virtual environments: install that part of it (Debian: apt-get install python3-venv)." >&2; \
+	  exit 1; }
+	@echo "Setting up .venv, once, for up to a few minutes ..."
+	@$(PYTHON) -m venv $(VENV)
+	@$(LOCKED) --requirement requirements.txt --requirement requirements-build.txt
+	@$(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/dev.stamp: $(VENV)/runtime.stamp requirements-dev.txt
+	@echo "Adding what the tests need ..."
+	@$(LOCKED) --requirement requirements-dev.txt
+	@touch $@

@@ -1,0 +1,31 @@
+"""Everything that can go wrong for a reason a person can mend: one leaf a reason, each with one clear sentence."""
+
+from __future__ import annotations
+
+
+class MonitorError(Exception):
+    """The root of our errors: its text is a sentence that says what to do; people see it without a traceback."""
+
+
+class ReferenceProblem(MonitorError):
+    """A file of the configuration folder is missing, cannot be read, or contradicts itself or another one."""
+
+
+class SettingsProblem(MonitorError):
+    """A setting is unknown, of the wrong type or out of range, or the settings file cannot be read."""
+
+
+class LimitReached(MonitorError):
+    """Too many records of a partition are unreadable; reading stops until a person decides to go past them."""
+
+
+class StoreProblem(MonitorError):
+    """The store cannot be opened, read or written; what was committed before stands."""
+
+
+class Overtaken(MonitorError):
+    """Another process has committed to the same store or partition since; nothing of this commit was written."""
+
+
+class FlagProblem(MonitorError):
+    """There is no such flag, or what was asked of it is not possible in its state."""
