@@ -1,0 +1,131 @@
+"""Reading the files of the configuration folder: CSV rows and YAML documents, checked, with problems as sentences."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+from collections.abc import Hashable, Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from monitor.core.model import DAY_MS
+from monitor.errors import ReferenceProblem
+
+EPOCH = date(1970, 1, 1).toordinal()
+VALUE_CHARACTERS_MAX = 60
+
+Content = TypeVar("Content", bound=BaseModel)
+
+
+def milliseconds(day: date) -> int:
+    """The start of a day, UTC, in milliseconds since 1970."""
+    return (day.toordinal() - EPOCH) * DAY_MS
+
+
+def digest_of(content: object) -> str:
+    """SHA-256 of canonical JSON: sorted keys, no blanks."""
+    canonical = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
+
+
+def label(path: Path) -> str:
+    """A file as people find it: its folder and name."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def read_text(path: Path) -> str:
+    """The text of a file of the configuration folder. ReferenceProblem: it is not there or no UTF-8 text."""
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise ReferenceProblem(f"{label(path)} is no UTF-8 text; save it as UTF-8.") from None
+    except OSError as error:
+        reason = (error.strerror or "it cannot be read").lower()
+        raise ReferenceProblem(
+            f"{path} cannot be read ({reason}); put the file there or name another folder."
+        ) from None
+
+
+def read_document(path: Path, content: type[Content]) -> Content:
+    """A YAML document. ReferenceProblem: with the first thing in it that is not as it must be."""
+    try:
+        document = yaml.load(read_text(path), Loader=_UniqueKeys)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f", line {mark.line + 1}" if mark is not None else ""
+        what = getattr(error, "problem", None) or "it cannot be parsed"
+        raise ReferenceProblem(f"{label(path)}{where} is no valid YAML: {what}; correct it there.") from None
+    try:
+        return content.model_validate(document)
+    except ValidationError as error:
+        raise ReferenceProblem(f"{label(path)}: {next(_sentences(error))}") from None
+
+
+def read_table(path: Path, row: type[Content]) -> tuple[dict[int, Content], list[str]]:
+    """The rows of a CSV file by line number, and a sentence for each row that is not as it must be.
+
+    A blank field counts as left out. ReferenceProblem: the file or its header is not as it must be.
+    """
+    lines = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)
+    rows: dict[int, Content] = {}
+    problems: list[str] = []
+    try:
+        header = next(lines, [])
+        _check_header(path, header, row)
+        for fields in lines:
+            if not fields:
+                continue
+            where = f"{label(path)}, line {lines.line_num}"
+            if len(fields) != len(header):
+                problems.append(
+                    f"{where} has {len(fields)} fields where {len(header)} are due; quote commas in fields."
+                )
+                continue
+            named = {name: value.strip() for name, value in zip(header, fields, strict=True) if value.strip()}
+            try:
+                rows[lines.line_num] = row.model_validate(named)
+            except ValidationError as error:
+                problems.extend(f"{where}, {sentence}" for sentence in _sentences(error))
+    except csv.Error as error:
+        raise ReferenceProblem(f"{label(path)}, line {lines.line_num} is no valid CSV ({error}); correct it.") from None
+    return rows, problems
+
+
+def _check_header(path: Path, header: list[str], row: type[BaseModel]) -> None:
+    expected = [field.alias or name for name, field in row.model_fields.items()]
+    if header != expected:
+        raise ReferenceProblem(
+            f"{label(path)} must begin with the header {','.join(expected)}; correct its first line."
+        )
+
+
+def _sentences(error: ValidationError) -> Iterator[str]:
+    for problem in error.errors(include_url=False):
+        where = ".".join(str(part) for part in problem["loc"]) or "the document"
+        message = problem["msg"].removeprefix("Value error, ").rstrip(".")
+        message = message[:1].lower() + message[1:]
+        value = repr(problem["input"])
+        value = value if len(value) <= VALUE_CHARACTERS_MAX else value[: VALUE_CHARACTERS_MAX - 1] + "…"
+        found = "" if problem["type"] == "missing" else f", not {value}"
+        yield f"{where}: {message}{found}; correct it there."
+
+
+class _UniqueKeys(yaml.SafeLoader):
+    """YAML in which a key that stands twice is an error: the first value would silently be lost."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        """A mapping, once its keys are known to differ."""
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key.value!r} stands twice", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)

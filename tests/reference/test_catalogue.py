@@ -1,0 +1,429 @@
+"""The catalogue that ships, against its references, and every contradiction that its check must find."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from collections.abc import Callable
+from decimal import ROUND_HALF_UP, Decimal
+from pathlib import Path
+
+import pytest
+
+from monitor.core.catalogue import TERAFLOP
+from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.errors import ReferenceProblem
+from monitor.reference.catalogue import check_catalogue, load_catalogue
+from monitor.reference.root import config_root
+
+CATALOGUE = load_catalogue(config_root())
+REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "reference"
+MID_2026 = 1_782_864_000_000  # 2026-07-01
+needs_reference = pytest.mark.skipif(not REFERENCE.is_dir(), reason="shared/data/reference is not beside the checkout")
+
+Mutation = Callable[[Path], None]
+
+
+def reference_rows(name: str) -> list[dict[str, str]]:
+    """The rows of a reference table."""
+    with (REFERENCE / name).open(newline="", encoding="utf-8") as lines:
+        return list(csv.DictReader(lines))
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A copy of the configuration folder, to damage."""
+    shutil.copytree(config_root() / "catalogue", tmp_path / "catalogue")
+    return tmp_path
+
+
+def test_what_ships_has_no_contradiction() -> None:
+    """The shipped catalogue is clean."""
+    assert [] == check_catalogue(config_root())
+
+
+# Against the references
+
+
+@needs_reference
+def test_every_reference_accelerator_is_there_with_its_rate() -> None:
+    """Each reference row resolves to a row of its own name, vendor, TPP and 16-bit rate, where it states one."""
+    for row in reference_rows("accelerators.csv"):
+        hardware = CATALOGUE.resolve(row["accelerator"], ACCELERATOR, MID_2026)
+        assert row["accelerator"] == hardware.name
+        if row["bf16_fp16_dense_tflops"]:
+            assert int(Decimal(row["bf16_fp16_dense_tflops"]) * TERAFLOP) == hardware.chip.rate_high
+            assert Decimal(row["tpp_computed"]) == pytest.approx(hardware.chip.tpp, rel=Decimal("0.005"))
+            assert row["vendor"] == hardware.chip.vendor
+
+
+@needs_reference
+def test_every_accelerator_of_published_runs_resolves_to_the_peak_used_there() -> None:
+    """Names of papers resolve, and their central rate is the dense 16-bit peak that the run was measured against."""
+    for row in reference_rows("training_runs.csv"):
+        hardware = CATALOGUE.resolve(row["accelerator"], ACCELERATOR, MID_2026)
+        assert hardware.known, row["accelerator"]
+        if row["precision"] != "fp8 mixed":  # measured against the FP8 peak
+            expected = Decimal(row["peak_dense_tflops_used"])
+            assert expected == pytest.approx(Decimal(hardware.chip.rate_central) / TERAFLOP, rel=Decimal("0.002"))
+
+
+@needs_reference
+def test_every_reference_instance_type_has_its_accelerators() -> None:
+    """Each instance type resolves to what its accelerator's name resolves to, in thousandths of an accelerator."""
+    for row in reference_rows("instances.csv"):
+        hardware = CATALOGUE.resolve(row["instance_type"], INSTANCE, MID_2026)
+        chip = CATALOGUE.resolve(row["accelerator_model"], ACCELERATOR, MID_2026).chip
+        expected = (Decimal(row["accelerator_count"]) * 1_000).quantize(Decimal(1), ROUND_HALF_UP)
+        assert expected == hardware.per_unit, row["instance_type"]
+        assert chip.rate_low <= hardware.chip.rate_central <= chip.rate_high, row["instance_type"]
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        # GPU feature discovery node labels and DCGM model names
+        ("NVIDIA-A100-SXM4-80GB", "A100 SXM4 80GB"),
+        ("NVIDIA A100-SXM4-40GB", "A100 SXM4 40GB"),
+        ("NVIDIA A100 80GB PCIe", "A100 PCIe 80GB"),
+        ("NVIDIA-H100-80GB-HBM3", "H100 SXM5 80GB"),
+        ("NVIDIA H100 PCIe", "H100 PCIe 80GB"),
+        ("NVIDIA-H200", "H200"),
+        ("NVIDIA-H200-SXM5-141GB", "H200 SXM 141GB"),
+        ("NVIDIA-GB200", "GB200 (per GPU)"),
+        ("NVIDIA B200", "B200 (HGX)"),
+        ("NVIDIA-L40S", "L40S"),
+        ("Tesla T4", "T4"),
+        ("Tesla V100-SXM2-16GB", "V100 SXM2 16GB"),
+        ("AMD Instinct MI300X OAM", "Instinct MI300X"),
+        # Slurm
+        ("h100", "H100"),
+        ("nvidia_h100_80gb_hbm3", "H100 SXM5 80GB"),
+        ("a100", "A100"),
+        ("gh200", "GH200"),
+        ("mi250x", "Instinct MI250X"),
+        # GCP and GKE
+        ("nvidia-tesla-v100", "V100"),
+        ("nvidia-h100-80gb", "H100 80GB"),
+        ("nvidia-h100-mega-80gb", "H100 SXM5 80GB"),
+        ("nvidia-a100-80gb", "A100 80GB"),
+        ("tpu-v5-lite-podslice", "TPU v5e"),
+        ("tpu-v6e-slice", "TPU v6e (Trillium)"),
+        # Papers
+        ("NVIDIA A100 (memory size not stated)", "A100"),
+        ("Cerebras CS-2 (WSE-2)", "WSE-2 (CS-2 system)"),
+        ("Ascend 910B", "Ascend 910B"),
+        ("Trillium", "TPU v6e (Trillium)"),
+    ],
+)
+def test_names_of_the_field_resolve(name: str, expected: str) -> None:
+    """What clouds, schedulers, monitoring and papers call a chip leads to one row or family."""
+    assert expected == CATALOGUE.resolve(name, ACCELERATOR, MID_2026).name
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "accelerator", "per_unit"),
+    [
+        ("p5.48xlarge", INSTANCE, "H100 SXM5 80GB", 8_000),
+        ("standard_nd96isr_h100_v5", INSTANCE, "H100 SXM5 80GB", 8_000),
+        ("a2-ultragpu-8g", INSTANCE, "A100 SXM4 80GB", 8_000),
+        ("g6f.xlarge", INSTANCE, "L4", 125),
+        ("Standard_NV6ads_A10_v5", INSTANCE, "A10", 167),
+        ("v4-512", INSTANCE, "TPU v4", 256_000),
+        ("v5p-4096", INSTANCE, "TPU v5p", 2_048_000),
+        ("v3-256", INSTANCE, "TPU v3", 128_000),
+        ("v2-8", INSTANCE, "TPU v2", 4_000),
+        ("v5litepod-16", INSTANCE, "TPU v5e", 16_000),
+        ("v5e-16", INSTANCE, "TPU v5e", 16_000),
+        ("v6e-256", INSTANCE, "TPU v6e (Trillium)", 256_000),
+        ("tpu7x-8", INSTANCE, "TPU v7 / 7x (Ironwood)", 4_000),
+        ("GB200 superchip", INSTANCE, "GB200 (per GPU)", 2_000),
+        ("GB200 superchip", ACCELERATOR, "GB200 (per GPU)", 2_000),
+        ("GB200 NVL72", INSTANCE, "GB200 (per GPU)", 72_000),
+        ("GB200 NVL72", ACCELERATOR, "GB200 (per GPU)", 1_000),
+        ("GH200", INSTANCE, "GH200", 1_000),
+        ("MI250X GCD", ACCELERATOR, "Instinct MI250X", 500),
+    ],
+)
+def test_slices_count_cores_and_superchips_two(name: str, unit: str, accelerator: str, per_unit: int) -> None:
+    """One unit of a name is as many accelerators as its maker means by it."""
+    hardware = CATALOGUE.resolve(name, unit, MID_2026)
+    assert (accelerator, per_unit) == (hardware.name, hardware.per_unit)
+
+
+@pytest.mark.parametrize(
+    ("name", "low", "central", "high", "ceiling"),
+    [
+        ("A100", 312, 312, 312, 312),
+        ("H100", 756, 989, 989, 1_978),
+        ("Ascend 910B", 280, 376, 400, 400),
+        ("RTX 4090", 165, 165, 330, 660),
+        ("TPU v6e", 918, 918, 918, 918),
+        ("B200", 2_250, 2_250, 2_250, 9_000),
+    ],
+)
+def test_rates_span_what_a_name_leaves_open(name: str, low: int, central: int, high: int, ceiling: int) -> None:
+    """Families span their members, GeForce its accumulation, and the ceiling takes the fastest training format."""
+    chip = CATALOGUE.resolve(name, ACCELERATOR, MID_2026).chip
+    rates = (chip.rate_low, chip.rate_central, chip.rate_high, chip.rate_ceiling)
+    assert (low, central, high, ceiling) == tuple(rate // TERAFLOP for rate in rates)
+
+
+@pytest.mark.parametrize(
+    ("name", "clock_mhz"), [("H100 SXM", 1_830), ("A100", 1_410), ("B200", 1_965), ("H100", None), ("MI300X", None)]
+)
+def test_clocks_of_the_stated_peak(name: str, clock_mhz: int | None) -> None:
+    """Telemetry is scaled by the clock of the stated peak, where one is known and the members agree."""
+    expected = None if clock_mhz is None else clock_mhz * 1_000
+    assert expected == CATALOGUE.resolve(name, ACCELERATOR, MID_2026).chip.clock_khz
+
+
+def test_fp8_is_marked_where_it_is_faster() -> None:
+    """The FP8 factor belongs to chips that gain from it: not to those whose FP8 rate is their 16-bit rate."""
+    names = ("H100", "B200", "A100", "TPU v6e", "Gaudi 3")
+    expected = [True, True, False, False, False]
+    assert expected == [CATALOGUE.resolve(name, ACCELERATOR, MID_2026).chip.fp8 for name in names]
+
+
+# Contradictions
+
+
+def edit(table: str, key: str, **changes: str) -> Mutation:
+    """Change fields of the row whose first or second field is `key`."""
+
+    def mutate(root: Path) -> None:
+        path = root / "catalogue" / f"{table}.csv"
+        with path.open(newline="", encoding="utf-8") as lines:
+            rows = list(csv.DictReader(lines))
+        found = [row for row in rows if key in list(row.values())[:2]]
+        assert len(found) == 1
+        found[0].update(changes)
+        write(path, rows)
+
+    return mutate
+
+
+def write(path: Path, rows: list[dict[str, str]]) -> None:
+    """Write the rows of a table back."""
+    with path.open("w", newline="", encoding="utf-8") as lines:
+        writer = csv.DictWriter(lines, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def append(table: str, line: str) -> Mutation:
+    """Add a line at the end of a table."""
+
+    def mutate(root: Path) -> None:
+        with (root / "catalogue" / f"{table}.csv").open("a", encoding="utf-8") as lines:
+            lines.write(line + "\n")
+
+    return mutate
+
+
+def replace(name: str, old: str, new: str) -> Mutation:
+    """Replace text in a file."""
+
+    def mutate(root: Path) -> None:
+        path = root / "catalogue" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+    return mutate
+
+
+def overwrite(name: str, content: bytes) -> Mutation:
+    """Write other bytes into a file."""
+
+    def mutate(root: Path) -> None:
+        (root / "catalogue" / name).write_bytes(content)
+
+    return mutate
+
+
+CONTRADICTIONS: list[tuple[Mutation, str]] = [
+    (
+        edit("accelerators", "A100 SXM4 80GB", bf16_fp16_dense_tflops="624", tpp="9984", performance_density="12.09"),
+        "(A100 SXM4 80GB): the 16-bit rate 624 is the vendor's sparse figure (624); write the dense rate.",
+    ),
+    (  # everything doubled alike: no ratio tells, but the vendor's figure does
+        edit(
+            "accelerators",
+            "H100 SXM5 80GB",
+            bf16_fp16_dense_tflops="1978.9",
+            fp8_dense_tflops="3957.8",
+            int8_dense_tops="3957.8",
+            tpp="31662.4",
+            performance_density="38.9",
+        ),
+        "(H100 SXM5 80GB): the 16-bit rate 1978.9 is the vendor's sparse figure (1978.8); write the dense rate.",
+    ),
+    (
+        edit("accelerators", "H100 SXM5 80GB", fp8_dense_tflops="3957.8", tpp="31662.4", performance_density="38.9"),
+        "(H100 SXM5 80GB): the 8-bit rate 3957.8 is 4.00 times the 16-bit rate 989.4 where 2 is expected: "
+        "the 8-bit rate looks sparse; write the dense rate, or state eight_bit_ratio.",
+    ),
+    (
+        edit("accelerators", "TPU v5p", bf16_fp16_dense_tflops="918", tpp="14688"),
+        "(TPU v5p): the 8-bit rate 918 is 1.00 times the 16-bit rate 918 where 2 is expected: "
+        "the 16-bit rate looks doubled or sparse; write the dense rate, or state eight_bit_ratio.",
+    ),
+    (
+        edit("accelerators", "TPU v5p", int8_dense_tops="1100", tpp="8800"),
+        "(TPU v5p): the 8-bit rate 1100 is 2.40 times the 16-bit rate 459 where 2 is expected; "
+        "correct a rate, or state eight_bit_ratio.",
+    ),
+    (
+        edit("accelerators", "TPU v3", bf16_fp16_dense_tflops="246"),
+        "(TPU v3): the TPP 1968 does not follow from the rates, which give 3936; correct one.",
+    ),
+    (
+        edit("accelerators", "TPU v4", tpp="4300"),
+        "(TPU v4): the TPP 4300 does not follow from the rates, which give 4400; correct one.",
+    ),
+    (
+        edit("accelerators", "T4", performance_density="2.91"),
+        "(T4): the performance density 2.91 does not follow from TPP over die area, which gives 1.91; "
+        "correct one of them.",
+    ),
+    (
+        edit("accelerators", "TPU v4", performance_density="2.91"),
+        "(TPU v4): a performance density of 2.91 needs a die area; state it or leave the density out.",
+    ),
+    (
+        edit("accelerators", "RTX 4090", bf16_fp16_slower_tflops=""),
+        "(RTX 4090): a consumer GPU halves its 16-bit rate (330.3) with 32-bit accumulation; "
+        "write that half in bf16_fp16_slower_tflops.",
+    ),
+    (
+        edit("accelerators", "Instinct MI100", bf16_fp16_slower_tflops="184.6"),
+        "(Instinct MI100): the slower 16-bit rate 184.6 is not below the 16-bit rate 184.6; leave it out.",
+    ),
+    (
+        edit("accelerators", "TPU v2", accelerator="TPU-V3"),
+        "the name 'TPU v3' is used already at catalogue/accelerators.csv, line",
+    ),
+    (edit("accelerators", "Bow IPU", accelerator="+++"), "the name '+++' has no letter or digit; rename it."),
+    (
+        append("aliases", "NVIDIA H20,H20 96GB,1000,papers,memory"),
+        "the name 'NVIDIA H20' is used already at catalogue/aliases.csv, line",
+    ),
+    (
+        append("aliases", "nvidia-l4,L4,1000,papers,memory"),
+        "the name 'nvidia-l4' is used already at catalogue/accelerators.csv, line",
+    ),
+    (
+        append("aliases", "Warp 9,Warp Drive,1000,papers,memory"),
+        "'Warp 9' stands for 'Warp Drive', which is neither an accelerator nor a family; correct the name.",
+    ),
+    (
+        edit("instances", "p5.48xlarge", accelerator="H1000"),
+        "(AWS p5.48xlarge): the accelerator 'H1000' is unknown; add it to accelerators.csv or aliases.csv.",
+    ),
+    (
+        append("instances", "AWS,P5-48XLARGE,H100 SXM5 80GB,8000,,,memory,memory,"),
+        "(AWS P5-48XLARGE): the instance type stands already on line",
+    ),
+    (
+        append("instances", "Other,p5.48xlarge,H100 SXM5 80GB,4000,,,memory,memory,"),
+        "(Other p5.48xlarge): AWS means other hardware by this name on line",
+    ),
+    (
+        edit("instances", "v5p-4096", accelerator_thousandths="4096000"),
+        "(v5p-4096): 4096000 thousandths of TPU v5p, but slices.csv makes it 2048000 of TPU v5p; correct one of them.",
+    ),
+    (
+        edit("families", "H100", members="H100 SXM5 80GB|H100 Turbo"),
+        "(H100): the member 'H100 Turbo' is not in accelerators.csv; add it there or correct the name.",
+    ),
+    (
+        edit("families", "H100", members="H100 PCIe 80GB|H100 NVL 94GB"),
+        "(H100): the default 'H100 SXM5 80GB' is no member; make it one or take another.",
+    ),
+    (
+        edit("families", "H100", members="H100 SXM5 80GB|Hanguang 800"),
+        "(H100): the member 'Hanguang 800' has no 16-bit rate, so it cannot bound a family; state it.",
+    ),
+    (append("slices", "v4,TPU v4,1,memory,memory,"), "(v4): the prefix stands twice; remove one of them."),
+    (
+        append("slices", "v9,TPU v9,1,memory,memory,"),
+        "(v9): the accelerator 'TPU v9' is not in accelerators.csv; correct the name.",
+    ),
+    (
+        overwrite(
+            "catalogue.yaml",
+            b"version: '1'\ndata_centre_classes: [abacus]\nunknown_instance_accelerators: 8\n",
+        ),
+        "no accelerator with a 16-bit rate is of a data_centre_classes class; name one.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mutate", "sentence"), CONTRADICTIONS, ids=[sentence for _, sentence in CONTRADICTIONS])
+def test_a_contradiction_is_found(root: Path, mutate: Mutation, sentence: str) -> None:
+    """Each damage is told in one sentence that names file and line; loading refuses it too."""
+    mutate(root)
+    sentences = check_catalogue(root)
+    assert 1 == sum(sentence in told for told in sentences), sentences
+    assert all(told.startswith("catalogue/") and told.endswith(".") and "\n" not in told for told in sentences)
+    with pytest.raises(ReferenceProblem, match="catalogue/"):
+        load_catalogue(root)
+
+
+def test_the_same_type_from_two_providers_may_mean_the_same(root: Path) -> None:
+    """Two providers that mean the same hardware by one name do not contradict each other."""
+    append("instances", "Other,p5.48xlarge,NVIDIA H100 SXM 80GB,8000,,,memory,memory,")(root)
+    assert [] == check_catalogue(root)
+
+
+def test_loading_names_the_first_problem_and_counts_the_rest(root: Path) -> None:
+    """Several problems: the first in full, and where to see the others."""
+    edit("accelerators", "A100 SXM4 80GB", bf16_fp16_dense_tflops="624")(root)
+    with pytest.raises(ReferenceProblem, match=r"\(3 more: see `flopwatch check`\.\)$"):
+        load_catalogue(root)
+
+
+UNREADABLE: list[tuple[Mutation, str]] = [
+    (edit("accelerators", "T4", tdp_w="seventy"), "line 8, tdp_w: input should be a valid decimal, not 'seventy';"),
+    (edit("accelerators", "T4", tdp_w="-70"), "line 8, tdp_w: input should be greater than 0, not '-70';"),
+    (edit("accelerators", "T4", tdp_w="NaN"), "line 8, tdp_w: "),
+    (edit("accelerators", "T4", release_date="2018-13-01"), "line 8, release_date: month must be in 1..12"),
+    (edit("accelerators", "T4", confidence="certain"), "line 8, confidence: "),
+    (edit("accelerators", "T4", generation="Turing!"), "line 8, generation: "),
+    (edit("accelerators", "T4", vendor=""), "line 8, vendor: field required; correct it there."),
+    (edit("instances", "p5.48xlarge", accelerator_thousandths="8.5"), "accelerator_thousandths: "),
+    (edit("aliases", "K80 card", accelerator_thousandths="0"), "accelerator_thousandths: "),
+    (append("slices", "v9,TPU v4"), "line 11 has 2 fields where 6 are due; quote commas in fields."),
+    (append("slices", '"v9'), "is no valid CSV"),
+    (replace("families.csv", "family,", "fam,"), "catalogue/families.csv must begin with the header family,default,"),
+    (replace("catalogue.yaml", "version:", "version: ["), "catalogue/catalogue.yaml, line"),
+    (replace("catalogue.yaml", "version:", "edition:"), "catalogue/catalogue.yaml: version: field required"),
+    (replace("catalogue.yaml", "version:", "version: '1'\nversion:"), "the key 'version' stands twice"),
+    (lambda root: (root / "catalogue" / "aliases.csv").unlink(), "aliases.csv cannot be read (no such file or direct"),
+    (
+        overwrite("aliases.csv", b"alias\xff"),
+        "catalogue/aliases.csv is no UTF-8 text; save it as UTF-8.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("mutate", "sentence"), UNREADABLE, ids=[sentence for _, sentence in UNREADABLE])
+def test_a_damaged_file_is_told_in_a_sentence(root: Path, mutate: Mutation, sentence: str) -> None:
+    """What cannot be read is named by file, line and field, alone, since what follows from it would mislead."""
+    mutate(root)
+    sentences = check_catalogue(root)
+    assert 1 == len(sentences), sentences
+    assert sentence in sentences[0]
+    with pytest.raises(ReferenceProblem):
+        load_catalogue(root)
+
+
+def test_the_digest_follows_the_content_alone(root: Path) -> None:
+    """The order of rows and blank lines change nothing; a field does."""
+    path = root / "catalogue" / "aliases.csv"
+    header, *lines = path.read_text(encoding="utf-8").splitlines()
+    path.write_text("\n".join([header, "", *reversed(lines), ""]), encoding="utf-8")
+    assert CATALOGUE.digest == load_catalogue(root).digest
+    edit("aliases", "K80 card", used_by="hearsay")(root)
+    assert CATALOGUE.digest != load_catalogue(root).digest
