@@ -29,3 +29,11 @@ class Overtaken(MonitorError):
 
 class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
+
+
+class UnreadableFact(MonitorError):
+    """A fact that was accepted and stored is no canonical event for this version of the program."""
+
+
+class SourceProblem(MonitorError):
+    """A place that records come from cannot be opened or read on; what was read before it counts."""

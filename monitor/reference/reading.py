@@ -19,6 +19,8 @@ from monitor.errors import ReferenceProblem
 
 EPOCH = date(1970, 1, 1).toordinal()
 VALUE_CHARACTERS_MAX = 60
+# What YAML's own constructors raise for a day or a number that does not exist; the parser, for lists in lists in lists.
+_NO_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
 
 Content = TypeVar("Content", bound=BaseModel)
 
@@ -61,6 +63,8 @@ def read_document(path: Path, content: type[Content]) -> Content:
         where = f", line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or "it cannot be parsed"
         raise ReferenceProblem(f"{label(path)}{where} is no valid YAML: {what}; correct it there.") from None
+    except RecursionError:
+        raise ReferenceProblem(f"{label(path)} nests lists or mappings too deeply; flatten it.") from None
     try:
         return content.model_validate(document)
     except ValidationError as error:
@@ -110,19 +114,46 @@ def _sentences(error: ValidationError) -> Iterator[str]:
         where = ".".join(str(part) for part in problem["loc"]) or "the document"
         message = problem["msg"].removeprefix("Value error, ").rstrip(".")
         message = message[:1].lower() + message[1:]
-        value = repr(problem["input"])
-        value = value if len(value) <= VALUE_CHARACTERS_MAX else value[: VALUE_CHARACTERS_MAX - 1] + "…"
-        found = "" if problem["type"] == "missing" else f", not {value}"
+        found = "" if problem["type"] == "missing" else f", not {_shown(problem['input'])}"
         yield f"{where}: {message}{found}; correct it there."
 
 
+def _shown(value: object) -> str:
+    """A value for a sentence, whatever its size."""
+    try:
+        text = repr(value)
+    except ValueError:  # an integer of thousands of digits
+        return "a number of thousands of digits"
+    return text if len(text) <= VALUE_CHARACTERS_MAX else text[: VALUE_CHARACTERS_MAX - 1] + "…"
+
+
 class _UniqueKeys(yaml.SafeLoader):
-    """YAML in which a key that stands twice is an error: the first value would silently be lost."""
+    """YAML in which a key that stands twice is an error: the first value would silently be lost.
+
+    Whatever is wrong with a value is an error with its place.
+    """
+
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """The value of a node."""
+        try:
+            return super().construct_object(node, deep)
+        except _NO_VALUE:
+            text = _shown(node.value) if isinstance(node, yaml.ScalarNode) else "this list or mapping"
+            raise yaml.constructor.ConstructorError(
+                None,
+                None,
+                f"{text} cannot be read as the value that it looks like (text needs quotes)",
+                node.start_mark,
+            ) from None
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
         """A mapping, once its keys are known to differ."""
         seen: set[str] = set()
-        for key, _ in node.value:
+        for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
+            if not isinstance(key, yaml.ScalarNode):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a list or mapping stands where a key is due", key.start_mark
+                )
             if key.value in seen:
                 raise yaml.constructor.ConstructorError(
                     None, None, f"the key {key.value!r} stands twice", key.start_mark

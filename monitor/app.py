@@ -1,0 +1,404 @@
+"""The one place that builds everything: settings and files in, working parts out."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import tempfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+from prometheus_client import CollectorRegistry
+
+from monitor.clock import SystemClock
+from monitor.core.book import Book, Moved
+from monitor.core.engine import Answer, Reference, answer, evaluate
+from monitor.core.estimate import Estimator
+from monitor.core.flags import Act, Change, Entry, Flag, act
+from monitor.core.limits import DeadLetterLimits
+from monitor.core.model import HOUR_MS, Rejected
+from monitor.errors import FlagProblem, SettingsProblem
+from monitor.intake.decode import Rules, decode_facts
+from monitor.log import build_log
+from monitor.metrics import Metrics
+from monitor.reference.catalogue import check_catalogue, load_catalogue
+from monitor.reference.countries import load_countries
+from monitor.reference.policies import check_policies, load_policies
+from monitor.reference.priors import load_priors
+from monitor.reference.root import config_root
+from monitor.run.apply import Archive, take_in
+from monitor.run.demo import Moment, Stage, play
+from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
+from monitor.run.replay import Pace, Tally, batches, evaluated, event_counts, read_all
+from monitor.run.verify import Verified, verify
+from monitor.run.worker import Ends, Worker
+from monitor.settings import Settings, load_settings
+from monitor.simulate.scenarios import simulate
+from monitor.source import Position
+from monitor.source.files import FileSource
+from monitor.store import commit as store_commit
+from monitor.store.commit import Commit, JournalEntry, Loaded, StoredPosition
+from monitor.store.memory import MemoryArchive
+from monitor.store.sql import SqlStore
+from monitor.web.health import HealthServer, Pages
+
+COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
+
+Progress = Callable[[int, int | None], None]  # bytes done, bytes in all if known
+
+
+class Replayed(NamedTuple):
+    """What a replay answers, what became of its records, and sentences about anything that needs saying."""
+
+    answer: Answer
+    events: dict[str, int]
+    remarks: list[str]
+
+
+def load_reference(root: Path) -> Reference:
+    """Catalogue, priors, country groups and policies of a configuration folder.
+
+    Raises:
+        ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
+    """
+    return Reference(Estimator(load_catalogue(root), load_priors(root)), load_countries(root), load_policies(root))
+
+
+def rules(settings: Settings) -> Rules:
+    """What a record must look like."""
+    return Rules(record_bytes_max=settings.record_bytes_max, sources=settings.allowed_sources)
+
+
+@contextmanager
+def opened_store(url: str, create: bool = True) -> Iterator[SqlStore]:
+    """The store at a URL, closed at the end."""
+    store = SqlStore.open(url, create=create)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def store_url(settings: Settings, state: Path | None) -> str:
+    """Where the books live: the file that the command names, else the store of the settings."""
+    return settings.store_url if state is None else f"sqlite:///{state}"
+
+
+def replay(
+    settings: Settings,
+    paths: Sequence[str],
+    state: Path | None,
+    as_of: int | None,
+    past_limit: str | None,
+    progress: Progress,
+) -> Replayed:
+    """Read event files and evaluate once, in memory or into the store at `state`.
+
+    Raises:
+        MonitorError: with one sentence that says what to do.
+    """
+    reference = load_reference(config_root())
+    if state is None:
+        return _replay_in_memory(settings, reference, paths, as_of, past_limit, progress)
+    with opened_store(f"sqlite:///{state}") as store:
+        return _replay_into(store, settings, reference, paths, as_of, past_limit, progress)
+
+
+def _limits(settings: Settings, past_limit: str | None) -> DeadLetterLimits:
+    return DeadLetterLimits(settings.dead_letters.limits, lifted=past_limit is not None)
+
+
+def _replay_in_memory(
+    settings: Settings,
+    reference: Reference,
+    paths: Sequence[str],
+    as_of: int | None,
+    past_limit: str | None,
+    progress: Progress,
+) -> Replayed:
+    source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
+    book, archive = Book(settings.lateness_ms), MemoryArchive()
+
+    def keep(moved: Moved, rejected: list[Rejected]) -> None:
+        archive.commit(moved)
+
+    tally = _read(source, book, archive, keep, settings, past_limit, progress)
+    answer = evaluated(book, archive.lines, _working_archive, reference, as_of)
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally))
+
+
+def _working_archive() -> tuple[Archive, Callable[[Moved], None]]:
+    """An archive for the length of one computation."""
+    archive = MemoryArchive()
+    return archive, archive.commit
+
+
+def _read(
+    source: FileSource,
+    book: Book,
+    archive: Archive,
+    keep: Callable[[Moved, list[Rejected]], None],
+    settings: Settings,
+    past_limit: str | None,
+    progress: Progress,
+) -> Tally:
+    try:
+        return read_all(
+            source,
+            book,
+            archive,
+            keep,
+            rules(settings),
+            _limits(settings, past_limit),
+            Pace(settings.batch_records_max, settings.commit_seconds, SystemClock()),
+            lambda: progress(source.bytes_done, source.bytes_total),
+        )
+    finally:
+        source.close()
+
+
+def _replay_into(
+    store: SqlStore,
+    settings: Settings,
+    reference: Reference,
+    paths: Sequence[str],
+    as_of: int | None,
+    past_limit: str | None,
+    progress: Progress,
+) -> Replayed:
+    loaded = store.load(decode_facts, settings.lateness_ms)
+    book, clock = loaded.book, SystemClock()
+    source = FileSource(paths, _resumed(loaded), record_bytes_max=settings.record_bytes_max)
+
+    def commit(moved: Moved, rejected: list[Rejected], changes: Sequence[Change], journal: list[JournalEntry]) -> None:
+        positions = [
+            store_commit.Position(topic, 0, position.next_offset, book.clock, position.check)
+            for topic, position in source.positions().items()
+        ]
+        store.commit(Commit(moved, book, positions, changes, rejected, journal, clock.now_ms()))
+
+    tally = _read(
+        source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
+    )
+    answer = evaluated(book, store.lines, _working_archive, reference, as_of)
+    changes = evaluate(book, reference, list(book.tenants), loaded.flags, book.clock)
+    journal = [JournalEntry("tick", {"as_of": book.clock})]
+    if past_limit is not None:
+        journal.append(JournalEntry("decision", {"past_limit": list(paths), "reason": past_limit}))
+    commit(book.drain(), [], changes, journal)
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally))
+
+
+def _resumed(loaded: Loaded) -> dict[str, Position]:
+    """Where the files that a store has read before go on."""
+    return {topic: Position(one.next_offset, one.check) for (topic, _), one in loaded.positions.items()}
+
+
+def _remarks(source: FileSource, tally: Tally) -> list[str]:
+    remarks = list(source.restarted)
+    if tally.rejected:
+        reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.rejected.items()))
+        remarks.append(f"{sum(tally.rejected.values()):,} records could not be read as events: {reasons}.")
+        remarks.extend(f"  {sentence}" for sentence in tally.samples)
+    if tally.unknown_fields:
+        names = ", ".join(sorted(tally.unknown_fields)[:10])
+        remarks.append(f"Fields that the contract does not know were kept and not used: {names}.")
+    return remarks
+
+
+# -- what the commands ask of a store ------------------------------------------------------------------------------
+
+
+def load(store: SqlStore, lateness_ms: int = HOUR_MS) -> Loaded:
+    """The books as the latest commit left them."""
+    return store.load(decode_facts, lateness_ms)
+
+
+@contextmanager
+def _existing(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
+    with opened_store(store_url(settings, state), create=False) as store:
+        yield store
+
+
+def stored_answer(settings: Settings, state: Path | None) -> Answer:
+    """What a store knows of every tenant, as of its latest fact."""
+    with _existing(settings, state) as store:
+        book = load(store).book
+        return answer(book, load_reference(config_root()), _latest(store, book))
+
+
+def _latest(store: SqlStore, book: Book) -> int:
+    """The instant that a store is read at: its last tick, or its latest fact."""
+    return max(book.clock, store.last_tick() or 0)
+
+
+def stored_flags(settings: Settings, state: Path | None) -> list[Flag]:
+    """All flags of a store."""
+    with _existing(settings, state) as store:
+        return store.flags()
+
+
+def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -> Flag:
+    """Close a flag: the decision goes into the journal, the flag and its history, in one transaction.
+
+    Raises:
+        MonitorError: there is no such flag, or it is closed already.
+    """
+    with _existing(settings, state) as store:
+        flag = next((flag for flag in store.flags() if flag.id == name), None)
+        if flag is None:
+            raise FlagProblem(f"There is no flag {name}; `flopwatch flags` lists them.")
+        now = SystemClock().now_ms()
+        try:
+            change = act(flag, Act.CLOSED, now, reason)
+        except ValueError as refused:
+            raise FlagProblem(f"{name}: {refused}") from None
+        store.decide(JournalEntry("decision", {"close": name, "reason": reason}), [change], now)
+        return change.flag
+
+
+def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
+    """Count everything again from the stored facts."""
+    with _existing(settings, state) as store:
+        loaded = load(store)
+        reference = load_reference(config_root())
+        return verify(loaded.book, loaded.flags, store.lines(), _working_archive, reference, store.last_tick(), as_of)
+
+
+def check(config: Path | None, root: Path | None) -> list[str]:
+    """Everything that contradicts itself in settings and reference files, a sentence each."""
+    load_settings(config)
+    folder = config_root() if root is None else root
+    problems = check_catalogue(folder)
+    if not problems:
+        problems.extend(check_policies(load_reference(folder).policies))
+    return problems
+
+
+def stored_positions(settings: Settings, state: Path | None) -> dict[tuple[str, int], StoredPosition]:
+    """How far each topic partition has been read."""
+    with _existing(settings, state) as store:
+        return store.positions()
+
+
+def accept_position(settings: Settings, state: Path | None, topic: str, reason: str) -> None:
+    """Record that a person wants to go past a stop."""
+    with _existing(settings, state) as store:
+        store.decide(JournalEntry("decision", {"accept": topic, "reason": reason}), [], SystemClock().now_ms())
+
+
+def explain(
+    settings: Settings, state: Path | None, what: str
+) -> TenantStory | AllocationStory | tuple[Flag, list[Entry]] | None:
+    """The story of a tenant, a flag or an event; None if the store knows nothing of that name."""
+    with _existing(settings, state) as store:
+        loaded = load(store)
+        book = loaded.book
+        if what in book.tenants:
+            return explain_tenant(book, load_reference(config_root()), what, _latest(store, book))
+        for flags in loaded.flags.values():
+            if what in flags:
+                return flags[what], store.flag_history(what)
+        return _explain_event(store, book, what)
+
+
+def _explain_event(store: SqlStore, book: Book, what: str) -> AllocationStory | None:
+    for line in store.lines():
+        if what.encode() in line:
+            fact = decode_facts([line])[0]
+            if fact.id == what and fact.subject and fact.tenant:
+                key = (fact.tenant, fact.subject)
+                head = book.head(key) or store.heads([key]).get(key, 0)
+                return explain_allocation(book, key, decode_facts(store.histories({key: head})[key]))
+    return None
+
+
+# -- the demo and the benchmarks -----------------------------------------------------------------------------------
+
+
+@contextmanager
+def demo_stage() -> Iterator[tuple[Stage, Path]]:
+    """An empty store in a folder of its own, which stays for whoever wants to look."""
+    path = Path(tempfile.mkdtemp(prefix="flopwatch-demo-")) / "demo.db"
+    clock = SystemClock()
+    tune_collector()
+    with opened_store(f"sqlite:///{path}") as store:
+        book = load(store).book
+
+        def keep(moved: Moved, changes: Sequence[Change]) -> None:
+            tick = [JournalEntry("tick", {"as_of": book.clock})]
+            store.commit(Commit(moved, book, [], changes, [], tick, clock.now_ms()))
+
+        yield Stage(book, store, load_reference(config_root()), keep), path
+
+
+def demo(stage: Stage, seed: int, days_a_second: float | None) -> Iterator[Moment]:
+    """Play the scenario `demo` on a stage."""
+    return play(simulate("demo", seed=seed).events(), stage, days_a_second, SystemClock())
+
+
+def demo_answer(stage: Stage) -> tuple[Answer, dict[str, int]]:
+    """What the stage knows at the end, as `replay` says it."""
+    book = stage.book
+    tally = Tally()
+    tally.read = book.counts.accepted + book.counts.duplicate
+    return answer(book, stage.reference, book.clock), event_counts(book, tally)
+
+
+def hold(store: SqlStore, lines: Iterable[bytes]) -> int:
+    """Take lines into a store, committing as a replay does; the number of open allocations that the book then holds."""
+    book = load(store).book
+    for batch in batches(lines):
+        facts = decode_facts(batch)
+        take_in(book, store, facts, [None] * len(facts))
+        store.commit(Commit(book.drain(), book, [], [], [], [], 0))
+    return sum(timeline.since is not None for tenant in book.tenants.values() for timeline in tenant.timelines.values())
+
+
+def tune_collector() -> None:
+    """Keep the garbage collector from walking live books: they have no cycles, and most of its time went there."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(COLLECT_AFTER, 50, 1_000)
+
+
+# -- the daemon ----------------------------------------------------------------------------------------------------
+
+
+def run_daemon(settings: Settings) -> None:
+    """Follow the files of the settings, keep the books, serve metrics and health, until SIGTERM or SIGINT.
+
+    Raises:
+        MonitorError: it cannot start, or had to stop; everything committed stands.
+    """
+    if not settings.files.paths:
+        raise SettingsProblem(
+            "The settings name no event files: set `files.paths` in the settings file, or FLOPWATCH_FILES__PATHS to a "
+            'JSON list such as ["/var/lib/flopwatch/events.jsonl"].'
+        )
+    reference, clock = load_reference(config_root()), SystemClock()
+    registry = CollectorRegistry()
+    metrics = Metrics(registry)
+    metrics.describe(settings.digest, reference)
+    with opened_store(settings.store_url) as store:
+        loaded = load(store, settings.lateness_ms)
+        source = FileSource(
+            settings.files.paths,
+            _resumed(loaded),
+            follow=settings.files.follow,
+            record_bytes_max=settings.record_bytes_max,
+        )
+        log = build_log(settings.log_level, clock)
+        worker = Worker(loaded, Ends(source, store, metrics, clock, log), reference, settings)
+        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
+        tune_collector()
+        server.start()
+        try:
+            worker.run()
+        finally:
+            server.close()
+            source.close()

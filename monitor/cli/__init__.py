@@ -1,0 +1,50 @@
+"""The commands: they print, they never compute. One module a group of commands."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from monitor.cli.check import check
+from monitor.cli.demo import demo
+from monitor.cli.explain import explain
+from monitor.cli.flags import flags
+from monitor.cli.positions import positions
+from monitor.cli.replay import replay
+from monitor.cli.run import run
+from monitor.cli.simulate import simulate
+from monitor.cli.tenants import tenants
+from monitor.cli.verify import verify
+from monitor.errors import MonitorError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="flopwatch")
+def flopwatch() -> None:
+    """What is being trained on your accelerators, by whom, and how sure that is."""
+
+
+for command in (check, demo, explain, flags, positions, replay, run, simulate, tenants, verify):
+    flopwatch.add_command(command)
+
+
+def main() -> None:
+    """Run one command. Exit 0: done; 1: the answer is bad news; 2: wrong usage or configuration."""
+    try:
+        flopwatch(standalone_mode=False)
+    except click.exceptions.Exit as leaving:
+        sys.exit(leaving.exit_code)
+    except click.ClickException as wrong:
+        wrong.show()
+        sys.exit(2)
+    except click.Abort:
+        click.echo("Stopped.", err=True)
+        sys.exit(130)
+    except MonitorError as problem:
+        click.echo(f"flopwatch: {problem}", err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

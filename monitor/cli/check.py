@@ -1,0 +1,33 @@
+"""`flopwatch check`: configuration, catalogue and policies, without starting anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.options import config_option, json_option
+
+
+@click.command()
+@click.option(
+    "--reference",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="A folder with catalogue, policies, priors and countries (default: the packaged one).",
+)
+@json_option
+@config_option
+@click.pass_context
+def check(context: click.Context, reference: Path | None, as_json: bool, config: Path | None) -> None:
+    """Look for contradictions in the settings, the catalogue and the policies; run the policies' examples."""
+    problems = app.check(config, reference)
+    if as_json:
+        show.document({"problems": problems})
+    elif problems:
+        for problem in problems:
+            click.echo(problem)
+    else:
+        click.echo("Settings, catalogue, priors, country groups and policies are sound.")
+    context.exit(1 if problems else 0)

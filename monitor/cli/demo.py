@@ -1,0 +1,86 @@
+"""`flopwatch demo`: a simulated fleet in one process, for whoever wants to see what this is."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.options import config_option, json_option
+from monitor.cli.replay import answer_document, answer_text
+from monitor.core.flags import Change
+from monitor.core.policy import Level
+from monitor.run.demo import Moment
+from monitor.settings import load_settings
+
+INTRODUCTION = """\
+flopwatch demo: a simulated cloud, {days} days in about {seconds:.0f} seconds.
+
+Thirty tenants share some ten thousand accelerators: small ones, inference services with a daily rhythm, batch jobs,
+large honest customers, a company headquartered in a country of concern that starts a large training run, and one run
+split over several accounts. Flopwatch sees what a control plane would tell it, keeps exact books of who held what,
+estimates the training compute of each tenant, and flags those that a reviewer should look at.
+Stop at any time with Ctrl-C.
+"""
+DAYS = 60
+DAYS_A_SECOND = 1.0
+
+
+@click.command()
+@click.option("--headless", is_flag=True, help="Run to the end without pauses, then print the answer.")
+@click.option("--seed", type=int, default=1, show_default=True, help="Another seed, another fleet.")
+@json_option
+@config_option
+def demo(headless: bool, seed: int, as_json: bool, config: Path | None) -> None:
+    """Play a simulated fleet and say who is flagged, and why."""
+    load_settings(config)
+    quiet = headless or as_json
+    if not quiet:
+        click.echo(INTRODUCTION.format(days=DAYS, seconds=DAYS / DAYS_A_SECOND))
+    with app.demo_stage() as (stage, path):
+        try:
+            for moment in app.demo(stage, seed, None if quiet else DAYS_A_SECOND):
+                if not quiet:
+                    _tell(moment)
+        except KeyboardInterrupt:
+            click.echo("\nStopped before the end; the books are exact up to here.")
+        answer, events = app.demo_answer(stage)
+    if as_json:
+        show.document(answer_document(answer, events))
+    elif headless:
+        click.echo(answer_text(answer, events))
+    else:
+        _farewell(path, len(answer.tenants), sum(events.values()))
+
+
+def _tell(moment: Moment) -> None:
+    """A line a flag that changed; on a terminal also the date, in place."""
+    told = [change for change in moment.changes if change.entry.act]
+    if sys.stdout.isatty():
+        click.echo(f"\r{show.instant(moment.now)[:10]}  {moment.events:,} events  ", nl=False)
+        if told:
+            click.echo("\r" + " " * 40 + "\r", nl=False)
+    for change in told:
+        click.echo(_sentence(change))
+
+
+def _sentence(change: Change) -> str:
+    flag = change.flag
+    colour = {Level.WATCH: "cyan", Level.WARNING: "yellow", Level.CRITICAL: "red"}[flag.level]
+    day = show.instant(change.entry.at)[:10]
+    head = click.style(f"{flag.level.upper():8}", fg=colour, bold=True)
+    reasons = " ".join(flag.finding.reasons)
+    return f"{day}  {head} {flag.tenant} ({change.entry.act}, {flag.rule}): {reasons}"
+
+
+def _farewell(path: Path, tenants: int, events: int) -> None:
+    click.echo(
+        f"\nThat was {events:,} events of {tenants} tenants. The books are in {path}. Where to look next:\n"
+        f"  flopwatch flags --state {path}\n"
+        f"  flopwatch explain orchid-compute --state {path}\n"
+        f"  flopwatch verify --state {path}        counts everything again from the stored facts\n"
+        "  flopwatch run                          the daemon; config/monitor.yaml says what it reads"
+    )

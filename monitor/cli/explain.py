@@ -1,0 +1,121 @@
+"""`flopwatch explain`: how a number came about."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.flags import flag_document, history_lines
+from monitor.cli.options import config_option, json_option, state_option
+from monitor.core.flags import Entry, Flag
+from monitor.errors import MonitorError
+from monitor.run.explain import AllocationStory, TenantStory, story_document, utilisation_text
+from monitor.settings import load_settings
+
+ALLOCATIONS_SHOWN = 10
+
+
+@click.command()
+@click.argument("what", metavar="TENANT|FLAG|EVENT")
+@state_option
+@json_option
+@config_option
+def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -> None:
+    """Say how the numbers of a tenant, a flag or an event came about."""
+    story = app.explain(load_settings(config), state, what)
+    if story is None:
+        raise MonitorError(
+            f"'{show.plain(what)}' is no tenant, flag or event id in this store. `flopwatch tenants` and "
+            "`flopwatch flags` list what there is."
+        )
+    if as_json:
+        show.document(
+            {"flag": flag_document(story[0]), "history": [entry._asdict() for entry in story[1]]}
+            if isinstance(story[0], Flag)
+            else story_document(story)
+        )
+    elif isinstance(story, TenantStory):
+        click.echo("\n".join(_tenant_lines(story)))
+    elif isinstance(story, AllocationStory):
+        click.echo("\n".join(_allocation_lines(story)))
+    else:
+        click.echo("\n".join(_flag_lines(*story)))
+
+
+def _tenant_lines(story: TenantStory) -> list[str]:
+    lines = [
+        f"Tenant {show.plain(story.tenant)} as of {show.instant(story.as_of)}",
+        f"Training compute since onboarding: {show.flop_range(story.flop)} FLOP, "
+        f"ceiling {show.flop(story.flop.ceiling)}.",
+        "Model FLOP, from allocated time unless measured; 90 per cent range, bounds added over hardware.",
+        "",
+        "Hardware:",
+    ]
+    for line in story.hardware:
+        hours = ", ".join(f"{show.accelerator_hours(amount)} h {name}" for name, amount in line.usage.items())
+        lines += [
+            f"  {line.name} (event: {show.plain(line.shape.hardware or 'not named')}, "
+            f"region {show.plain(line.shape.region or 'not named')}): {hours} -> {show.flop_range(line.flop)} FLOP",
+            f"    dense 16-bit rate {line.rate[1] / 1e12:,.1f} TFLOP/s ({line.source}); "
+            f"realised share {utilisation_text(line.utilisation_ppm)} ({line.prior_basis})",
+            *(f"    Assumed: {show.plain(sentence)}" for sentence in line.assumptions),
+        ]
+    lines += ["", f"Held now: {len(story.open_allocations)} allocations"]
+    for name, hardware, units, since, evidence in story.open_allocations[:ALLOCATIONS_SHOWN]:
+        lines.append(
+            f"  {show.plain(name)}: {units / 1000:g} x {show.plain(hardware)} since {show.instant(since)}, "
+            f"last evidence {show.instant(evidence)}"
+        )
+    if len(story.open_allocations) > ALLOCATIONS_SHOWN:
+        lines.append(f"  and {len(story.open_allocations) - ALLOCATIONS_SHOWN} more")
+    lines += ["", "Headquarters:", *(f"  {show.plain(sentence)}" for sentence in story.headquarters)]
+    lines += ["", "Findings:"] if story.findings else ["", "No finding stands."]
+    for finding in story.findings:
+        lines.append(
+            f"  {finding.level.upper()} {finding.rule} ({finding.legal_force}), since {show.instant(finding.raised_at)}"
+        )
+        lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)
+        lines.extend(f"    Not established: {sentence}" for sentence in finding.not_established)
+    return lines
+
+
+def _allocation_lines(story: AllocationStory) -> list[str]:
+    lines = [f"Allocation {show.plain(story.allocation)} of tenant {show.plain(story.tenant)}", "", "Facts:"]
+    for one in story.facts:
+        fact = one.fact
+        lines.append(
+            f"  {show.instant(fact.time)}  {fact.kind.name.lower()}  "
+            f"{show.plain(fact.source)} {show.plain(fact.id)}: {one.counts}"
+        )
+    lines += ["", "Finished pieces:"]
+    for piece in story.pieces:
+        kind = "certain" if piece.certain else "open for good"
+        lines.append(
+            f"  {show.instant(piece.start)} to {show.instant(piece.end)}: {piece.count / 1000:g} x "
+            f"{show.plain(piece.shape.hardware or 'unknown')}, {kind}"
+        )
+    if story.anomalies:
+        lines += ["", "Inconsistencies:"]
+        lines.extend(
+            f"  {show.instant(one.time)}  {one.kind}: {show.plain(one.source)} {show.plain(one.id)}"
+            for one in story.anomalies
+        )
+    return lines
+
+
+def _flag_lines(flag: Flag, history: list[Entry]) -> list[str]:
+    finding = flag.finding
+    return [
+        f"Flag {flag.id}: {flag.level} ({flag.state}), rule {flag.rule} of {finding.policy}@{finding.policy_version} "
+        f"({finding.legal_force})",
+        f"Tenant {show.plain(flag.tenant)}; the finding has held since {show.instant(flag.raised_at)}.",
+        *(f"  {show.plain(reason)}" for reason in finding.reasons),
+        *(f"  Not established: {sentence}" for sentence in finding.not_established),
+        f"  Numbers: {show.flop_range(finding.flop)} FLOP against {show.flop(finding.threshold_flop)}.",
+        "History:",
+        *history_lines(history),
+        f"`flopwatch explain {show.plain(flag.tenant)}` shows what the numbers rest on.",
+    ]

@@ -1,0 +1,38 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+config_option = click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="FLOPWATCH_CONFIG",
+    help="Settings file; without one the defaults of the package hold.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+
+
+def _instant(_context: click.Context, _parameter: click.Parameter, value: str | None) -> int | None:
+    if value is None:
+        return None
+    try:
+        at = datetime.fromisoformat(value.strip().upper().replace("Z", "+00:00"))
+    except ValueError:
+        raise click.BadParameter(f"'{value}' is no time; write it like 2026-01-31T00:00:00Z.") from None
+    if at.tzinfo is None:
+        raise click.BadParameter(f"'{value}' has no zone; add Z for UTC, or an offset like +02:00.")
+    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution * 1_000)
+
+
+as_of_option = click.option(
+    "--as-of", callback=_instant, metavar="TIME", help="The instant to answer for (default: the latest event time)."
+)
+state_option = click.option(
+    "--state",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="The store's file (default: the store of the settings).",
+)

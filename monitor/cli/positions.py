@@ -1,0 +1,63 @@
+"""`flopwatch positions`: how far each topic has been read, and stops that a person must answer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.options import config_option, json_option, state_option
+from monitor.settings import load_settings
+
+
+@click.group()
+def positions() -> None:
+    """Positions in the topics; stops that a person must answer."""
+
+
+@positions.command("show")
+@state_option
+@json_option
+@config_option
+def show_positions(state: Path | None, as_json: bool, config: Path | None) -> None:
+    """How far each topic has been read into the books."""
+    stored = app.stored_positions(load_settings(config), state)
+    if as_json:
+        show.document(
+            [
+                {
+                    "topic": topic,
+                    "partition": partition,
+                    "next_offset": position.next_offset,
+                    "commits": position.sequence,
+                    "clock": None if position.clock < 0 else show.instant(position.clock),
+                }
+                for (topic, partition), position in sorted(stored.items())
+            ]
+        )
+        return
+    rows = [
+        (
+            topic,
+            str(partition),
+            str(position.next_offset),
+            "-" if position.clock < 0 else show.instant(position.clock),
+        )
+        for (topic, partition), position in sorted(stored.items())
+    ]
+    click.echo(show.table(("topic", "partition", "next offset", "clock"), rows) if rows else "Nothing was read yet.")
+
+
+@positions.command()
+@click.argument("topic")
+@click.option("--reason", required=True, help="Why it is right to go on; kept in the journal.")
+@state_option
+@config_option
+def accept(topic: str, reason: str, state: Path | None, config: Path | None) -> None:
+    """Let the next run go past a stop of TOPIC on too many unreadable records."""
+    if not reason.strip():
+        raise click.UsageError("Going past a stop needs a reason; --reason is empty.")
+    app.accept_position(load_settings(config), state, topic, reason.strip())
+    click.echo(f"The next run goes past the stop of {show.plain(topic)}.")

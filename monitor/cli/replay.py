@@ -1,0 +1,134 @@
+"""`flopwatch replay`: books and findings from event files."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.options import as_of_option, config_option, json_option
+from monitor.core.engine import Answer
+from monitor.settings import load_settings
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True, metavar="PATH...")
+@click.option("--state", type=click.Path(path_type=Path), help="Keep the books in this file and go on from it.")
+@click.option(
+    "--past-limit",
+    metavar="REASON",
+    help="Go past the limit on unreadable records; the reason is kept.",
+)
+@as_of_option
+@json_option
+@config_option
+def replay(
+    paths: tuple[str, ...],
+    state: Path | None,
+    past_limit: str | None,
+    as_of: int | None,
+    as_json: bool,
+    config: Path | None,
+) -> None:
+    """Read event files (JSON Lines; .gz and .zst too; - for standard input) and say what they add up to."""
+    settings = load_settings(config)
+    with _progress(as_json) as bar:
+        replayed = app.replay(settings, list(paths), state, as_of, past_limit, bar)
+    for sentence in replayed.remarks:
+        click.echo(sentence, err=True)
+    if as_json:
+        show.document(answer_document(replayed.answer, replayed.events))
+    else:
+        click.echo(answer_text(replayed.answer, replayed.events))
+
+
+class _progress:
+    """A progress bar on a terminal, nothing elsewhere."""
+
+    def __init__(self, quiet: bool) -> None:
+        self._shown = not quiet and sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> _progress:
+        return self
+
+    def __call__(self, done: int, total: int | None) -> None:
+        if not self._shown or not total:
+            return
+        if self._bar is None:
+            self._bar = click.progressbar(length=total, label="Reading", file=sys.stderr)
+        self._bar.update(done - self._bar.pos)
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.render_finish()
+
+
+def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
+    """What `replay --json` prints (the command line contract)."""
+    return {
+        "as_of": show.instant(answer.as_of),
+        "events": events,
+        "tenants": [
+            {
+                "tenant": tenant.tenant,
+                "accelerator_us": tenant.accelerator_us,
+                "accelerator_us_certain": tenant.accelerator_us_certain,
+                "accelerator_us_open": tenant.accelerator_us_open,
+                "flop": show.bounds_document(tenant.flop),
+                "open_allocations": tenant.open_allocations,
+                "runs": [],
+                "flags": [show.finding_document(finding) for finding in tenant.findings],
+            }
+            for tenant in answer.tenants
+        ],
+        "books_digest": answer.books_digest,
+        "digest": answer.digest,
+    }
+
+
+def answer_text(answer: Answer, events: dict[str, int]) -> str:
+    """The same for people: tenants by compute, then what was flagged and why."""
+    counts = ", ".join(f"{count:,} {name}" for name, count in events.items() if count or name == "read")
+    rows = [
+        (
+            tenant.tenant,
+            show.accelerator_hours(sum(tenant.accelerator_us.values())),
+            show.flop(tenant.flop.central),
+            show.flop(tenant.flop.low),
+            show.flop(tenant.flop.high),
+            str(tenant.open_allocations),
+        )
+        for tenant in sorted(answer.tenants, key=lambda one: (-one.flop.central, one.tenant))
+    ]
+    parts = [
+        f"Events: {counts}.",
+        f"Books as of {show.instant(answer.as_of)}, {len(rows)} tenants:",
+        "",
+        show.table(("tenant", "accelerator-hours", "FLOP", "low", "high", "open"), rows),
+        "",
+        *_flag_lines(answer),
+        "",
+        f"books_digest {answer.books_digest}",
+        f"digest       {answer.digest}",
+    ]
+    return "\n".join(parts)
+
+
+def _flag_lines(answer: Answer) -> list[str]:
+    findings = [finding for tenant in answer.tenants for finding in tenant.findings]
+    if not findings:
+        return ["No tenant reaches a threshold of a policy in force."]
+    lines = []
+    for finding in sorted(findings, key=lambda one: (one.tenant, -one.threshold_flop)):
+        lines.append(
+            f"{finding.level.upper()}  {show.plain(finding.tenant)}  {finding.rule} "
+            f"({finding.legal_force}), since {show.instant(finding.raised_at)}"
+        )
+        lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)
+        lines.extend(f"    Not established: {sentence}" for sentence in finding.not_established)
+    return lines

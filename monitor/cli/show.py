@@ -1,0 +1,88 @@
+"""How numbers, times and tables are shown to people, and JSON to programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from monitor.core.bounds import Bounds
+from monitor.core.findings import Finding
+from monitor.core.flags import flag_id
+from monitor.core.model import HOUR_MS
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+HOUR_US = HOUR_MS * 1_000
+
+
+def instant(milliseconds: int) -> str:
+    """An instant as RFC 3339 in UTC, with milliseconds only where there are any."""
+    at = EPOCH + timedelta(milliseconds=milliseconds)
+    return at.isoformat(timespec="milliseconds" if milliseconds % 1_000 else "seconds").replace("+00:00", "Z")
+
+
+def flop(amount: int) -> str:
+    """FLOP with three digits."""
+    return f"{amount:.2e}" if amount else "0"
+
+
+def flop_range(bounds: Bounds) -> str:
+    """The central estimate and its 90 per cent range."""
+    return f"{flop(bounds.central)} ({flop(bounds.low)} to {flop(bounds.high)})"
+
+
+def accelerator_hours(microseconds: int) -> str:
+    """Accelerator-hours of accelerator-microseconds."""
+    return f"{microseconds / HOUR_US:,.1f}"
+
+
+def plain(text: str) -> str:
+    """Text that came from outside, harmless on a terminal."""
+    return "".join(letter if letter.isprintable() else f"\\u{ord(letter):04x}" for letter in text)
+
+
+def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell; the first left, numbers right."""
+    lines = [list(map(plain, row)) for row in rows]
+    widths = [max(len(cells[column]) for cells in [list(head), *lines]) for column in range(len(head))]
+    numeric = [all(_is_number(cells[column]) for cells in lines) for column in range(len(head))]
+    return "\n".join(
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(cells, widths, numeric, strict=True)
+        ).rstrip()
+        for cells in [list(head), *lines]
+    )
+
+
+def _is_number(cell: str) -> bool:
+    return cell[:1].isdigit()
+
+
+def document(content: Any) -> None:
+    """Print one JSON document."""
+    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding as the contract of `replay --json` has it, with what must be shown beside it."""
+    return {
+        "flag": flag_id(finding.rule, finding.tenant),
+        "rule": finding.rule,
+        "level": finding.level.value,
+        "raised_at": instant(finding.raised_at),
+        "reasons": list(finding.reasons),
+        "policy": f"{finding.policy}@{finding.policy_version}",
+        "legal_force": finding.legal_force,
+        "threshold_flop": finding.threshold_flop,
+        "flop": bounds_document(finding.flop),
+        "not_established": list(finding.not_established),
+    }
+
+
+def bounds_document(bounds: Bounds) -> dict[str, int]:
+    """Four integers."""
+    return bounds._asdict()

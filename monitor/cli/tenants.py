@@ -1,0 +1,59 @@
+"""`flopwatch tenants`: what the store knows of each tenant."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from monitor import app
+from monitor.cli import show
+from monitor.cli.options import config_option, json_option, state_option
+from monitor.settings import load_settings
+
+
+@click.command()
+@click.option("--above", type=float, default=0, metavar="FLOP", help="Only tenants whose high bound reaches this.")
+@click.option("--limit", type=click.IntRange(min=1), default=50, show_default=True, help="How many to show.")
+@state_option
+@json_option
+@config_option
+def tenants(above: float, limit: int, state: Path | None, as_json: bool, config: Path | None) -> None:
+    """List tenants by their central estimate, largest first."""
+    answer = app.stored_answer(load_settings(config), state)
+    chosen = sorted(
+        (tenant for tenant in answer.tenants if tenant.flop.high >= above),
+        key=lambda one: (-one.flop.central, one.tenant),
+    )
+    if as_json:
+        show.document(
+            [
+                {
+                    "tenant": tenant.tenant,
+                    "accelerator_us": tenant.accelerator_us,
+                    "flop": show.bounds_document(tenant.flop),
+                    "open_allocations": tenant.open_allocations,
+                    "flags": [show.finding_document(finding) for finding in tenant.findings],
+                }
+                for tenant in chosen[:limit]
+            ]
+        )
+        return
+    rows = [
+        (
+            tenant.tenant,
+            show.accelerator_hours(sum(tenant.accelerator_us.values())),
+            show.flop(tenant.flop.central),
+            show.flop(tenant.flop.low),
+            show.flop(tenant.flop.high),
+            str(tenant.open_allocations),
+            ", ".join(f"{finding.level} {finding.rule}" for finding in tenant.findings) or "-",
+        )
+        for tenant in chosen[:limit]
+    ]
+    click.echo(f"As of {show.instant(answer.as_of)}, {len(chosen)} tenants" + _rest(len(chosen), limit))
+    click.echo(show.table(("tenant", "accelerator-hours", "FLOP", "low", "high", "open", "findings"), rows))
+
+
+def _rest(count: int, limit: int) -> str:
+    return f" (the first {limit}; --limit shows more):" if count > limit else ":"

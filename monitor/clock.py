@@ -1,0 +1,30 @@
+"""The only place that reads the wall clock. Everything else is given a `Clock`, so that tests can turn it by hand."""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """What time it is."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01T00:00:00Z, as the wall clock has it; it may jump."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary instant; never goes back. For waiting and measuring, never for the books."""
+        ...
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def now_ms(self) -> int:
+        """Milliseconds since 1970-01-01T00:00:00Z."""
+        return time.time_ns() // 1_000_000
+
+    def monotonic(self) -> float:
+        """Seconds since an arbitrary instant."""
+        return time.monotonic()

@@ -1,0 +1,732 @@
+"""The state of one partition: every tenant's timelines and usage, moved by one fact at a time.
+
+`observe` is the hot path: a fact that is later than all others of its allocation continues that allocation's fold. A
+fact that is not waits (`waiting`); the caller then reads what the archive holds of its allocation and calls `restate`,
+which folds the whole set again and moves the ledger by new minus old. Either way the books are a function of the set
+of facts. After every `observe` of a batch the caller settles: see `monitor.run.apply` for the one straight line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+from monitor.core.facts import Identity, effective, same_content
+from monitor.core.inventory import (
+    Conservation,
+    GroupKey,
+    Inventory,
+    Region,
+    absence,
+    conservation,
+    presence,
+    statements,
+)
+from monitor.core.ledger import Ledger, MeasuredKey, UsageKey
+from monitor.core.model import NOTHING_CLAIMED, Alive, Claim, Key, Kind, Observation, Report, Retraction
+from monitor.core.timeline import (
+    Effects,
+    Timeline,
+    advance,
+    begin,
+    fingerprint,
+    fold,
+    may_hold,
+    names_the_past,
+    remember,
+    units_at,
+)
+
+# Indexed by kind: an enum member in a set costs a call in Python, on every fact.
+OF_ALLOCATION = tuple(
+    kind in {1, 2, 3, 4, 6} for kind in range(max(Kind) + 1)
+)  # started, resized, stopped, seen, telemetry
+CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
+SOURCE_IDS_MAX = 1_024  # identities of `alive` facts remembered for one source
+
+
+class NewFact(NamedTuple):
+    """A fact that the archive must keep: `number` in order of acceptance, `previous` of the same chain (0: none)."""
+
+    number: int
+    previous: int
+    received: int | None
+    raw: bytes
+
+
+class Arrival(NamedTuple):
+    """A fact that waits for the history of its allocation."""
+
+    fact: Observation
+    received: int | None
+    late: bool
+
+
+class Restatement(NamedTuple):
+    """The past of an allocation changed by a late fact (ruling 6). Usage in accelerator-microseconds."""
+
+    tenant: str
+    allocation: str
+    source: str
+    id: str
+    fact_time: int
+    clock: int  # of the partition when the fact came
+    certain_before: int
+    certain_after: int
+    open_before: int
+    open_after: int
+
+
+class Counts:
+    """What became of the facts of this book since it was made."""
+
+    __slots__ = ("accepted", "anomalies", "duplicate", "late")
+
+    def __init__(self) -> None:
+        self.accepted = 0
+        self.duplicate = 0
+        self.late = 0
+        self.anomalies: dict[str, int] = {}
+
+
+class Tenant:
+    """What the book knows of one tenant."""
+
+    __slots__ = ("facts", "head", "inner", "ledger", "retracted", "timelines")
+
+    def __init__(self) -> None:
+        self.timelines: dict[str, Timeline] = {}  # open allocations, and lately closed ones
+        self.ledger = Ledger()
+        self.facts: dict[Identity, list[Observation]] = {}  # profiles, reservations and retractions
+        self.retracted: frozenset[Identity] = frozenset()
+        self.inner: dict[str, set[str]] = {}  # outer allocation not known yet -> inner ones that count meanwhile
+        self.head = 0
+
+
+class Source:
+    """What the book knows of one producer."""
+
+    __slots__ = ("head", "heard", "recent")
+
+    def __init__(self) -> None:
+        self.heard = -1  # latest event time of anything from it
+        self.recent: dict[Identity, bytes] = {}
+        self.head = 0
+
+
+class Party:
+    """The facts about one legal person."""
+
+    __slots__ = ("facts", "head")
+
+    def __init__(self) -> None:
+        self.facts: dict[Identity, list[Observation]] = {}
+        self.head = 0
+
+
+class Moved(NamedTuple):
+    """What changed since the last commit: keys into the book."""
+
+    timelines: dict[Key, Timeline]
+    usage: list[tuple[str, UsageKey]]
+    measured: list[tuple[str, MeasuredKey]]
+    chains: dict[Key, int]  # chains that are no allocation -> number of their latest fact
+    sources: dict[str, int]  # source -> heard
+    restatements: list[Restatement]
+    conservation: list[Conservation]
+
+
+class Book:
+    """The books of one partition."""
+
+    def __init__(self, lateness_ms: int = 3_600_000, closed_resident_max: int = CLOSED_RESIDENT_MAX) -> None:
+        self.lateness_ms = lateness_ms
+        self.closed_resident_max = closed_resident_max
+        self.clock = -1  # the greatest event time accepted
+        self.next_fact = 1
+        self.tenants: dict[str, Tenant] = {}
+        self.regions: dict[str, Region] = {}
+        self.sources: dict[str, Source] = {}
+        self.parties: dict[str, Party] = {}
+        self.counts = Counts()
+        self.waiting: dict[Key, list[Arrival]] = {}
+        self.dirty_tenants: set[str] = set()
+        self._archived: dict[Key, int] = {}  # allocations of this batch that are in the archive only -> chain head
+        self._recent: set[bytes] = set()  # facts of this batch: a repetition is often next to its original
+        self._effects = Effects.none()  # of the fact at hand; made once, since most facts have none
+        self._new_facts: list[NewFact] = []
+        self._new_retractions: set[str] = set()  # tenants
+        self._late_reports: dict[
+            str, int
+        ] = {}  # region -> earliest instant that allocations out of memory must hear of
+        # The regions as their reports stand, as they stood when the batch began, and as they stood for each waiting
+        # allocation when it was last folded; and the retractions that were in force before this settling.
+        self._reports: Mapping[str, Region] = {}
+        self._reports_at_start: Mapping[str, Region] = {}
+        self._folded_under: dict[Key, Mapping[str, Region]] = {}
+        self._retracted_before: dict[str, frozenset[Identity]] = {}
+        self._recount: set[Key] = set()  # inner allocations that counted until their outer one appeared
+        self._dirty: dict[Key, Timeline] = {}
+        self._chains: dict[Key, int] = {}
+        self._sources_dirty: set[str] = set()
+        self._closed: dict[Key, None] = {}  # resident but closed, oldest first
+        self._settled_until: dict[str | None, int] = {}  # region -> latest fact of what has left memory
+        self._restatements: list[Restatement] = []
+        self._conservation: list[Conservation] = []
+
+    # -- what the caller must look up before a batch -------------------------------------------------------------
+
+    def unknown(self, observations: Iterable[Observation]) -> set[Key]:
+        """Allocations that a batch is about and that are not resident: the archive knows whether they are new."""
+        keys: set[Key] = set()
+        tenants = self.tenants
+        for fact in observations:
+            if OF_ALLOCATION[fact.kind]:
+                tenant = tenants.get(fact.tenant)
+                if tenant is None or fact.subject not in tenant.timelines:
+                    keys.add((fact.tenant, fact.subject))
+                if isinstance(fact.body, Claim) and fact.body.within is not None:
+                    keys.add((fact.tenant, fact.body.within))
+            elif isinstance(fact.body, Report):
+                keys.update(key for key in fact.body.held if not self._resident(key))
+        return keys
+
+    def begin(self, archived: Mapping[Key, int]) -> None:
+        """A batch follows; `archived` gives the chain heads of those of its allocations that the archive knows."""
+        self._archived = dict(archived)
+        self._recent = set()
+        self._reports_at_start = self._reports
+
+    def learn(self, archived: Mapping[Key, int]) -> None:
+        """Chain heads of further allocations that the archive knows."""
+        self._archived.update(archived)
+
+    def missing(self, keys: Iterable[Key]) -> set[Key]:
+        """Those of the allocations that are not resident."""
+        return {key for key in keys if not self._resident(key)}
+
+    def head(self, key: Key) -> int:
+        """Number of the latest fact of an allocation, 0 if it has none."""
+        tenant = self.tenants.get(key[0])
+        timeline = None if tenant is None else tenant.timelines.get(key[1])
+        return self._archived.get(key, 0) if timeline is None else timeline.head
+
+    def _resident(self, key: Key) -> bool:
+        tenant = self.tenants.get(key[0])
+        return tenant is not None and key[1] in tenant.timelines
+
+    def _known(self, key: Key) -> bool:
+        return key in self._archived or self._resident(key)
+
+    # -- the hot path --------------------------------------------------------------------------------------------
+
+    def observe(self, fact: Observation, received: int | None = None) -> None:
+        """Take in one fact."""
+        late = fact.time < self.clock - self.lateness_ms
+        if fact.time > self.clock:
+            self.clock = fact.time
+        self._hear(fact.source, fact.time)
+        if OF_ALLOCATION[fact.kind]:
+            self._observe_allocation(fact, received, late)
+        elif fact.kind is Kind.INVENTORY:
+            self._observe_inventory(fact, received, late)
+        elif fact.kind is Kind.ALIVE:
+            self._observe_alive(fact, received, late)
+        elif fact.kind is Kind.PARTY_PROFILED:
+            self._observe_party(fact, received, late)
+        else:
+            self._observe_tenant(fact, received, late)
+
+    def _hear(self, name: str, time: int) -> None:
+        source = self.sources.get(name)
+        if source is None:
+            source = self.sources[name] = Source()
+        if time > source.heard:
+            source.heard = time
+            self._sources_dirty.add(name)
+
+    def _observe_allocation(self, fact: Observation, received: int | None, late: bool) -> None:
+        key = (fact.tenant, fact.subject)
+        if key in self.waiting:
+            self._wait(key, Arrival(fact, received, late))
+            return
+        tenant = self.tenants.get(fact.tenant) or self.tenant(fact.tenant)
+        timeline = tenant.timelines.get(fact.subject)
+        mark = fingerprint(fact.source, fact.id)
+        if timeline is None:
+            if not self._is_plain_beginning(tenant, key, fact):
+                self._wait(key, Arrival(fact, received, late))
+                return
+            timeline = begin(fact, self._effects)
+            self._take_on(tenant, key, timeline)
+        elif mark in timeline.prints and fact.raw in self._recent:
+            self.counts.duplicate += 1
+            return
+        elif self._continues(tenant, timeline, fact, mark):
+            advance(timeline, fact, self._effects)
+        elif not self._changes_nothing(tenant, timeline, fact, mark):
+            self._wait(key, Arrival(fact, received, late))
+            return
+        remember(timeline, mark)
+        timeline.head = self._keep(fact, received, timeline.head, late)
+        self._recent.add(fact.raw)
+        self._book_effects(tenant, timeline)
+        self._touch(key, timeline)
+
+    def _wait(self, key: Key, arrival: Arrival | None = None) -> None:
+        """An allocation waits for its history, and with it a fact if there is one."""
+        if key not in self.waiting:
+            self.waiting[key] = []
+            self._folded_under[key] = self._reports if self._resident(key) else self._reports_at_start
+        if arrival is not None:
+            self.waiting[key].append(arrival)
+
+    def _book_effects(self, tenant: Tenant, timeline: Timeline) -> None:
+        """Book what the fact at hand brought about."""
+        effects = self._effects
+        if effects.pieces or effects.measurements:
+            if timeline.counted:
+                tenant.ledger.add(effects)
+            effects.pieces.clear()
+            effects.measurements.clear()
+        if effects.anomalies:
+            for anomaly in effects.anomalies:
+                self.counts.anomalies[anomaly.kind] = self.counts.anomalies.get(anomaly.kind, 0) + 1
+            effects.anomalies.clear()
+
+    def _is_plain_beginning(self, tenant: Tenant, key: Key, fact: Observation) -> bool:
+        """Whether a fact about an allocation that is not resident begins its timeline, with nothing to look up."""
+        return (
+            key not in self._archived
+            and (fact.source, fact.id) not in tenant.retracted
+            and key[1] not in tenant.inner
+            and (not isinstance(fact.body, Claim) or fact.body.within is None)
+            and (not self.regions or all(fact.time > region.last_time for region in self.regions.values()))
+        )
+
+    def _continues(self, tenant: Tenant, timeline: Timeline, fact: Observation, mark: bytes) -> bool:
+        """Whether a fact simply comes next in the fold."""
+        if fact.time <= timeline.last_time or mark in timeline.prints:
+            return False
+        claim = fact.body
+        if isinstance(claim, Claim) and claim is not NOTHING_CLAIMED and names_the_past(timeline, claim):
+            return False
+        if tenant.retracted and (fact.source, fact.id) in tenant.retracted:
+            return False
+        region = self.regions.get(timeline.shape.region or "")
+        return region is None or fact.time > region.last_time
+
+    def _changes_nothing(self, tenant: Tenant, timeline: Timeline, fact: Observation, mark: bytes) -> bool:
+        """Whether a late fact is mere evidence inside a piece that is certain anyway: heartbeats out of order."""
+        return (
+            fact.kind is Kind.SEEN
+            and fact.body == NOTHING_CLAIMED
+            and units_at(timeline, fact.time) is not None
+            and mark not in timeline.prints
+            and (fact.source, fact.id) not in tenant.retracted
+        )
+
+    def _keep(self, fact: Observation, received: int | None, previous: int, late: bool) -> int:
+        """Hand a fact to the archive and count it; returns its number."""
+        number = self.next_fact
+        self.next_fact += 1
+        self._new_facts.append(NewFact(number, previous, received, fact.raw))
+        self.counts.accepted += 1
+        self.counts.late += late
+        return number
+
+    def _touch(self, key: Key, timeline: Timeline) -> None:
+        self._dirty[key] = timeline
+        self.dirty_tenants.add(key[0])
+        if timeline.since is None:
+            self._closed[key] = None
+        else:
+            self._closed.pop(key, None)
+
+    def _take_on(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
+        """A new or reloaded allocation becomes resident; inner layers that waited for it no longer count."""
+        tenant.timelines[key[1]] = timeline
+        for inner in tenant.inner.pop(key[1], ()):
+            self._recount.add((key[0], inner))
+
+    def tenant(self, name: str) -> Tenant:
+        """The tenant of that name, made if it is new."""
+        tenant = self.tenants.get(name)
+        if tenant is None:
+            tenant = self.tenants[name] = Tenant()
+        return tenant
+
+    # -- facts that are not about one allocation -----------------------------------------------------------------
+
+    def _observe_tenant(self, fact: Observation, received: int | None, late: bool) -> None:
+        tenant = self.tenant(fact.tenant)
+        if not self._keep_content(tenant.facts, fact):
+            return
+        tenant.head = self._chains[fact.tenant, ""] = self._keep(fact, received, tenant.head, late)
+        self.dirty_tenants.add(fact.tenant)
+        if fact.kind is Kind.RETRACTED or len(tenant.facts[fact.source, fact.id]) > 1:
+            self._new_retractions.add(fact.tenant)
+
+    def _observe_party(self, fact: Observation, received: int | None, late: bool) -> None:
+        party = self.parties.setdefault(fact.subject, Party())
+        if self._keep_content(party.facts, fact):
+            key = ("", f"party/{fact.subject}")
+            party.head = self._chains[key] = self._keep(fact, received, party.head, late)
+
+    def _observe_alive(self, fact: Observation, received: int | None, late: bool) -> None:
+        assert isinstance(fact.body, Alive)
+        self._hear(fact.body.source, fact.time)
+        source = self.sources[fact.body.source]
+        identity = (fact.source, fact.id)
+        if identity in source.recent and same_content(source.recent[identity], fact.raw):
+            self.counts.duplicate += 1
+            return
+        source.recent[identity] = fact.raw
+        if len(source.recent) > SOURCE_IDS_MAX:
+            del source.recent[next(iter(source.recent))]
+        key = ("", f"source/{fact.body.source}")
+        source.head = self._chains[key] = self._keep(fact, received, source.head, late)
+
+    def _observe_inventory(self, fact: Observation, received: int | None, late: bool) -> None:
+        assert isinstance(fact.body, Report)
+        region = self.regions.setdefault(fact.subject, Region())
+        if region.knows(fact):
+            self.counts.duplicate += 1
+            return
+        groups = region.add(fact)
+        key = ("", f"region/{fact.subject}")
+        region.head = self._chains[key] = self._keep(fact, received, region.head, late)
+        for held in fact.body.held:
+            # Known from now on, whatever comes of the report, since layers depend on what is known.
+            if not self._known(held):
+                self._wait(held)
+        for group in sorted(groups):
+            self._apply_report(fact.subject, region, group)
+
+    def _keep_content(self, facts: dict[Identity, list[Observation]], fact: Observation) -> bool:
+        rivals = facts.setdefault((fact.source, fact.id), [])
+        if any(same_content(fact.raw, rival.raw) for rival in rivals):
+            self.counts.duplicate += 1
+            return False
+        rivals.append(fact)
+        return True
+
+    # -- settling a batch: whatever needs the archive ------------------------------------------------------------
+
+    def take_facts(self) -> list[NewFact]:
+        """The facts accepted since the last call, for the archive."""
+        taken, self._new_facts = self._new_facts, []
+        return taken
+
+    def unsettled(self) -> set[Key]:
+        """Allocations that need their history: facts wait for it, or their outer layer has appeared."""
+        return set(self.waiting) | self._recount
+
+    def take_retractions(self) -> dict[str, frozenset[Identity]]:
+        """Tenants whose set of retracted facts changed -> the identities to look for."""
+        changed: dict[str, frozenset[Identity]] = {}
+        for name in self._new_retractions:
+            tenant = self.tenants[name]
+            difference = tenant.retracted ^ retracted_by(tenant)
+            if difference:
+                changed[name] = difference
+        self._new_retractions = set()
+        return changed
+
+    def take_late_reports(self) -> dict[str, int]:
+        """Regions with reports that concern what has left memory -> the earliest latest fact that is concerned."""
+        taken, self._late_reports = self._late_reports, {}
+        return taken
+
+    def wait_for(self, keys: Iterable[Key]) -> None:
+        """Allocations out of memory that must be folded again."""
+        for key in keys:
+            self._wait(key)
+
+    def settled(self) -> None:
+        """Nothing waits any more."""
+        assert not self.waiting
+        assert not self._recount
+        self._retracted_before = {}
+
+    def marked(self, name: str, marks: Iterable[bytes]) -> list[Key]:
+        """Resident allocations of a tenant that may hold a fact with one of these fingerprints."""
+        wanted = list(marks)
+        timelines = self.tenants[name].timelines
+        return [(name, key) for key, timeline in timelines.items() if may_hold(timeline.prints, wanted)]
+
+    def restate(self, key: Key, history: Sequence[Observation]) -> None:
+        """Fold an allocation again from all its facts: `history` (as archived, latest first) and what waits.
+
+        The ledger moves by the difference to what it was folded under until now.
+        """
+        tenant = self.tenant(key[0])
+        before_reports, before_retracted = self._reports, tenant.retracted
+        if key in self._folded_under:
+            before_reports = self._folded_under.pop(key)
+            before_retracted = self._retracted_before.get(key[0], tenant.retracted)
+        old, old_effects = self._folded(key, history, before_retracted, before_reports)
+        old_counted = self._counted_before(tenant, key, old)
+        self._recount.discard(key)
+        head, prints = self._chain(tenant, key, history)
+        facts, accepted, head = self._sort_out(history, self.waiting.pop(key, []), head)
+        new, effects = self._folded(key, facts, tenant.retracted, self._reports)
+        new.head, new.prints = head, prints
+        for arrival in accepted:
+            remember(new, fingerprint(arrival.fact.source, arrival.fact.id))
+        self._take_on(tenant, key, new)
+        tenant.inner.get(old.within or "", set()).discard(key[1])
+        self._place_layer(tenant, key, new)
+        if old_counted:
+            tenant.ledger.add(old_effects, -1)
+        if new.counted:
+            tenant.ledger.add(effects)
+        self._touch(key, new)
+        self._tell(key, accepted, _sums(old_effects, old_counted), _sums(effects, new.counted))
+
+    def _folded(
+        self, key: Key, facts: Sequence[Observation], retracted: frozenset[Identity], regions: Mapping[str, Region]
+    ) -> tuple[Timeline, Effects]:
+        counting = effective(facts, retracted)
+        return fold([*counting, *statements(regions, key, counting)])
+
+    def _chain(self, tenant: Tenant, key: Key, history: Sequence[Observation]) -> tuple[int, bytes]:
+        """The head of an allocation's chain of facts, and its fingerprints."""
+        timeline = tenant.timelines.get(key[1])
+        if timeline is not None:
+            return timeline.head, timeline.prints
+        reloaded = Timeline()
+        for fact in reversed(history):  # in the order of acceptance: the oldest are the first to be forgotten
+            remember(reloaded, fingerprint(fact.source, fact.id))
+        return self._archived.get(key, 0), reloaded.prints
+
+    def _sort_out(
+        self, history: Sequence[Observation], arrivals: Sequence[Arrival], head: int
+    ) -> tuple[list[Observation], list[Arrival], int]:
+        """The whole set of facts, which arrivals are new to it, and the chain's new head."""
+        rivals: dict[Identity, list[Observation]] = {}
+        facts = list(history)
+        for fact in history:
+            rivals.setdefault((fact.source, fact.id), []).append(fact)
+        accepted: list[Arrival] = []
+        for arrival in arrivals:
+            fact = arrival.fact
+            same = rivals.setdefault((fact.source, fact.id), [])
+            if any(same_content(fact.raw, rival.raw) for rival in same):
+                self.counts.duplicate += 1
+                continue
+            same.append(fact)
+            facts.append(fact)
+            accepted.append(arrival)
+            head = self._keep(fact, arrival.received, head, arrival.late)
+        return facts, accepted, head
+
+    def _counted_before(self, tenant: Tenant, key: Key, old: Timeline) -> bool:
+        timeline = tenant.timelines.get(key[1])
+        if timeline is not None:
+            return timeline.counted
+        if old.within is None or old.within == key[1] or key in self._recount:
+            return True
+        return key[1] in tenant.inner.get(old.within, ())
+
+    def _place_layer(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
+        """Only the outermost layer that is known enters the books."""
+        outer = timeline.within
+        if outer is None or outer == key[1]:
+            timeline.counted = True
+        elif self._known((key[0], outer)):
+            timeline.counted = False
+        else:
+            timeline.counted = True
+            tenant.inner.setdefault(outer, set()).add(key[1])
+
+    def _tell(self, key: Key, accepted: Sequence[Arrival], before: tuple[int, int], after: tuple[int, int]) -> None:
+        """Record a restatement if a late fact changed usage."""
+        late = [arrival.fact for arrival in accepted if arrival.late]
+        if late and before != after:
+            fact = late[-1]
+            self._restatements.append(
+                Restatement(*key, fact.source, fact.id, fact.time, self.clock, before[0], after[0], before[1], after[1])
+            )
+
+    def retract(self, name: str, keys: Iterable[Key]) -> None:
+        """Put a tenant's retractions in force; `keys` may hold facts that are concerned, and wait for their history."""
+        tenant = self.tenants[name]
+        self._retracted_before[name], tenant.retracted = tenant.retracted, retracted_by(tenant)
+        for key in keys:
+            self._wait(key)
+
+    # -- inventory -----------------------------------------------------------------------------------------------
+
+    def _apply_report(self, name: str, region: Region, group: GroupKey) -> None:
+        """Put a report in effect, if all its parts are there, and tell the allocations that it concerns."""
+        new, old = region.assembled(group), region.in_effect.get(group)
+        if new == old:
+            return
+        residents = self._residents(name)
+        if new is not None and new.complete:
+            self._conservation.extend(conservation(name, new, _held(residents)))
+        concerned = {key for key, _ in residents}
+        for report in (new, old):
+            concerned.update(() if report is None else report.held)
+        for key in concerned:
+            if key not in self.waiting and (new is None or old is not None or not self._heed(name, new, key)):
+                self._wait(key)
+        since = group[1] if old is None else -1
+        if self._settled_until.get(name, -1) >= since:
+            self._late_reports[name] = min(since, self._late_reports.get(name, since))
+        region.put_in_effect(group, new)
+        self._reports = {**self._reports, name: region.copy()}
+
+    def _residents(self, region: str) -> list[tuple[Key, Timeline]]:
+        """The resident allocations of a region."""
+        return [
+            ((name, key), timeline)
+            for name, tenant in self.tenants.items()
+            for key, timeline in tenant.timelines.items()
+            if timeline.shape.region == region
+        ]
+
+    def _heed(self, region: str, report: Inventory, key: Key) -> bool:
+        """Take a new report into the fold of an allocation, if that comes next or changes nothing."""
+        tenant = self.tenants.get(key[0])
+        timeline = None if tenant is None else tenant.timelines.get(key[1])
+        if tenant is None or timeline is None:
+            return False
+        if report.time <= timeline.last_time:
+            return _fits(timeline, region, report, key)
+        if key in report.held:
+            fact = presence(region, report, key)
+            assert isinstance(fact.body, Claim)
+            if names_the_past(timeline, fact.body):
+                return False
+        elif report.complete and timeline.since is not None:
+            fact = absence(region, report, key)
+        else:
+            return True
+        advance(timeline, fact, self._effects)
+        self._book_effects(tenant, timeline)
+        self._touch(key, timeline)
+        return True
+
+    # -- committing ----------------------------------------------------------------------------------------------
+
+    def drain(self) -> Moved:
+        """What changed since the last call; afterwards allocations that closed some time ago leave memory."""
+        names = sorted({key[0] for key in self._dirty})
+        moved = Moved(
+            self._dirty,
+            [(name, key) for name in names for key in self._taken(self.tenants[name].ledger)],
+            [(name, key) for name in names for key in self._taken_measured(self.tenants[name].ledger)],
+            self._chains,
+            {name: self.sources[name].heard for name in sorted(self._sources_dirty)},
+            self._restatements,
+            self._conservation,
+        )
+        self._dirty, self._chains, self._sources_dirty = {}, {}, set()
+        self._restatements, self._conservation = [], []
+        self._evict()
+        return moved
+
+    @staticmethod
+    def _taken(ledger: Ledger) -> set[UsageKey]:
+        taken, ledger.dirty = ledger.dirty, set()
+        return taken
+
+    @staticmethod
+    def _taken_measured(ledger: Ledger) -> set[MeasuredKey]:
+        taken, ledger.measured_dirty = ledger.measured_dirty, set()
+        return taken
+
+    def _evict(self) -> None:
+        if len(self._closed) <= self.closed_resident_max:
+            return
+        # Half of them at once: taking the first of a dictionary again and again would walk over all that were taken.
+        for key in list(islice(self._closed, len(self._closed) - self.closed_resident_max // 2)):
+            del self._closed[key]
+            timeline = self.tenants[key[0]].timelines.pop(key[1])
+            region = timeline.shape.region
+            self._settled_until[region] = max(self._settled_until.get(region, -1), timeline.last_time)
+
+    # -- rebuilding from a store ---------------------------------------------------------------------------------
+
+    def restore_source(self, name: str, heard: int) -> None:
+        """A source that was known, and the latest event time of anything from it."""
+        self.sources.setdefault(name, Source()).heard = heard
+
+    def restore_settled(self, region: str | None, last_time: int) -> None:
+        """A closed allocation of a region, which stays out of memory, had its latest fact then."""
+        self._settled_until[region] = max(self._settled_until.get(region, -1), last_time)
+
+    def restore_chain(self, key: Key, head: int, facts: Sequence[Observation]) -> None:
+        """A chain that is no allocation, as `Moved.chains` names it, with its facts in the order of acceptance."""
+        kind, _, name = key[1].partition("/")
+        if key[0] or not key[1]:
+            tenant = self.tenant(key[0])
+            tenant.head = head
+            _restore_facts(tenant.facts, facts)
+            tenant.retracted = retracted_by(tenant)
+        elif kind == "party":
+            party = self.parties.setdefault(name, Party())
+            party.head = head
+            _restore_facts(party.facts, facts)
+        elif kind == "source":
+            source = self.sources.setdefault(name, Source())
+            source.head = head
+            source.recent = {(fact.source, fact.id): fact.raw for fact in facts}
+        else:
+            region = self.regions.setdefault(name, Region())
+            region.head = head
+            for fact in facts:
+                region.add(fact)
+            for group in region.groups:
+                region.put_in_effect(group, region.assembled(group))
+            self._reports = {**self._reports, name: region.copy()}
+
+
+def is_source_chain(key: Key) -> bool:
+    """Whether a chain has the `alive` facts about a source, of which a book remembers only the latest."""
+    return key[0] == "" and key[1].startswith("source/")
+
+
+def _restore_facts(facts: dict[Identity, list[Observation]], restored: Sequence[Observation]) -> None:
+    for fact in restored:
+        facts.setdefault((fact.source, fact.id), []).append(fact)
+
+
+def retracted_by(tenant: Tenant) -> frozenset[Identity]:
+    """The identities that the tenant's retractions in force take back; a retraction itself cannot be retracted."""
+    facts = effective(fact for facts in tenant.facts.values() for fact in facts)
+    return frozenset((fact.body.source, fact.body.id) for fact in facts if isinstance(fact.body, Retraction))
+
+
+def _fits(timeline: Timeline, region: str, report: Inventory, key: Key) -> bool:
+    """Whether a late report says of an allocation only what its fold has anyway."""
+    claim = report.held.get(key)
+    if claim is None:
+        return not report.complete or report.time < timeline.first_time
+    # Another name would hold from the start if the fact that named it until now is later than the report.
+    shape = timeline.shape
+    if region != shape.region or claim.hardware not in (None, shape.hardware):
+        return False
+    units = units_at(timeline, report.time)
+    return units is not None and claim.count in (None, units) and not names_the_past(timeline, claim)
+
+
+def _held(residents: Iterable[tuple[Key, Timeline]]) -> dict[Key, tuple[str, int]]:
+    """Hardware and thousandths of what allocations hold and the books count."""
+    return {
+        key: (timeline.shape.hardware or "unknown", timeline.units)
+        for key, timeline in residents
+        if timeline.since is not None and timeline.counted
+    }
+
+
+def _sums(effects: Effects, counted: bool) -> tuple[int, int]:
+    """Certain and open usage of the finished pieces of one allocation."""
+    if not counted:
+        return 0, 0
+    certain = sum(piece.count * (piece.end - piece.start) for piece in effects.pieces if piece.certain)
+    total = sum(piece.count * (piece.end - piece.start) for piece in effects.pieces)
+    return certain, total - certain

@@ -1,0 +1,65 @@
+"""A quantity that is known to a range: low, central and high are 5, 50 and 95 per cent quantiles.
+
+The ceiling assumes full speed in the chip's fastest training format; it never raises a flag. All are integers, in the
+unit of the quantity (FLOP).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import gcd
+from typing import NamedTuple
+
+
+class Bounds(NamedTuple):
+    """low <= central <= high <= ceiling."""
+
+    low: int
+    central: int
+    high: int
+    ceiling: int
+
+    def plus(self, other: Bounds) -> Bounds:
+        """The sum under full dependence: quantiles add."""
+        return Bounds(
+            self.low + other.low,
+            self.central + other.central,
+            self.high + other.high,
+            self.ceiling + other.ceiling,
+        )
+
+    def divided(self, divisor: int) -> Bounds:
+        """Each bound divided, rounded down."""
+        return Bounds(self.low // divisor, self.central // divisor, self.high // divisor, self.ceiling // divisor)
+
+
+ZERO = Bounds(0, 0, 0, 0)
+
+
+def total(many: Iterable[Bounds]) -> Bounds:
+    """The sum of many under full dependence."""
+    low = central = high = ceiling = 0
+    for one in many:
+        low += one[0]
+        central += one[1]
+        high += one[2]
+        ceiling += one[3]
+    return Bounds(low, central, high, ceiling)
+
+
+# The exceedance of each quantile, in per mille: P(quantity >= low) = 0.95.
+_LOW, _CENTRAL, _HIGH = 950, 500, 50
+
+
+def probably_reaches(bounds: Bounds, threshold: int, per_mille: int) -> bool:
+    """Whether P(quantity >= threshold) is at least `per_mille` (51 to 949), exactly.
+
+    The probability falls log-linearly from 0.95 at low to 0.50 at central to 0.05 at high; so it is at least p where
+    the threshold is at most the weighted geometric mean of the two neighbours, which integers can compare.
+    """
+    upper, lower = (bounds.low, bounds.central) if per_mille >= _CENTRAL else (bounds.central, bounds.high)
+    above, below = (_LOW, _CENTRAL) if per_mille >= _CENTRAL else (_CENTRAL, _HIGH)
+    share, whole = above - per_mille, above - below
+    common = gcd(share, whole)
+    share, whole = share // common, whole // common
+    return bool(threshold**whole <= upper ** (whole - share) * lower**share)

@@ -1,0 +1,173 @@
+"""Evaluating a book: the only caller of estimates, parties, findings and flags.
+
+`evaluate` runs on ticks and looks at dirty tenants only; `answer` looks at all of them at one instant, which is what
+replay and verify do. Nothing here moves the book.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from monitor.core.book import Book, Tenant
+from monitor.core.bounds import Bounds
+from monitor.core.countries import Countries
+from monitor.core.estimate import PRESUMED, SCALE, Estimator, totals
+from monitor.core.findings import Finding, find
+from monitor.core.flags import Act, Change, Flag, act, reconcile
+from monitor.core.ledger import CERTAIN, OPEN
+from monitor.core.policy import Policy
+from monitor.core.timeline import Shape
+
+DIGEST_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """What the books are read with: everything dated that is not a fact."""
+
+    estimator: Estimator
+    countries: Countries
+    policies: tuple[Policy, ...]
+
+    @property
+    def digests(self) -> dict[str, object]:
+        """What changes an answer beside the facts."""
+        return {
+            "catalogue": self.estimator.catalogue.digest,
+            "priors": self.estimator.priors.digest,
+            "countries": self.countries.digest,
+            "policies": {policy.id: policy.digest for policy in self.policies},
+        }
+
+
+class TenantAnswer(NamedTuple):
+    """What is known of a tenant at an instant. Usage in accelerator-microseconds by canonical accelerator."""
+
+    tenant: str
+    accelerator_us: dict[str, int]  # certain and presumed
+    accelerator_us_certain: dict[str, int]
+    accelerator_us_open: dict[str, int]
+    flop: Bounds
+    open_allocations: int
+    findings: tuple[Finding, ...]
+
+
+class Answer(NamedTuple):
+    """The books and the standing findings at an instant, with their digests."""
+
+    as_of: int
+    tenants: tuple[TenantAnswer, ...]
+    books_digest: str
+    digest: str
+
+
+def hearing(book: Book, now: int) -> Callable[[str], int]:
+    """The latest event time of anything from a source, up to `now`."""
+
+    def heard(name: str) -> int:
+        source = book.sources.get(name)
+        return -1 if source is None else min(source.heard, now)
+
+    return heard
+
+
+def tenant_findings(
+    book: Book, reference: Reference, name: str, by_shape: Mapping[Shape, Mapping[str, int]], now: int
+) -> list[Finding]:
+    """The findings that hold for one tenant, given its usage totals."""
+    policies = [policy for policy in reference.policies if policy.in_force(now)]
+    thresholds = [rule.threshold_flop for policy in policies for rule in policy.rules]
+    # Most tenants are far below every threshold; their hours need no look.
+    tenant = book.tenants[name]
+    if not thresholds or _greatest_high(reference.estimator, tenant, by_shape, now) < min(thresholds):
+        return []
+    hours = reference.estimator.hours(tenant, now, hearing(book, now))
+    return find(name, tenant, hours, policies, reference.countries, now)
+
+
+def _greatest_high(
+    estimator: Estimator, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int
+) -> int:
+    """No window of a tenant has a higher high bound than this: all its usage, measured time at the ceiling."""
+    total = 0
+    for shape, by_class in by_shape.items():
+        weights = estimator.weights(estimator.catalogue.resolve(shape.hardware, shape.unit, now))
+        total += (weights.ceiling if tenant.ledger.measured else weights.high) * sum(by_class.values())
+    return total // SCALE
+
+
+def evaluate(
+    book: Book, reference: Reference, names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int
+) -> list[Change]:
+    """What an evaluation of these tenants changes about their flags; `flags` by tenant, then id."""
+    heard = hearing(book, now)
+    changes: list[Change] = []
+    for name in sorted(names):
+        tenant = book.tenants.get(name)
+        if tenant is not None:
+            by_shape = totals(tenant, now, heard)
+            findings = tenant_findings(book, reference, name, by_shape, now)
+            undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
+            changes.extend(reconcile(flags.get(name, {}), findings, now, undone))
+    return changes
+
+
+def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int) -> list[Change]:
+    """A note on each open flag of tenants some of whose facts were just retracted (ruling 7)."""
+    return [
+        act(flag, Act.NOTED, now, "A fact of this tenant was retracted while the flag stood.")
+        for name in sorted(names)
+        for flag in flags.get(name, {}).values()
+    ]
+
+
+def answer(book: Book, reference: Reference, now: int) -> Answer:
+    """Everything that is known at `now`, which is no earlier than any fact in the book."""
+    tenants = tuple(answer_tenant(book, reference, name, now) for name in sorted(book.tenants))
+    books = books_digest(book, now)
+    findings = [finding for tenant in tenants for finding in tenant.findings]
+    return Answer(now, tenants, books, _digest(books, findings, reference))
+
+
+def answer_tenant(book: Book, reference: Reference, name: str, now: int) -> TenantAnswer:
+    """What is known of one tenant."""
+    tenant = book.tenants[name]
+    estimator = reference.estimator
+    by_shape = totals(tenant, now, hearing(book, now))
+    return TenantAnswer(
+        name,
+        estimator.accelerators(by_shape, (CERTAIN, PRESUMED), now),
+        estimator.accelerators(by_shape, (CERTAIN,), now),
+        estimator.accelerators(by_shape, (OPEN,), now),
+        estimator.total(tenant, by_shape, now, hearing(book, now)),
+        sum(timeline.since is not None for timeline in tenant.timelines.values()),
+        tuple(tenant_findings(book, reference, name, by_shape, now)),
+    )
+
+
+def books_digest(book: Book, now: int) -> str:
+    """SHA-256 of format, instant and usage by tenant, shape and class."""
+    heard = hearing(book, now)
+    usage = []
+    for name in sorted(book.tenants):
+        for shape, by_class in totals(book.tenants[name], now, heard).items():
+            for usage_class, amount in by_class.items():
+                usage.append([name, *("" if part is None else part for part in shape), usage_class, amount])
+    return _sha256({"format": DIGEST_FORMAT, "as_of": now, "usage": sorted(usage)})
+
+
+def _digest(books: str, findings: Sequence[Finding], reference: Reference) -> str:
+    standing = [
+        [one.policy, one.policy_version, one.rule, one.tenant, one.level, *one.flop]
+        for one in sorted(findings, key=lambda finding: (finding.tenant, finding.policy, finding.rule))
+    ]
+    return _sha256({"format": DIGEST_FORMAT, "books": books, "findings": standing, "reference": reference.digests})
+
+
+def _sha256(content: object) -> str:
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

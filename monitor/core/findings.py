@@ -1,0 +1,211 @@
+"""What a policy sees in the books: a finding is a function of facts, policy and time.
+
+Levels (accounting rules, section 6): watch when the high bound reaches the threshold, warning when the central one
+does, critical when the probability of reaching it is high enough. Hardware that the catalogue does not know raises no
+level above watch, and open time only the high bound, so neither can alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import NamedTuple
+
+from monitor.core.book import Tenant
+from monitor.core.bounds import Bounds, probably_reaches, total
+from monitor.core.countries import Countries
+from monitor.core.estimate import SCALE, TenantHour
+from monitor.core.model import DAY_MS, HOUR_MS
+from monitor.core.parties import Headquarters, headquarters, of_concern, unresolved
+from monitor.core.policy import LEVELS, Level, Policy, Rule, Scope
+
+HOURS_A_DAY = 24
+_MEASURED, _STATED = 2, 9  # decimals: of an estimate, and of a threshold, which is shown as its policy states it
+
+
+class Finding(NamedTuple):
+    """A rule that holds for a tenant, with the numbers that it rests on."""
+
+    policy: str
+    policy_version: int
+    legal_force: str
+    rule: str
+    tenant: str
+    level: Level
+    flop: Bounds  # over the rule's window, up to the time of evaluation
+    threshold_flop: int
+    raised_at: int  # the hour from which on the finding has held
+    reasons: tuple[str, ...]
+    not_established: tuple[str, ...]
+
+
+def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
+    """The level that a total reaches; `known` is the part on hardware in the catalogue."""
+    threshold = rule.threshold_flop
+    level = None
+    if known.central >= threshold and probably_reaches(known, threshold, rule.critical_per_mille):
+        level = Level.CRITICAL
+    elif known.central >= threshold:
+        level = Level.WARNING
+    elif everything.high >= threshold:
+        level = Level.WATCH
+    if level is None:
+        return None
+    return min(level, rule.level_max, key=LEVELS.index)
+
+
+class Series:
+    """The FLOP of a tenant by hour, and its rolling totals, up to an instant."""
+
+    __slots__ = ("_highs", "_hours", "_now", "_totals")
+
+    def __init__(self, hours: Sequence[TenantHour], now: int) -> None:
+        self._hours = hours
+        self._now = now
+        self._highs: dict[int, list[tuple[int, int]]] = {}
+        self._totals: dict[int, tuple[Bounds, Bounds]] = {}
+
+    def total(self, days: int) -> tuple[Bounds, Bounds]:
+        """The rolling total that ends now: of everything, and of hardware that the catalogue knows."""
+        found = self._totals.get(days)
+        if found is None:
+            hour = self._now // HOUR_MS
+            inside = [one for one in self._hours if hour - days * HOURS_A_DAY < one.hour <= hour]
+            everything, known = (one.everything for one in inside), (one.known for one in inside)
+            found = self._totals[days] = (total(everything).divided(SCALE), total(known).divided(SCALE))
+        return found
+
+    def reached_since(self, days: int, threshold_flop: int) -> int | None:
+        """The hour from which on the high bound of the rolling total has been at the threshold; None: it is not now.
+
+        A finding of any level holds exactly when the high bound reaches the threshold.
+        """
+        since = None
+        for hour, high in reversed(self._rolling_highs(days)):
+            if high < threshold_flop * SCALE:
+                break
+            since = hour
+        return since
+
+    def _rolling_highs(self, days: int) -> list[tuple[int, int]]:
+        """(hour, rolling high bound times SCALE) for each hour in which it changes."""
+        found = self._highs.get(days)
+        if found is None:
+            changes: dict[int, int] = {}
+            for one in self._hours:
+                changes[one.hour] = changes.get(one.hour, 0) + one.everything.high
+                after = one.hour + days * HOURS_A_DAY
+                changes[after] = changes.get(after, 0) - one.everything.high
+            found, high = [], 0
+            for hour in sorted(hour for hour in changes if hour <= self._now // HOUR_MS):
+                high += changes[hour]
+                found.append((hour, high))
+            self._highs[days] = found
+        return found
+
+
+def find(
+    name: str,
+    tenant: Tenant,
+    hours: Sequence[TenantHour],
+    policies: Iterable[Policy],
+    countries: Countries,
+    now: int,
+) -> list[Finding]:
+    """All findings that hold for a tenant at an instant, in the order of the policies."""
+    series, versions = Series(hours, now), headquarters(tenant, now)
+    findings = []
+    for policy in policies:
+        if policy.in_force(now):
+            for rule in policy.rules:
+                finding = _apply(policy, rule, name, series, versions, countries, now)
+                if finding is not None:
+                    findings.append(finding)
+    return findings
+
+
+def _apply(
+    policy: Policy,
+    rule: Rule,
+    name: str,
+    series: Series,
+    versions: list[Headquarters],
+    countries: Countries,
+    now: int,
+) -> Finding | None:
+    reached = series.reached_since(rule.window_days, rule.threshold_flop)
+    if reached is None:
+        return None
+    everything, known = series.total(rule.window_days)
+    level = level_of(rule, everything, known)
+    who = _scope_reason(policy, rule, versions, countries, now)
+    if level is None or who is None:
+        return None
+    since = max(reached * HOUR_MS, policy.effective_from, _in_scope_since(policy, rule, versions, countries, now))
+    return Finding(
+        policy.id,
+        policy.version,
+        policy.legal_force,
+        rule.id,
+        name,
+        level,
+        everything,
+        rule.threshold_flop,
+        since,
+        (_sentence(rule, level, everything), who),
+        rule.not_established,
+    )
+
+
+def _scope_reason(
+    policy: Policy, rule: Rule, versions: list[Headquarters], countries: Countries, now: int
+) -> str | None:
+    """Why a tenant is in the scope of a rule at an instant; None if it is not."""
+    if rule.scope is Scope.ANY:
+        return "The rule looks at every tenant; an amount alone is no more than a reason to look."
+    if rule.scope is Scope.UNRESOLVED:
+        return unresolved(versions)
+    start = now - rule.window_days * DAY_MS
+    version = of_concern(versions, countries, policy.concern_group, start, now)
+    if version is None:
+        return None
+    return (
+        f"The tenant is headquartered in {version.country} ({version.basis}, from {version.source}), "
+        f"a country of concern ({policy.concern_group})."
+    )
+
+
+def _in_scope_since(policy: Policy, rule: Rule, versions: list[Headquarters], countries: Countries, now: int) -> int:
+    """The hour from which on a tenant that is in a rule's scope has been in it without a break; 0: always."""
+    if rule.scope is not Scope.OF_CONCERN:
+        return 0
+    window = rule.window_days * DAY_MS
+    # A tenant enters the scope only where its headquarters move or a group changes; it leaves a window later.
+    moves = {version.since for version in versions} | set(countries.change_times)
+    for move in sorted((move for move in moves if move <= now), reverse=True):
+        before = move - 1
+        if of_concern(versions, countries, policy.concern_group, before - window, before) is None:
+            return move // HOUR_MS * HOUR_MS
+    return 0
+
+
+def _sentence(rule: Rule, level: Level, bounds: Bounds) -> str:
+    """What was measured, in one sentence with the numbers."""
+    threshold = f"the threshold of {_flop(rule.threshold_flop, _STATED)} FLOP"
+    certainty = f"{rule.critical_per_mille / 10:g} per cent"
+    reached = {
+        Level.WATCH: f"the high bound reaches {threshold}",
+        Level.WARNING: f"the central estimate reaches {threshold}",
+        Level.CRITICAL: f"it reaches {threshold} with a probability of at least {certainty}",
+    }[level]
+    days = "a day" if rule.window_days == 1 else f"{rule.window_days} days"
+    low, central, high = (_flop(bound, _MEASURED) for bound in bounds[:3])
+    return f"Training compute over {days} is {central} FLOP (90 per cent range {low} to {high}); {reached}."
+
+
+def _flop(amount: int, decimals: int) -> str:
+    """FLOP as people write them: 1e23, 2.42e24."""
+    if not amount:
+        return "0"
+    digits, exponent = f"{Decimal(amount):.{decimals}e}".split("e+")
+    return f"{digits.rstrip('0').rstrip('.')}e{exponent}"

@@ -1,0 +1,163 @@
+"""What people were told: a flag has a history, a finding has none.
+
+The life cycle is a table. A flag is named by its rule and its tenant, so that a rule has one flag for each tenant, with
+one history, and whoever reads the same facts again finds the same names.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
+from typing import NamedTuple
+
+from monitor.core.findings import Finding
+from monitor.core.model import DAY_MS
+from monitor.core.policy import LEVELS, Level
+
+LOWER_AFTER_MS = 7 * DAY_MS  # a level falls only after its finding has been lower for so long
+
+
+class State(StrEnum):
+    """Where a flag is in its life."""
+
+    OPEN = "open"
+    WITHDRAWN = "withdrawn"  # its finding no longer stands; it stays in the queue until a person closes it
+    CLOSED = "closed"
+
+
+class Act(StrEnum):
+    """What can happen to a flag."""
+
+    ESCALATED = "escalated"
+    LOWERED = "lowered"
+    WITHDRAWN = "withdrawn"
+    RETURNED = "returned"
+    CLOSED = "closed"
+    NOTED = "noted"
+
+
+TRANSITIONS: Mapping[tuple[State, Act], State] = {
+    (State.OPEN, Act.ESCALATED): State.OPEN,
+    (State.OPEN, Act.LOWERED): State.OPEN,
+    (State.OPEN, Act.WITHDRAWN): State.WITHDRAWN,
+    (State.OPEN, Act.CLOSED): State.CLOSED,
+    (State.OPEN, Act.NOTED): State.OPEN,
+    (State.WITHDRAWN, Act.RETURNED): State.OPEN,
+    (State.WITHDRAWN, Act.CLOSED): State.CLOSED,
+    (State.WITHDRAWN, Act.NOTED): State.WITHDRAWN,
+    (State.CLOSED, Act.ESCALATED): State.OPEN,
+    (State.CLOSED, Act.NOTED): State.CLOSED,
+}
+
+
+class Flag(NamedTuple):
+    """A flag as it stands."""
+
+    id: str
+    rule: str
+    tenant: str
+    state: State
+    level: Level
+    raised_at: int  # when its finding first held
+    told_at: int  # the tick at which it was raised
+    lower_since: int | None  # since when its finding has been lower than its level
+    finding: Finding
+
+
+class Entry(NamedTuple):
+    """One line of a flag's history."""
+
+    flag: str
+    at: int
+    act: str
+    level: Level
+    reason: str
+
+
+class Change(NamedTuple):
+    """A flag after a change, and the line of its history that says so."""
+
+    flag: Flag
+    entry: Entry
+
+
+def flag_id(rule: str, tenant: str) -> str:
+    """The stable name of a flag."""
+    return "F-" + hashlib.sha256(f"{rule}\0{tenant}".encode()).hexdigest()[:12]
+
+
+def reconcile(flags: Mapping[str, Flag], findings: Iterable[Finding], now: int, undone_by: str) -> list[Change]:
+    """What the findings of one tenant change about its flags; `flags` by id, all of that tenant.
+
+    `undone_by` says what undid findings that no longer stand.
+    """
+    changes = []
+    standing = {flag_id(finding.rule, finding.tenant): finding for finding in findings}
+    for name, finding in standing.items():
+        flag = flags.get(name)
+        if flag is None:
+            changes.append(_raise(name, finding, now))
+        else:
+            changes.extend(_follow(flag, finding, now))
+    for name, flag in flags.items():
+        if name not in standing and flag.state is State.OPEN:
+            changes.append(act(flag, Act.WITHDRAWN, now, undone_by))
+    return changes
+
+
+def _raise(name: str, finding: Finding, now: int) -> Change:
+    flag = Flag(name, finding.rule, finding.tenant, State.OPEN, finding.level, finding.raised_at, now, None, finding)
+    return Change(flag, Entry(name, now, "raised", finding.level, finding.reasons[0]))
+
+
+def _follow(flag: Flag, finding: Finding, now: int) -> list[Change]:
+    """A standing finding's effect on its flag."""
+    before, after = LEVELS.index(flag.level), LEVELS.index(finding.level)
+    updated = flag._replace(finding=finding)
+    if flag.state is State.WITHDRAWN:
+        return [act(updated._replace(level=finding.level, lower_since=None), Act.RETURNED, now, finding.reasons[0])]
+    if after > before:
+        escalated = updated._replace(level=finding.level, lower_since=None)
+        return [act(escalated, Act.ESCALATED, now, finding.reasons[0])]
+    if flag.state is State.CLOSED:
+        return []
+    if after == before:
+        return _refreshed(flag, updated._replace(lower_since=None), now)
+    since = now if flag.lower_since is None else flag.lower_since
+    if now - since >= LOWER_AFTER_MS:
+        return [act(updated._replace(level=finding.level, lower_since=None), Act.LOWERED, now, finding.reasons[0])]
+    return _refreshed(flag, updated._replace(lower_since=since), now)
+
+
+def _refreshed(flag: Flag, updated: Flag, now: int) -> list[Change]:
+    """The flag with newer numbers; no line of history, since nobody is told."""
+    if updated == flag:
+        return []
+    return [Change(updated, Entry(flag.id, now, "", updated.level, ""))]
+
+
+def act(flag: Flag, what: Act, now: int, reason: str) -> Change:
+    """Carry out one act of the table.
+
+    Raises:
+        ValueError: the table does not allow it, with a sentence that says so.
+    """
+    state = TRANSITIONS.get((flag.state, what))
+    if state is None:
+        raise ValueError(f"A flag that is {flag.state} cannot be {what}.")
+    return Change(flag._replace(state=state), Entry(flag.id, now, what, flag.level, reason))
+
+
+def decided(flags: Mapping[str, Mapping[str, Flag]], body: Mapping[str, object], at: int) -> Change | None:
+    """What a journalled decision `{"close": flag id, "reason": text}` changes; `flags` by tenant, then id.
+
+    None: the decision is of another kind, there is no such flag, or the table does not allow it (it is closed already).
+    """
+    name, reason = body.get("close"), body.get("reason")
+    if not isinstance(name, str) or not isinstance(reason, str):
+        return None
+    flag = next((of_tenant[name] for of_tenant in flags.values() if name in of_tenant), None)
+    if flag is None or (flag.state, Act.CLOSED) not in TRANSITIONS:
+        return None
+    return act(flag, Act.CLOSED, at, reason)

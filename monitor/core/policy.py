@@ -1,0 +1,76 @@
+"""Policies as the core sees them: dated, immutable rules about a measure of compute."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class Level(StrEnum):
+    """How much a finding matters, from least to most."""
+
+    WATCH = "watch"
+    WARNING = "warning"
+    CRITICAL = "critical"
+
+
+LEVELS = (Level.WATCH, Level.WARNING, Level.CRITICAL)
+
+
+class Scope(StrEnum):
+    """Whose compute a rule looks at."""
+
+    ANY = "any"
+    OF_CONCERN = "of_concern"
+    UNRESOLVED = "unresolved"
+
+
+@dataclass(frozen=True, slots=True)
+class Example:
+    """A rule's own test: a tenant total with these bounds gives this level (None: no finding)."""
+
+    low: int
+    central: int
+    high: int
+    level: Level | None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule on the training FLOP of a tenant over a rolling window."""
+
+    id: str
+    title: str
+    scope: Scope
+    threshold_flop: int
+    window_days: int
+    level_max: Level
+    critical_per_mille: int  # critical from this probability of reaching the threshold on
+    rationale: str
+    false_positives: str
+    not_established: tuple[str, ...]  # elements that compute cannot show
+    examples: tuple[Example, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A dated file of rules."""
+
+    id: str
+    version: int
+    title: str
+    jurisdiction: str
+    citation: str
+    legal_force: str
+    duty_holder: str
+    effective_from: int  # milliseconds
+    effective_to: int | None
+    owner: str
+    runbook: str
+    concern_group: str  # the country group of the headquarters test
+    rules: tuple[Rule, ...]
+    digest: str
+
+    def in_force(self, now: int) -> bool:
+        """Whether the policy applies at an instant."""
+        return self.effective_from <= now and (self.effective_to is None or now < self.effective_to)

@@ -1,0 +1,455 @@
+"""What one allocation held, when, and how sure that is: a left fold over its facts in time order.
+
+A fact later than all before it continues the fold (`advance`); anything else folds the whole set again (`fold`).
+Both are the same code, so the order of arrival cannot matter. The rules are rulings 1 to 5 of the event contract.
+
+Units: milliseconds, thousandths of an accelerator or instance, and their product.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from monitor.core.model import NOTHING_CLAIMED, Claim, Kind, Observation, Sample
+
+ONE_UNIT = 1_000  # an allocation whose count nobody states is one unit
+FINGERPRINT_BYTES = 3
+SHAPES_CACHED_MAX = 65_536
+FINGERPRINTS_MAX = 1_024  # identities remembered in memory for one allocation; DECISIONS 5
+
+
+class Shape(NamedTuple):
+    """What usage is keyed by beside tenant and hour. None: not stated."""
+
+    region: str | None
+    fabric: str | None
+    hardware: str | None
+    unit: str | None
+
+
+@lru_cache(maxsize=SHAPES_CACHED_MAX)
+def shape_of(region: str | None, fabric: str | None, hardware: str | None, unit: str | None) -> Shape:
+    """The one shape of these parts: a million allocations share a few."""
+    return Shape(region, fabric, hardware, unit)
+
+
+class Piece(NamedTuple):
+    """`count` units held over [start, end), with certain evidence or open for good."""
+
+    shape: Shape
+    start: int
+    end: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
+    certain: bool
+
+
+class Measurement(NamedTuple):
+    """Provider telemetry over [start, end) of a certain piece: `count` units covered."""
+
+    shape: Shape
+    start: int
+    end: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
+    active_ppm: int  # tensor pipe activity
+    clock_khz: int | None
+
+
+class Anomaly(NamedTuple):
+    """Facts of one allocation that contradict each other: an inconsistency finding."""
+
+    kind: str
+    time: int
+    source: str
+    id: str
+
+
+class Timeline:
+    """The state of the fold after the latest fact."""
+
+    __slots__ = (
+        "closed_piece",
+        "count",
+        "counted",
+        "evidence",
+        "first_time",
+        "head",
+        "last_time",
+        "lease_ms",
+        "measured_until",
+        "prints",
+        "shape",
+        "since",
+        "source",
+        "stopped",
+        "within",
+    )
+
+    def __init__(self) -> None:
+        self.first_time = -1  # of the earliest fact; -1 also after a restart, when only the archive knows
+        self.last_time = -1  # of the latest fact
+        self.since: int | None = None  # start of the piece now held; None: nothing is held
+        self.count: int | None = None  # None: nobody has stated it
+        self.shape = NO_SHAPE
+        self.evidence = -1  # of the piece now held
+        self.source = ""  # of that evidence
+        self.lease_ms: int | None = None
+        self.stopped = False  # a stop, or an absence, came last
+        self.closed_piece: tuple[int, int, int] | None = None  # start, end and units of the last one, if none is held
+        self.measured_until = -1
+        self.within: str | None = None
+        self.counted = True  # False: an inner layer, explains the outer one
+        self.prints = b""  # fingerprints of its facts' identities
+        self.head = 0  # number of its latest fact in the archive
+
+    @property
+    def units(self) -> int:
+        """Thousandths of a unit now held, 0 if nothing is held."""
+        if self.since is None:
+            return 0
+        return ONE_UNIT if self.count is None else self.count
+
+
+NO_SHAPE = Shape(None, None, None, None)
+
+
+class Effects(NamedTuple):
+    """What applying facts brought about."""
+
+    pieces: list[Piece]
+    measurements: list[Measurement]
+    anomalies: list[Anomaly]
+
+    @staticmethod
+    def none() -> Effects:
+        """Nothing yet."""
+        return Effects([], [], [])
+
+
+def fingerprint(source: str, id: str) -> bytes:
+    """Three bytes of the identity of a fact: equal identities have equal ones, others seldom."""
+    return (zlib.crc32(f"{source}\0{id}".encode()) & 0xFFFFFF).to_bytes(FINGERPRINT_BYTES, "big")
+
+
+def remember(timeline: Timeline, mark: bytes) -> None:
+    """Keep a fact's fingerprint; the oldest half is dropped beyond `FINGERPRINTS_MAX`."""
+    prints = timeline.prints + mark
+    if len(prints) > FINGERPRINTS_MAX * FINGERPRINT_BYTES:
+        prints = prints[FINGERPRINTS_MAX // 2 * FINGERPRINT_BYTES :]
+    timeline.prints = prints
+
+
+def begin(fact: Observation, effects: Effects) -> Timeline:
+    """The timeline of an allocation's only fact: `fold([fact])`, without the sorting."""
+    timeline = Timeline()
+    _name_from_the_start(timeline, [fact])
+    advance(timeline, fact, effects)
+    return timeline
+
+
+def may_hold(prints: bytes, marks: Iterable[bytes]) -> bool:
+    """Whether an allocation with these fingerprints may hold a fact with one of these marks.
+
+    Half of `FINGERPRINTS_MAX` or more: older ones may have been dropped, so it may hold anything.
+    """
+    return len(prints) >= FINGERPRINTS_MAX // 2 * FINGERPRINT_BYTES or any(mark in prints for mark in marks)
+
+
+def fold(facts: Iterable[Observation]) -> tuple[Timeline, Effects]:
+    """The timeline of a set of facts of one allocation, with all its pieces."""
+    ordered = sorted(facts, key=_naming_order)
+    timeline, effects = Timeline(), Effects.none()
+    _name_from_the_start(timeline, ordered)
+    for _, instant in groupby(ordered, key=attrgetter("time")):
+        for fact in _in_order(instant, timeline.since is not None):
+            advance(timeline, fact, effects)
+    return timeline, effects
+
+
+def _naming_order(fact: Observation) -> tuple[int, bool, int, str, str]:
+    """The order in which facts name what holds from the start; at one instant a fact comes before a report."""
+    return fact.time, fact.kind is Kind.PRESENT, RANKS_FREE[_rank_kind(fact)], fact.source, fact.id
+
+
+def names_the_past(timeline: Timeline, claim: Claim) -> bool:
+    """Whether a fact names what holds from the first start on, so that pieces already made change.
+
+    Such a fact must go through `fold`, never straight to `advance`.
+    """
+    shape = timeline.shape
+    return (
+        (claim.hardware is not None and shape.hardware is None)
+        or (claim.unit is not None and shape.unit is None)
+        or (claim.region is not None and shape.region is None)
+        or (claim.fabric is not None and shape.fabric is None)
+        or (claim.within is not None and timeline.within is None)
+        or (claim.count is not None and timeline.count is None)
+    )
+
+
+def units_at(timeline: Timeline, time: int) -> int | None:
+    """Thousandths certainly held at an instant strictly inside the latest piece; None elsewhere.
+
+    Evidence at such an instant that states nothing else changes nothing, however late it comes: a lease that had
+    lapsed, or another count, would have ended the piece.
+    """
+    if timeline.since is not None:
+        return timeline.units if timeline.since < time < timeline.evidence else None
+    piece = timeline.closed_piece
+    return piece[2] if piece is not None and piece[0] < time < piece[1] else None
+
+
+def _name_from_the_start(timeline: Timeline, ordered: list[Observation]) -> None:
+    """Hardware, place and count may be named by any later fact; the first that states one holds from the start."""
+    for fact in ordered:
+        if isinstance(fact.body, Claim) and fact.kind is not Kind.ABSENT:
+            _fill(timeline, fact.body)
+
+
+def _fill(timeline: Timeline, claim: Claim) -> None:
+    """Take from a claim what the timeline does not know yet."""
+    shape = timeline.shape
+    timeline.shape = shape_of(
+        shape.region if shape.region is not None else claim.region,
+        shape.fabric if shape.fabric is not None else claim.fabric,
+        shape.hardware if shape.hardware is not None else claim.hardware,
+        shape.unit if shape.unit is not None else claim.unit,
+    )
+    if timeline.count is None:
+        timeline.count = claim.count
+    if timeline.within is None:
+        timeline.within = claim.within
+
+
+def _in_order(instant: Iterable[Observation], held: bool) -> list[Observation]:
+    """The facts of one instant as ruling 1 orders them; equal kinds by (source, id)."""
+    ranks = RANKS_HELD if held else RANKS_FREE
+    return sorted(instant, key=lambda fact: (ranks[_rank_kind(fact)], fact.source, fact.id))
+
+
+def _rank_kind(fact: Observation) -> Kind:
+    """A seen with a count is a resize."""
+    if fact.kind is Kind.SEEN and isinstance(fact.body, Claim) and fact.body.count is not None:
+        return Kind.RESIZED
+    return fact.kind
+
+
+def _by_kind(ranks: dict[Kind, int]) -> tuple[int, ...]:
+    """A table to index by kind: an enum member as a dictionary key costs a call in Python."""
+    return tuple(ranks.get(Kind(kind), 0) if kind else 0 for kind in range(max(Kind) + 1))
+
+
+# An absence stands before a presence, so that two reports of one instant that disagree count as present.
+RANKS_HELD = _by_kind(
+    {
+        Kind.ABSENT: 0,
+        Kind.PRESENT: 1,
+        Kind.SEEN: 2,
+        Kind.TELEMETRY: 3,
+        Kind.STOPPED: 4,
+        Kind.STARTED: 5,
+        Kind.RESIZED: 6,
+    }
+)
+RANKS_FREE = _by_kind(
+    {
+        Kind.ABSENT: 0,
+        Kind.PRESENT: 1,
+        Kind.STARTED: 2,
+        Kind.RESIZED: 3,
+        Kind.SEEN: 4,
+        Kind.TELEMETRY: 5,
+        Kind.STOPPED: 6,
+    }
+)
+
+
+def advance(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    """Continue the fold by the next fact in order."""
+    if timeline.last_time < 0:
+        timeline.first_time = fact.time
+    timeline.last_time = fact.time
+    APPLY[fact.kind](timeline, fact, effects)
+
+
+def _started(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    claim = fact.body
+    assert isinstance(claim, Claim)
+    if timeline.since is not None:
+        _evidence(timeline, fact, effects)
+        _change(timeline, claim, fact.time, effects)
+    else:
+        _open(timeline, claim, fact)
+
+
+def _resized(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    claim = fact.body
+    assert isinstance(claim, Claim)
+    if timeline.since is None:
+        effects.anomalies.append(_anomaly(timeline, fact))
+        if claim.lease_ms is not None:  # it belongs to the allocation, whatever opens it again
+            timeline.lease_ms = claim.lease_ms
+    else:
+        _evidence(timeline, fact, effects)
+        if claim is not NOTHING_CLAIMED:
+            _change(timeline, claim, fact.time, effects)
+
+
+def _stopped(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    if timeline.since is None:
+        kind = "stop after stop" if timeline.stopped else "orphan stop"
+        effects.anomalies.append(Anomaly(kind, fact.time, fact.source, fact.id))
+    else:
+        _evidence(timeline, fact, effects)
+        _close(timeline, fact.time, True, effects)
+    timeline.stopped = True
+
+
+def _present(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    claim = fact.body
+    assert isinstance(claim, Claim)
+    if timeline.since is None:
+        _open(timeline, Claim(count=claim.count), fact)
+    else:
+        _evidence(timeline, fact, effects)
+        _change(timeline, Claim(count=claim.count), fact.time, effects)
+
+
+def _absent(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    """A stop at an unknown time in (last evidence, report]: certain ends, the rest is open for good."""
+    assert isinstance(fact.body, Claim)
+    if timeline.since is None or timeline.shape.region != fact.body.region:
+        return
+    _close(timeline, timeline.evidence, True, effects)
+    _emit(timeline, timeline.evidence, fact.time, False, effects)
+    timeline.stopped = True
+
+
+def _telemetry(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    sample = fact.body
+    assert isinstance(sample, Sample)
+    if timeline.since is None or not sample.provider:
+        return
+    _evidence(timeline, fact, effects)
+    start = max(fact.time - sample.window_ms, timeline.since, timeline.measured_until)
+    count = timeline.units if sample.covered is None else min(sample.covered, timeline.units)
+    if "accelerators_covered" in sample.unknown:
+        return
+    if sample.tensor_active_ppm is not None and start < fact.time and count > 0:
+        effects.measurements.append(
+            Measurement(timeline.shape, start, fact.time, count, sample.tensor_active_ppm, sample.sm_clock_khz)
+        )
+        timeline.measured_until = fact.time
+
+
+def _nothing(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    raise AssertionError(f"{fact.kind.name} is no fact of an allocation.")
+
+
+# By kind: an enum member as a dictionary key costs a call in Python, on every fact.
+APPLY: tuple[Callable[[Timeline, Observation, Effects], None], ...] = tuple(
+    {
+        Kind.STARTED.value: _started,
+        Kind.RESIZED.value: _resized,
+        Kind.STOPPED.value: _stopped,
+        Kind.SEEN.value: _resized,
+        Kind.TELEMETRY.value: _telemetry,
+        Kind.PRESENT.value: _present,
+        Kind.ABSENT.value: _absent,
+    }.get(kind, _nothing)
+    for kind in range(max(Kind) + 1)
+)
+
+
+def _anomaly(timeline: Timeline, fact: Observation) -> Anomaly:
+    what = "resize" if fact.kind is Kind.RESIZED else "seen"
+    when = "after stop" if timeline.stopped else "before any start"
+    return Anomaly(f"{what} {when}", fact.time, fact.source, fact.id)
+
+
+def _open(timeline: Timeline, claim: Claim, fact: Observation) -> None:
+    """Something is held from now on. What the claim leaves out stays as it was known."""
+    timeline.since = timeline.evidence = fact.time
+    timeline.closed_piece = None
+    timeline.source = fact.source
+    timeline.stopped = False
+    if claim.lease_ms is not None:
+        timeline.lease_ms = claim.lease_ms
+    if claim.count is not None:
+        timeline.count = claim.count
+    timeline.shape = _reshaped(timeline.shape, claim)
+
+
+def _evidence(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    """It was still held at this instant. Time after a lapsed lease, before evidence returned, stays open."""
+    now = fact.time
+    if timeline.lease_ms is not None and now > timeline.evidence + timeline.lease_ms:
+        lapsed = timeline.evidence + timeline.lease_ms
+        assert timeline.since is not None
+        _emit(timeline, timeline.since, lapsed, True, effects)
+        _emit(timeline, lapsed, now, False, effects)
+        timeline.since = now
+    timeline.evidence = now
+    timeline.source = fact.source
+
+
+def _change(timeline: Timeline, claim: Claim, now: int, effects: Effects) -> None:
+    """Another count or other hardware from now on; a new lease."""
+    shape = _reshaped(timeline.shape, claim)
+    count = timeline.count if claim.count is None else claim.count
+    if shape != timeline.shape or count != timeline.count:
+        assert timeline.since is not None
+        _emit(timeline, timeline.since, now, True, effects)
+        timeline.since = now
+        timeline.shape = shape
+        timeline.count = count
+    if claim.lease_ms is not None:
+        timeline.lease_ms = claim.lease_ms
+
+
+def _reshaped(shape: Shape, claim: Claim) -> Shape:
+    """The shape from now on. An allocation stays in its region: other regions' reports say nothing of it."""
+    if claim.hardware is None and claim.unit is None and claim.fabric is None:
+        return shape
+    return shape_of(
+        shape.region,
+        shape.fabric if claim.fabric is None else claim.fabric,
+        shape.hardware if claim.hardware is None else claim.hardware,
+        shape.unit if claim.unit is None else claim.unit,
+    )
+
+
+def _close(timeline: Timeline, end: int, certain: bool, effects: Effects) -> None:
+    assert timeline.since is not None
+    _emit(timeline, timeline.since, end, certain, effects)
+    timeline.closed_piece = (timeline.since, end, timeline.units)
+    timeline.since = None
+
+
+def _emit(timeline: Timeline, start: int, end: int, certain: bool, effects: Effects) -> None:
+    count = ONE_UNIT if timeline.count is None else timeline.count
+    if start < end and count > 0:
+        effects.pieces.append(Piece(timeline.shape, start, end, count, certain))
+
+
+def tail(timeline: Timeline, now: int, heard: Callable[[str], int]) -> Iterator[tuple[str, int, int]]:
+    """The piece now held, as (evidence class, start, end) up to `now`.
+
+    `heard(source)` is the latest event time of anything from that source. Presumed time reaches one lease beyond the
+    last evidence, or without a lease to the time its source was last heard of; after that it is open.
+    """
+    if timeline.since is None:
+        return
+    certain_end = timeline.evidence
+    limit = heard(timeline.source) if timeline.lease_ms is None else certain_end + timeline.lease_ms
+    presumed_end = min(max(limit, certain_end), now)
+    if timeline.since < certain_end:
+        yield "certain", timeline.since, certain_end
+    if certain_end < presumed_end:
+        yield "presumed", certain_end, presumed_end
+    if presumed_end < now:
+        yield "open", presumed_end, now

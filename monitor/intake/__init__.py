@@ -1,0 +1,1 @@
+"""Bytes to observations or rejections: the edge, where pydantic lives and nothing is believed yet."""

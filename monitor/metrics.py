@@ -1,0 +1,225 @@
+"""What Prometheus can read of the daemon: one described list, and the numbers of the books as of the latest pass.
+
+Names follow the Prometheus conventions: one prefix, base units, `_total` on counters, times instead of ages (an age
+stops growing when the loop that computes it stands still). No label names a tenant, a source or a person.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import platform
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Literal, NamedTuple
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from monitor.core.engine import Reference
+from monitor.core.flags import State
+from monitor.core.inventory import Conservation
+from monitor.core.model import SECOND_MS
+from monitor.core.policy import LEVELS
+from monitor.intake.refusal import REASONS
+
+OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
+ANOMALIES = (
+    "orphan stop",
+    "stop after stop",
+    "resize before any start",
+    "resize after stop",
+    "seen before any start",
+    "seen after stop",
+)
+BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
+
+Type = Literal["counter", "gauge", "histogram", "state"]
+
+
+class Described(NamedTuple):
+    """One metric. A `state` is a gauge that is read off the books at each scrape."""
+
+    name: str
+    type: Type
+    help: str
+    labels: tuple[str, ...] = ()
+
+
+METRICS = (
+    Described("flopwatch_build_info", "gauge", "Versions of program and Python; always 1.", ("version", "python")),
+    Described("flopwatch_config_info", "gauge", "Digest of the settings in force; always 1.", ("digest",)),
+    Described(
+        "flopwatch_policy_info",
+        "gauge",
+        "Policies loaded, with version and digest; always 1.",
+        ("policy", "version", "digest"),
+    ),
+    Described("flopwatch_catalogue_info", "gauge", "Hardware catalogue loaded; always 1.", ("version", "digest")),
+    Described(
+        "flopwatch_events_consumed_total",
+        "counter",
+        "Records read: accepted as a fact, a duplicate of one, of no interest, or rejected.",
+        ("topic", "outcome"),
+    ),
+    Described("flopwatch_late_events_total", "counter", "Accepted facts older than the clock by the stated lateness."),
+    Described("flopwatch_duplicate_events_total", "counter", "Facts seen before; they count once."),
+    Described("flopwatch_dead_letters_total", "counter", "Records that are no fact, by reason.", ("reason",)),
+    Described("flopwatch_anomalies_total", "counter", "Facts of one allocation that contradict each other.", ("kind",)),
+    Described("flopwatch_restatements_total", "counter", "Times that a late fact changed the usage of the past."),
+    Described("flopwatch_limit_stops_total", "counter", "Times that too many unreadable records stopped the worker."),
+    Described(
+        "flopwatch_event_last_processed_timestamp_seconds",
+        "gauge",
+        "When the last record was processed.",
+        ("topic", "partition"),
+    ),
+    Described(
+        "flopwatch_event_time_watermark_timestamp_seconds",
+        "gauge",
+        "The greatest event time accepted.",
+        ("topic", "partition"),
+    ),
+    Described("flopwatch_evaluated_timestamp_seconds", "gauge", "The instant for which flags were last evaluated."),
+    Described("flopwatch_heartbeat_timestamp_seconds", "gauge", "When the loop last completed a pass."),
+    Described("flopwatch_last_commit_timestamp_seconds", "gauge", "When the books were last committed."),
+    Described("flopwatch_caught_up", "gauge", "1 while there is nothing more to read right now."),
+    Described("flopwatch_store_failures_total", "counter", "Commits that the store refused; each is tried again."),
+    Described("flopwatch_store_transaction_seconds", "histogram", "Duration of a commit."),
+    Described("flopwatch_batch_seconds", "histogram", "Duration of decoding a batch of records and taking it in."),
+    Described("flopwatch_evaluation_seconds", "histogram", "Duration of evaluating tenants on a tick."),
+    Described("flopwatch_tenants", "state", "Tenants in the books."),
+    Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
+    Described("flopwatch_flags", "state", "Flags by state, level and rule.", ("state", "level", "rule")),
+    Described(
+        "flopwatch_unattributed_accelerators",
+        "state",
+        "Held according to the latest complete inventory reports but not in the books.",
+    ),
+    Described(
+        "flopwatch_conservation_error_ratio",
+        "state",
+        "The greatest share of a region's capacity on which books and latest complete report differ.",
+    ),
+)
+BY_NAME: Mapping[str, Described] = {described.name: described for described in METRICS}
+
+
+class BooksState(NamedTuple):
+    """The numbers of the books that a scrape shows; replaced as a whole, so that a scrape never sees half of one."""
+
+    tenants: int = 0
+    open_allocations: int = 0
+    flags: Mapping[tuple[str, str, str], int] = {}  # (state, level, rule) -> how many
+    unattributed: float = 0.0  # accelerators
+    conservation_error: float = 0.0
+
+
+class Metrics:
+    """All metrics of one process, in the registry given."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        self.registry = registry
+        self._counters = {one.name: Counter(*_arguments(one), registry=registry) for one in _of("counter")}
+        self._gauges = {one.name: Gauge(*_arguments(one), registry=registry) for one in _of("gauge")}
+        self._histograms = {
+            one.name: Histogram(*_arguments(one), buckets=BUCKETS, registry=registry) for one in _of("histogram")
+        }
+        self._initialise()
+
+    def add(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Count up."""
+        counter = self._counters[name]
+        (counter.labels(**labels) if labels else counter).inc(amount)
+
+    def set(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+        gauge = self._gauges[name]
+        (gauge.labels(**labels) if labels else gauge).set(value)
+
+    def set_time(self, name: str, at_ms: int, **labels: str) -> None:
+        """Set a gauge to an instant."""
+        self.set(name, at_ms / SECOND_MS, **labels)
+
+    def observe(self, name: str, seconds: float) -> None:
+        """Note a duration."""
+        self._histograms[name].observe(seconds)
+
+    def describe(self, config_digest: str, reference: Reference) -> None:
+        """Say which program, settings, policies and catalogue are in force."""
+        catalogue = reference.estimator.catalogue
+        self.set("flopwatch_build_info", 1, version=program_version(), python=platform.python_version())
+        self.set("flopwatch_config_info", 1, digest=config_digest)
+        self.set("flopwatch_catalogue_info", 1, version=str(catalogue.version), digest=catalogue.digest)
+        for policy in reference.policies:
+            self.set("flopwatch_policy_info", 1, policy=policy.id, version=str(policy.version), digest=policy.digest)
+
+    def expose(self, read: Callable[[], BooksState], rules: Iterable[str]) -> None:
+        """Show the state of the books at each scrape; every rule has a number before its first flag."""
+        self.registry.register(_BooksCollector(read, tuple(rules)))
+
+    def _initialise(self) -> None:
+        """A series exists before the first event, so that a rate over it starts at zero."""
+        for outcome in OUTCOMES:
+            self.add("flopwatch_events_consumed_total", 0, topic="file", outcome=outcome)
+        for reason in REASONS:
+            self.add("flopwatch_dead_letters_total", 0, reason=reason)
+        for kind in ANOMALIES:
+            self.add("flopwatch_anomalies_total", 0, kind=kind)
+
+
+def program_version() -> str:
+    """The version of the installed distribution."""
+    try:
+        return importlib.metadata.version("flopwatch")
+    except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
+        return "unknown"
+
+
+def _of(kind: Type) -> list[Described]:
+    return [described for described in METRICS if described.type == kind]
+
+
+def _arguments(described: Described) -> tuple[str, str, tuple[str, ...]]:
+    return described.name, described.help, described.labels
+
+
+class _BooksCollector(Collector):
+    """Turns the latest state of the books into gauges when somebody asks."""
+
+    def __init__(self, read: Callable[[], BooksState], rules: tuple[str, ...]) -> None:
+        self._read = read
+        self._rules = rules
+
+    def collect(self) -> Iterator[Metric]:
+        """The gauges, from one reading."""
+        state = self._read()
+        yield _gauge("flopwatch_tenants", state.tenants)
+        yield _gauge("flopwatch_open_allocations", state.open_allocations)
+        yield _gauge("flopwatch_unattributed_accelerators", state.unattributed)
+        yield _gauge("flopwatch_conservation_error_ratio", state.conservation_error)
+        yield self._flags(state.flags)
+
+    def _flags(self, flags: Mapping[tuple[str, str, str], int]) -> GaugeMetricFamily:
+        described = BY_NAME["flopwatch_flags"]
+        family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+        known = {(str(state), str(level), rule) for state in State for level in LEVELS for rule in self._rules}
+        for labels in sorted(known | set(flags)):
+            family.add_metric(labels, flags.get(labels, 0))
+        return family
+
+
+def _gauge(name: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, BY_NAME[name].help, value=value)
+
+
+def conservation_figures(latest: Iterable[Conservation]) -> tuple[float, float]:
+    """Accelerators that reports name and the books do not have, and the greatest error as a share of capacity."""
+    unattributed, error = 0, 0.0
+    for one in latest:
+        unattributed += one.unattributed
+        differing = one.unattributed + one.surplus
+        if differing:
+            error = max(error, differing / max(one.capacity, differing))
+    return unattributed / 1_000, error

@@ -1,0 +1,134 @@
+"""Which tenants are evaluated when: those whose facts changed at every tick, those that time changes in rounds.
+
+One tenant can take long, and a round over many of them longer than a process may take to stop; so the work is done in
+slices between which the loop reads, commits, and answers whether it is well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from monitor.clock import Clock
+from monitor.core.book import Book
+from monitor.core.engine import Reference, evaluate, note_retractions
+from monitor.core.flags import TRANSITIONS, Act, Change, Entry, Flag, State
+from monitor.run.stops import DECISION
+from monitor.store import JournalRow
+
+# Tenants that hold something, or have a flag, change with time alone: once a minute of the books' clock at most.
+ROUND_MS = 60_000
+SLICE_SECONDS = 0.5
+REST = 4  # a round, and a slice while there is more to read, is followed by so many times its duration without one
+
+
+class Evaluation:
+    """The flags of one book, and which tenants are due."""
+
+    def __init__(
+        self, book: Book, flags: dict[str, dict[str, Flag]], reference: Reference, clock: Clock, tick_seconds: float
+    ) -> None:
+        self.open_allocations = 0  # as of the latest round
+        self.evaluated = 0  # tenants
+        self._book = book
+        self._flags = flags
+        self._reference = reference
+        self._clock = clock
+        self._tick_seconds = tick_seconds
+        # Tenants that are due, in order. At first all: policies may have changed, and a process may have died between
+        # committing facts and evaluating them.
+        self._changed: dict[str, None] = {}
+        self._round: dict[str, None] = dict.fromkeys(sorted(book.tenants))
+        self._round_as_of: int | None = None
+        self._round_seconds = 0.0
+        self._next_tick = self._next_round = self._rest_until = clock.monotonic()
+        self._retracted: set[str] = set()
+
+    @property
+    def pending(self) -> bool:
+        """Whether tenants are due that were not evaluated yet."""
+        return bool(self._changed or self._round)
+
+    def note_retracted(self, names: Iterable[str]) -> None:
+        """Some facts of these tenants were just retracted."""
+        self._retracted.update(names)
+
+    def close(self, rows: Iterable[JournalRow]) -> list[Change]:
+        """Flags that a person closed, as the journal says; their line of history is written already."""
+        changes = []
+        for row in rows:
+            name = row.entry.body.get("close") if row.entry.kind == DECISION else None
+            for flags in self._flags.values() if name is not None else ():
+                flag = flags.get(str(name))
+                if flag is not None and (flag.state, Act.CLOSED) in TRANSITIONS:
+                    closed = flag._replace(state=State.CLOSED)
+                    changes.append(Change(closed, Entry(flag.id, row.at, "", flag.level, "")))
+        return self._applied(changes)
+
+    def tick_is_due(self) -> bool:
+        """Whether it is time to look which tenants are due."""
+        return self._clock.monotonic() >= self._next_tick
+
+    def tick(self, as_of: int) -> None:
+        """Put on the list whoever is due at `as_of`."""
+        now = self._clock.monotonic()
+        self._next_tick = now + self._tick_seconds
+        self.take_changed()
+        if self._round_as_of is None or (
+            not self._round and as_of - self._round_as_of >= ROUND_MS and now >= self._next_round
+        ):
+            self._round.update(dict.fromkeys(sorted(self._changing_with_time())))
+            self._round_as_of, self._round_seconds = as_of, 0.0
+
+    def take_changed(self) -> None:
+        """Put on the list those whose facts changed."""
+        names, self._book.dirty_tenants = self._book.dirty_tenants, set()
+        self._changed.update(dict.fromkeys(sorted(names)))
+
+    def _changing_with_time(self) -> set[str]:
+        """Tenants that hold something or have an open flag."""
+        names: set[str] = set()
+        self.open_allocations = 0
+        for name, tenant in self._book.tenants.items():
+            held = sum(timeline.since is not None for timeline in tenant.timelines.values())
+            self.open_allocations += held
+            if held or any(flag.state is State.OPEN for flag in self._flags.get(name, {}).values()):
+                names.add(name)
+        return names
+
+    def work(self, as_of: int, unhurried: bool) -> list[Change]:
+        """Evaluate tenants that are due, for one slice of time; with more to read (not `unhurried`), rest after it."""
+        started = self._clock.monotonic()
+        if not unhurried and started < self._rest_until:
+            return []
+        noted, self._retracted = self._retracted, set()
+        changes = self._applied(note_retractions(noted, self._flags, as_of))
+        while self.pending:
+            in_round = not self._changed
+            queue = self._round if in_round else self._changed
+            name = next(iter(queue))
+            del queue[name]
+            before = self._clock.monotonic()
+            changes += self._applied(evaluate(self._book, self._reference, [name], self._flags, as_of))
+            self.evaluated += 1
+            now = self._clock.monotonic()
+            if in_round:
+                self._round_seconds += now - before
+                self._next_round = now + REST * self._round_seconds
+            if now - started >= SLICE_SECONDS:
+                self._rest_until = now + REST * (now - started)
+                break
+        return changes
+
+    def _applied(self, changes: list[Change]) -> list[Change]:
+        for change in changes:
+            self._flags.setdefault(change.flag.tenant, {})[change.flag.id] = change.flag
+        return changes
+
+    def flag_numbers(self) -> dict[tuple[str, str, str], int]:
+        """How many flags there are by (state, level, rule)."""
+        numbers: dict[tuple[str, str, str], int] = {}
+        for flags in self._flags.values():
+            for flag in flags.values():
+                key = (str(flag.state), str(flag.level), flag.rule)
+                numbers[key] = numbers.get(key, 0) + 1
+        return numbers

@@ -1,0 +1,158 @@
+"""How a number came about: facts, pieces, catalogue rows, assumptions, rules. Documents for people and programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from monitor.core.book import Book
+from monitor.core.bounds import Bounds
+from monitor.core.engine import Reference, answer_tenant, hearing
+from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, totals
+from monitor.core.facts import content_hash, effective
+from monitor.core.findings import Finding
+from monitor.core.inventory import statements
+from monitor.core.ledger import Measured
+from monitor.core.model import Key, Observation
+from monitor.core.parties import headquarters, unresolved
+from monitor.core.timeline import Anomaly, Piece, Shape, fold
+
+
+class HardwareLine(NamedTuple):
+    """Usage of one shape and what it may have computed."""
+
+    shape: Shape
+    name: str  # canonical
+    usage: dict[str, int]  # accelerator-microseconds by evidence class
+    flop: Bounds
+    rate: tuple[int, int, int]  # dense 16-bit FLOP/s: low, central, high
+    utilisation_ppm: tuple[int, int, int]
+    prior_basis: str
+    source: str
+    assumptions: tuple[str, ...]
+
+
+class TenantStory(NamedTuple):
+    """Everything that an answer about a tenant rests on."""
+
+    tenant: str
+    as_of: int
+    flop: Bounds
+    hardware: list[HardwareLine]
+    open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
+    headquarters: list[str]
+    findings: tuple[Finding, ...]
+
+
+def explain_tenant(book: Book, reference: Reference, name: str, now: int) -> TenantStory:
+    """The story of a tenant that the book knows."""
+    tenant = book.tenants[name]
+    answered = answer_tenant(book, reference, name, now)
+    by_shape = totals(tenant, now, hearing(book, now))
+    versions = headquarters(tenant, now)
+    sentences = [f"{version.country} ({version.basis}), from {version.source}" for version in versions]
+    status = unresolved(versions)
+    held = [
+        (key, timeline.shape.hardware or "unknown", timeline.units, timeline.since, timeline.evidence)
+        for key, timeline in tenant.timelines.items()
+        if timeline.since is not None and timeline.counted
+    ]
+    return TenantStory(
+        name,
+        now,
+        answered.flop,
+        [
+            _hardware_line(book, reference, name, shape, usage, now)
+            for shape, usage in sorted(by_shape.items(), key=repr)
+        ],
+        sorted(held, key=lambda one: (-one[2], one[0])),
+        sentences + ([] if status is None else [status]),
+        answered.findings,
+    )
+
+
+def _hardware_line(
+    book: Book, reference: Reference, name: str, shape: Shape, usage: dict[str, int], now: int
+) -> HardwareLine:
+    estimator = reference.estimator
+    hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, now)
+    prior = estimator.priors.of(hardware.chip.generation)
+    measured = Measured(0, 0, 0)
+    for key, value in book.tenants[name].ledger.measured.items():
+        if key.shape == shape:
+            measured = Measured(*(one + other for one, other in zip(measured, value, strict=True)))
+    certain, presumed, open_time = (usage.get(usage_class, 0) for usage_class in CLASSES)
+    assumptions = list(hardware.assumptions)
+    if prior.extrapolated:
+        assumptions.append(f"No published run on {hardware.chip.generation}: the pooled prior, widened (extrapolated).")
+    if measured.usage:
+        share = measured.usage * 100 // max(1, certain)
+        assumptions.append(f"{share} per cent of the certain time was measured by the provider.")
+    return HardwareLine(
+        shape,
+        hardware.name,
+        {usage_class: amount * hardware.per_unit // 1_000 for usage_class, amount in usage.items()},
+        estimator.flop(hardware, HourUsage(certain, presumed, open_time, measured)).divided(SCALE),
+        (hardware.chip.rate_low, hardware.chip.rate_central, hardware.chip.rate_high),
+        (prior.low_ppm, prior.central_ppm, prior.high_ppm),
+        prior.basis,
+        hardware.chip.source,
+        tuple(assumptions),
+    )
+
+
+class FactStory(NamedTuple):
+    """What one fact of an allocation did."""
+
+    fact: Observation
+    counts: str  # a sentence: whether it counts, and if not why
+    digest: str
+
+
+class AllocationStory(NamedTuple):
+    """All facts of an allocation and the pieces that follow from them."""
+
+    tenant: str
+    allocation: str
+    facts: list[FactStory]
+    pieces: list[Piece]
+    anomalies: list[Anomaly]
+
+
+def explain_allocation(book: Book, key: Key, history: Sequence[Observation]) -> AllocationStory:
+    """The story of an allocation from its facts."""
+    tenant = book.tenant(key[0])
+    counting = effective(history, tenant.retracted)
+    _, effects = fold([*counting, *statements(book.regions, key, counting)])
+    chosen = {id(fact) for fact in counting}
+    stories = [
+        FactStory(fact, _verdict(fact, id(fact) in chosen, tenant.retracted), content_hash(fact.raw).hex())
+        for fact in sorted(history, key=lambda one: (one.time, one.source, one.id))
+    ]
+    return AllocationStory(key[0], key[1], stories, effects.pieces, effects.anomalies)
+
+
+def _verdict(fact: Observation, counts: bool, retracted: Iterable[tuple[str, str]]) -> str:
+    if counts:
+        return "counts"
+    if (fact.source, fact.id) in retracted:
+        return "retracted by its source"
+    return "does not count: another fact of the same source and id has the greater hash"
+
+
+def utilisation_text(ppm: tuple[int, int, int]) -> str:
+    """Realised utilisation as shares."""
+    return " / ".join(f"{share / PPM:.2f}" for share in ppm)
+
+
+def story_document(story: Any) -> Any:
+    """Named tuples as JSON objects, all the way down; raw bytes as text."""
+    if isinstance(story, tuple) and hasattr(story, "_asdict"):
+        return {name: story_document(value) for name, value in story._asdict().items()}
+    if isinstance(story, list | tuple):
+        return [story_document(value) for value in story]
+    if isinstance(story, dict):
+        return {str(name): story_document(value) for name, value in story.items()}
+    if isinstance(story, bytes):
+        return story.decode("utf-8", "replace")
+    return story

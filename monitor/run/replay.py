@@ -1,0 +1,148 @@
+"""Replay: read everything first, then evaluate once, in memory or into a store that goes on after a crash."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+from monitor.clock import Clock
+from monitor.core.book import Book, Moved
+from monitor.core.engine import Answer, Reference, answer
+from monitor.core.limits import DeadLetterLimits
+from monitor.core.model import Kind, Rejected
+from monitor.errors import LimitReached, SourceProblem
+from monitor.intake.decode import Decoded, Rules, decode, decode_facts
+from monitor.run.apply import Archive, take_in
+from monitor.source import Source
+
+BATCH_RECORDS = 5_000
+SAMPLES_MAX = 5
+
+
+Keep = Callable[[Moved, list[Rejected]], None]  # commit what a stretch of records moved
+
+
+MakeArchive = Callable[[], tuple[Archive, Callable[[Moved], None]]]  # an archive, and how it is told what moved
+
+
+class Pace(NamedTuple):
+    """How much is read at once, and how often it is committed."""
+
+    batch_records: int
+    commit_seconds: float
+    clock: Clock
+
+
+class Tally:
+    """What became of the records of a replay: read = accepted + duplicate + ignored + rejected."""
+
+    __slots__ = ("ignored", "read", "rejected", "samples", "unknown_fields")
+
+    def __init__(self) -> None:
+        self.read = 0
+        self.ignored: dict[str, int] = {}
+        self.rejected: dict[str, int] = {}
+        self.samples: list[str] = []  # the first few rejections, as sentences
+        self.unknown_fields: dict[str, int] = {}
+
+    def add(self, decoded: Decoded) -> None:
+        """Count one batch."""
+        self.read += len(decoded.observations) + len(decoded.rejected) + sum(decoded.ignored.values())
+        for name, count in decoded.ignored.items():
+            self.ignored[name] = self.ignored.get(name, 0) + count
+        for one in decoded.rejected:
+            self.rejected[one.reason] = self.rejected.get(one.reason, 0) + 1
+            if len(self.samples) < SAMPLES_MAX:
+                self.samples.append(f"{one.record.topic}, byte {one.record.offset}: {one.sentence}")
+        for name, count in decoded.unknown_fields.items():
+            self.unknown_fields[name] = self.unknown_fields.get(name, 0) + count
+
+
+def read_all(
+    source: Source,
+    book: Book,
+    archive: Archive,
+    keep: Keep,
+    rules: Rules,
+    limits: DeadLetterLimits,
+    pace: Pace,
+    progress: Callable[[], None],
+) -> Tally:
+    """Read a source to its end into the book.
+
+    Raises:
+        LimitReached: too many records are dead letters; everything up to the last commit is kept.
+    """
+    tally = Tally()
+    committed = pace.clock.monotonic()
+    rejected: list[Rejected] = []
+    while True:
+        try:
+            records = source.poll(pace.batch_records)
+        except SourceProblem:  # before it is given up, what it delivered is committed
+            keep(book.drain(), rejected)
+            raise
+        if not records:
+            break
+        decoded = decode(records, rules)
+        stop = limits.add_batch(records, decoded.rejected)
+        if stop is not None:
+            raise LimitReached(stop)
+        tally.add(decoded)
+        rejected.extend(decoded.rejected)
+        take_in(book, archive, decoded.observations, [record.received for record in decoded.records])
+        if pace.clock.monotonic() - committed >= pace.commit_seconds:
+            keep(book.drain(), rejected)
+            rejected, committed = [], pace.clock.monotonic()
+        progress()
+    keep(book.drain(), rejected)
+    return tally
+
+
+def evaluated(
+    book: Book,
+    lines: Callable[[], Iterable[bytes]],
+    make_archive: MakeArchive,
+    reference: Reference,
+    as_of: int | None,
+) -> Answer:
+    """The answer at `as_of`, by default the latest event time read; an earlier one is read again from the facts."""
+    now = book.clock if as_of is None else as_of
+    if now < book.clock:
+        book = rebuild(lines(), make_archive, now)
+    return answer(book, reference, now)
+
+
+def rebuild(lines: Iterable[bytes], make_archive: MakeArchive, as_of: int) -> Book:
+    """A book of the facts up to an instant, and of all retractions, which apply whatever their time."""
+    book = Book()
+    archive, commit = make_archive()
+    for batch in batches(lines):
+        facts = [fact for fact in decode_facts(batch) if fact.time <= as_of or fact.kind is Kind.RETRACTED]
+        take_in(book, archive, facts, [None] * len(facts))
+        commit(book.drain())
+    return book
+
+
+def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
+    """Lines in batches."""
+    batch: list[bytes] = []
+    for line in lines:
+        batch.append(line)
+        if len(batch) >= BATCH_RECORDS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def event_counts(book: Book, tally: Tally) -> dict[str, int]:
+    """The counts of the command line contract."""
+    return {
+        "read": tally.read,
+        "accepted": book.counts.accepted,
+        "late": book.counts.late,
+        "duplicate": book.counts.duplicate,
+        "ignored": sum(tally.ignored.values()),
+        "rejected": sum(tally.rejected.values()),
+    }

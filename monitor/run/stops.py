@@ -1,0 +1,47 @@
+"""Stops at the dead-letter limit (ruling 8): recorded in the journal, and answered there by a person.
+
+Without the record a supervisor that restarts the process would read on bit by bit, past what nobody has looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+
+from monitor.core.limits import Partition
+from monitor.errors import LimitReached
+from monitor.store import JournalEntry, JournalRow
+
+STOP, DECISION = "stop", "decision"  # kinds of journal entries
+
+
+def stop_entry(where: Partition, next_offset: int, sentence: str) -> JournalEntry:
+    """The record of a stop; `next_offset` is the position of the last commit, where reading would go on."""
+    topic, partition = where
+    return JournalEntry(
+        STOP, {"topic": topic, "partition": partition, "next_offset": next_offset, "sentence": sentence}
+    )
+
+
+def lifted(journal: Iterable[JournalRow], offsets: Mapping[Partition, int], topics: Collection[str]) -> set[Partition]:
+    """The partitions whose stop a person has accepted. A stop whose position has been passed is history.
+
+    `offsets` are the positions of the store, `topics` what is going to be read.
+
+    Raises:
+        LimitReached: a partition stands at a stop that nobody has answered.
+    """
+    standing: dict[Partition, str] = {}
+    accepted: set[Partition] = set()
+    for row in journal:
+        body = row.entry.body
+        if row.entry.kind == STOP:
+            where = (str(body["topic"]), int(str(body["partition"])))
+            if offsets.get(where, 0) == body["next_offset"]:
+                standing[where] = str(body["sentence"])
+                accepted.discard(where)
+        elif row.entry.kind == DECISION and "accept" in body:
+            accepted.update(where for where in standing if where[0] == body["accept"])
+    for where, sentence in standing.items():
+        if where not in accepted and where[0] in topics:
+            raise LimitReached(sentence)
+    return accepted

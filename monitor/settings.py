@@ -1,0 +1,199 @@
+"""What a deployment can set: one file, the environment before it, and every problem as one sentence.
+
+`config/monitor.yaml` explains each setting; the defaults there and here are the same, and a test says so.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+
+from monitor.core.limits import PPM, Limits
+from monitor.core.model import SECOND_MS
+from monitor.errors import SettingsProblem
+
+PREFIX = "FLOPWATCH_"
+CONFIG_VARIABLE = "FLOPWATCH_CONFIG"
+SETTINGS_BYTES_MAX = 1_000_000
+# A variable this like a setting's name is a typo; others are somebody else's: Kubernetes sets FLOPWATCH_SERVICE_HOST.
+TYPO_LIKENESS = 0.85
+EXPECTED = {
+    "model_type": "A section is expected, with its settings indented below it",
+    "dict_type": "A mapping is expected, `name: value` lines indented below it",
+    "tuple_type": "A list is expected, `- value` lines or [value, value]",
+}
+
+Count = Annotated[int, Field(ge=1, le=10_000_000)]
+
+
+class Files(BaseModel):
+    """Event files that the daemon reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    paths: tuple[str, ...] = ()
+    follow: bool = True
+
+
+class DeadLetters(BaseModel):
+    """When unreadable records are too many (ruling 8)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ratio_max: float = Field(default=0.01, ge=0, le=1)
+    window: Count = 10_000
+    seen_min: Count = 1_000
+    run_max: Count = 1_000
+
+    @model_validator(mode="after")
+    def _window_holds_the_least(self) -> DeadLetters:
+        if self.seen_min > self.window:
+            raise ValueError("`seen_min` must not be greater than `window`")
+        return self
+
+    @property
+    def limits(self) -> Limits:
+        """The same as the core counts them."""
+        return Limits(round(self.ratio_max * PPM), self.window, self.seen_min, self.run_max)
+
+
+class Http(BaseModel):
+    """Where /metrics, /healthz and /readyz answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=9464, ge=0, le=65_535)
+
+
+class Settings(BaseSettings):
+    """All settings, validated."""
+
+    model_config = SettingsConfigDict(
+        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", hide_input_in_errors=True
+    )
+
+    store_url: str = Field(default="sqlite:///flopwatch.db", min_length=1)
+    files: Files = Files()
+    record_bytes_max: int = Field(default=1_000_000, ge=1_024, le=100_000_000)
+    batch_records_max: int = Field(default=2_000, ge=1, le=100_000)
+    commit_seconds: float = Field(default=1.0, ge=0.01, le=60)
+    tick_seconds: float = Field(default=1.0, ge=0.01, le=3_600)
+    lateness_seconds: int = Field(default=3_600, ge=0, le=366 * 86_400)
+    clock_slack_seconds: int = Field(default=5, ge=0, le=86_400)
+    dead_letters: DeadLetters = DeadLetters()
+    allowed_sources: dict[str, tuple[str, ...]] = {}
+    http: Http = Http()
+    stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment goes before the file, whose content is given to the constructor; nothing else is read."""
+        return env_settings, init_settings
+
+    @property
+    def lateness_ms(self) -> int:
+        """`lateness_seconds` in milliseconds."""
+        return self.lateness_seconds * SECOND_MS
+
+    @property
+    def clock_slack_ms(self) -> int:
+        """`clock_slack_seconds` in milliseconds."""
+        return self.clock_slack_seconds * SECOND_MS
+
+    @property
+    def digest(self) -> str:
+        """What tells two configurations apart without showing either."""
+        text = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def setting_names(model: type[BaseModel] = Settings, prefix: str = "") -> Iterator[str]:
+    """The names of all settings, sections included: `http`, `http.host`, ..."""
+    for name, field in model.model_fields.items():
+        yield prefix + name
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from setting_names(field.annotation, f"{prefix}{name}.")
+
+
+def load_settings(path: Path | None = None, packaged: Path | None = None) -> Settings:
+    """The settings of `path`, else of the file that FLOPWATCH_CONFIG names, else of `packaged` where it exists.
+
+    Raises:
+        SettingsProblem: with one sentence that names the setting and what is expected.
+    """
+    if path is None and os.environ.get(CONFIG_VARIABLE):
+        path = Path(os.environ[CONFIG_VARIABLE])
+    if path is None and packaged is not None and packaged.is_file():
+        path = packaged
+    content = {} if path is None else _read(path)
+    _refuse_typos(os.environ)
+    try:
+        return Settings(**content)
+    except ValidationError as problem:
+        raise SettingsProblem(_sentence(problem, path)) from None
+    except SettingsError as problem:
+        what = str(problem).partition(" from source")[0]
+        raise SettingsProblem(f"The environment: {what}; sections, lists and mappings are written as JSON.") from None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """The content of a settings file as a mapping."""
+    try:
+        if path.stat().st_size > SETTINGS_BYTES_MAX:
+            raise SettingsProblem(f"{path} is too large for a settings file; name another one with --config.")
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as problem:
+        reason = (problem.strerror or "it cannot be read").lower()
+        raise SettingsProblem(f"The settings file {path} cannot be read: {reason}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = "" if mark is None else f", line {mark.line + 1}"
+        raise SettingsProblem(f"{path}{where} is not YAML; compare it with the packaged monitor.yaml.") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(name, str) for name in content):
+        raise SettingsProblem(f"{path} must hold settings as `name: value`; compare it with the packaged monitor.yaml.")
+    return content
+
+
+def _refuse_typos(environment: Mapping[str, str]) -> None:
+    known = {PREFIX + name.upper().replace(".", "__") for name in setting_names()} | {CONFIG_VARIABLE}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known:
+            names = [one.removeprefix(PREFIX) for one in known]
+            nearest = get_close_matches(name.removeprefix(PREFIX), names, 1, TYPO_LIKENESS)
+            if nearest:
+                raise SettingsProblem(
+                    f"The environment variable {name} is no setting; did you mean {PREFIX}{nearest[0]}?"
+                )
+
+
+def _sentence(problem: ValidationError, path: Path | None) -> str:
+    """The first thing that is wrong, and what is expected."""
+    error = problem.errors(include_url=False)[0]
+    name = ".".join(str(part) for part in error["loc"])
+    where = "The settings" if path is None else str(path)
+    if error["type"] == "extra_forbidden":
+        nearest = get_close_matches(name, list(setting_names()), 1, 0.5)
+        hint = f" did you mean `{nearest[0]}`?" if nearest else " see the packaged monitor.yaml."
+        return f"{where}: `{name}` is no setting;{hint}"
+    what = EXPECTED.get(error["type"], error["msg"].removeprefix("Value error, "))
+    return f"{where} (or the environment): `{name}`: {what[:1].lower()}{what[1:]}."

@@ -1,0 +1,88 @@
+"""What goes into a store in one transaction, and what comes out of it when a process starts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from monitor.core.book import Book, Moved
+from monitor.core.flags import Change, Flag
+from monitor.core.model import Rejected
+
+
+class Position(NamedTuple):
+    """Where to go on reading a partition once a commit has succeeded."""
+
+    topic: str
+    partition: int
+    next_offset: int
+    clock: int  # milliseconds; -1 before any fact
+    check: str  # what must be found before `next_offset` for it to be the same stream; "" if nothing is known
+
+
+class StoredPosition(NamedTuple):
+    """A position as the store has it."""
+
+    sequence: int  # how many commits have moved or confirmed it: the fence
+    next_offset: int
+    clock: int
+    check: str
+
+
+class JournalEntry(NamedTuple):
+    """A tick, decision or activation: what beside the facts can change an answer."""
+
+    kind: str  # "tick", "decision" or "activation"
+    body: Mapping[str, object]  # JSON; a tick has `as_of` in milliseconds
+
+
+class JournalRow(NamedTuple):
+    """A journal entry with its number and when it was written, in milliseconds."""
+
+    number: int
+    at: int
+    entry: JournalEntry
+
+
+class DeadLetter(NamedTuple):
+    """A record that is no fact, as it came, and why."""
+
+    number: int
+    topic: str
+    partition: int
+    offset: int
+    reason: str
+    sentence: str
+    body: bytes
+    at: int  # when it was written, in milliseconds
+
+
+class StoredFact(NamedTuple):
+    """A fact with its number in order of acceptance, and when it was received (None: not known)."""
+
+    number: int
+    received: int | None
+    raw: bytes
+
+
+class Commit(NamedTuple):
+    """Everything that a stretch of records changed, and where to go on after them.
+
+    A commit that failed may be tried again as it is, as long as the book has observed nothing in between.
+    """
+
+    moved: Moved
+    book: Book
+    positions: Sequence[Position]
+    flag_changes: Sequence[Change]
+    rejected: Sequence[Rejected]
+    journal: Sequence[JournalEntry]
+    at: int  # the wall clock, in milliseconds
+
+
+class Loaded(NamedTuple):
+    """The books as the latest commit left them."""
+
+    book: Book
+    flags: dict[str, dict[str, Flag]]  # tenant -> id -> flag
+    positions: dict[tuple[str, int], StoredPosition]

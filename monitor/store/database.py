@@ -1,0 +1,208 @@
+"""Opening a database, its migrations, and its troubles as sentences."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from sqlalchemy import Connection, Delete, Engine, Insert, Table, Update, create_engine, event, inspect
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError
+
+from monitor.errors import StoreProblem
+from monitor.store.schema import REVISION
+
+BUSY_TIMEOUT_MS = 5_000
+# WAL: readers never wait for the writer. synchronous=NORMAL: a power cut may lose the latest commits, never a part of
+# one; positions and books go back together, so what was lost is read again and nothing counts twice.
+PRAGMAS = (
+    f"busy_timeout = {BUSY_TIMEOUT_MS}",
+    "journal_mode = WAL",
+    "synchronous = NORMAL",
+    "foreign_keys = ON",
+    "cache_size = -65536",
+    "wal_autocheckpoint = 4000",
+)
+
+# The beginning of SQLite's name of an error -> what is wrong and what to do. The first that fits counts.
+SENTENCES = (
+    ("SQLITE_FULL", "The disk of the store {path} is full: make room; what was committed before is safe."),
+    ("SQLITE_BUSY", "The store {path} is in use by another process: stop that one, or wait until it has finished."),
+    ("SQLITE_LOCKED", "The store {path} is in use by another process: stop that one, or wait until it has finished."),
+    ("SQLITE_READONLY", "The store {path} cannot be written: make the file and its folder writable for this user."),
+    ("SQLITE_PERM", "The store {path} cannot be written: make the file and its folder writable for this user."),
+    ("SQLITE_CANTOPEN", "The store {path} cannot be opened: give a file in a folder that this user can write to."),
+    ("SQLITE_NOTADB", "{path} is not a store but some other file: give the path of a store, or of a new file."),
+    ("SQLITE_CORRUPT", "The store {path} is damaged: restore a backup, or replay the event files into a new store."),
+    ("SQLITE_IOERR", "Reading or writing the store {path} failed: check its disk; what was committed before is safe."),
+)
+
+
+class Database:
+    """One database with our tables."""
+
+    __slots__ = ("engine", "path")
+
+    def __init__(self, engine: Engine, path: str) -> None:
+        self.engine = engine
+        self.path = path
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that sees one state of the store throughout."""
+        with self.troubles(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction: everything or nothing. The first statement must write."""
+        with self.troubles(), self.engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def troubles(self) -> Iterator[None]:
+        """What the database reports, as a sentence for people."""
+        try:
+            yield
+        except (DBAPIError, sqlite3.Error) as error:
+            raise StoreProblem(sentence(self.path, error)) from error
+
+
+def sentence(path: str, error: Exception) -> str:
+    """What went wrong with the store at a path, and what to do."""
+    cause = error.orig if isinstance(error, DBAPIError) else error
+    name = getattr(cause, "sqlite_errorname", "")
+    for beginning, text in SENTENCES:
+        if name.startswith(beginning):
+            return text.format(path=path)
+    return f"The store {path} reports: {cause}. What was committed before is safe; check its disk and try again."
+
+
+def connect(url: str, create: bool) -> Database:
+    """The database at a URL like `sqlite:///path`, with our tables in their latest form.
+
+    Raises:
+        StoreProblem: there is none and `create` is false, it is something else, or it is newer than this program.
+    """
+    database = _engine(url)
+    file = _file(database.engine.url)
+    if file is not None and not create and not file.exists():
+        raise StoreProblem(
+            f"There is no store at {file}: give the path of one, or make one with `flopwatch replay --state {file}`."
+        )
+    try:
+        _bring_up_to_date(database, create)
+    except StoreProblem:
+        database.engine.dispose()
+        raise
+    return database
+
+
+def migrate(url: str) -> None:
+    """Make the tables of a store, or bring them up to date.
+
+    Raises:
+        StoreProblem: as for `connect`.
+    """
+    connect(url, create=True).engine.dispose()
+
+
+def _engine(url: str) -> Database:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise StoreProblem(f"'{url}' is no address of a store: give one like sqlite:///books.db.") from error
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise StoreProblem(f"'{url}' is no store that can be used: give one like sqlite:///books.db.")
+    engine = create_engine(parsed)
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return Database(engine, parsed.database)
+
+
+def _file(url: URL) -> Path | None:
+    named = url.database
+    return None if not named or named.startswith("file:") else Path(named)
+
+
+def _prepare(connection: sqlite3.Connection, _: object) -> None:
+    # The driver would begin transactions by itself, but not before a CREATE TABLE; we begin all of them.
+    connection.isolation_level = None
+    for pragma in PRAGMAS:
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN")
+
+
+def _bring_up_to_date(database: Database, create: bool) -> None:
+    with database.reading() as connection:
+        found = _revision(database, connection)
+    if found == REVISION:
+        return
+    if found is None and not create:
+        raise StoreProblem(f"{database.path} is an empty file, not a store: give the path of a store.")
+    with database.troubles():
+        _upgrade(database)
+
+
+def _revision(database: Database, connection: Connection) -> str | None:
+    """The migration that a database stands at; None if it is empty."""
+    tables = inspect(connection).get_table_names()
+    if not tables:
+        return None
+    if "alembic_version" not in tables:
+        raise StoreProblem(
+            f"{database.path} is the database of something else: give the path of a store, or of a new file."
+        )
+    found = connection.exec_driver_sql("select version_num from alembic_version").scalar_one_or_none()
+    if found is not None and str(found) > REVISION:
+        raise StoreProblem(
+            f"The store {database.path} was written by a newer flopwatch (its tables are at {found}, this program "
+            f"knows {REVISION}): install that version, or give another store."
+        )
+    return None if found is None else str(found)
+
+
+def _upgrade(database: Database) -> None:
+    # Only a new or an old store pays for importing alembic.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    with database.engine.connect() as connection:
+        # Two processes that make the same store at once: the second one waits here, and finds it made.
+        connection.exec_driver_sql("ROLLBACK")
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, REVISION)
+        connection.commit()
+
+
+def driver_sql(engine: Engine, statement: Insert | Update | Delete) -> str:
+    """A statement as text for the driver's own `executemany`, which wants its values in the order of the text.
+
+    SQLAlchemy's handling of each row costs more than the database's.
+    """
+    return str(statement.compile(dialect=engine.dialect))
+
+
+def upsert(table: Table) -> Insert:
+    """Insert a row, or replace the row that has its primary key."""
+    statement = insert(table)
+    keys = [column.name for column in table.primary_key]
+    return statement.on_conflict_do_update(
+        index_elements=keys,
+        set_={column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys},
+    )
+
+
+def insert_new(table: Table) -> Insert:
+    """Insert a row, unless one with its primary key is there."""
+    return insert(table).on_conflict_do_nothing()

@@ -1,0 +1,163 @@
+"""The books, rebuilt from a store when a process starts."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Executable, func, select
+
+from monitor.core.book import Book, is_source_chain
+from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey
+from monitor.core.model import HOUR_MS, Key, Observation
+from monitor.core.timeline import Timeline
+from monitor.store.names import AllocationRows
+from monitor.store.pages import FactPages
+from monitor.store.schema import ALLOCATIONS, CHAINS, CLOSED, COUNTED_INNER, MEASURED, OPEN, SOURCES, USAGE
+from monitor.store.writing import Names
+
+Decode = Callable[[Sequence[bytes]], list[Observation]]  # of stored facts; as many, in the same order
+
+ROWS_AT_ONCE = 10_000
+LINES_AT_ONCE = 5_000
+SOURCE_FACTS_MAX = 1_024  # of the latest `alive` facts about a source: what a book remembers of it
+
+
+def load_book(
+    connection: Connection, names: Names, rows: AllocationRows, pages: FactPages, decode: Decode, lateness_ms: int
+) -> Book:
+    """The book of all commits so far. Every tenant is dirty in it: nobody knows what was evaluated since."""
+    book = Book(lateness_ms)
+    for name in names.tenants.values().values():
+        book.tenant(name)
+    _load_timelines(connection, book, names, rows)
+    _load_inner(connection, book, names)
+    _load_settled(connection, book, names)
+    _load_usage(connection, book, names)
+    _load_measured(connection, book, names)
+    for name, heard in _rows(connection, select(SOURCES.c.name, SOURCES.c.heard)):
+        book.restore_source(name, heard)
+    _load_chains(connection, book, pages, decode)
+    book.next_fact = pages.next_number
+    book.dirty_tenants = set(book.tenants)
+    return book
+
+
+def _rows(connection: Connection, query: Executable) -> Iterator[Any]:
+    """The rows of a query, a few thousand in memory at a time."""
+    return iter(connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query))
+
+
+def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows) -> None:
+    tenants, sources, shapes = names.tenants.values(), names.sources.values(), names.shapes.values()
+    table = ALLOCATIONS.c
+    columns = (
+        table.id, table.tenant_id, table.name, table.head, table.last_time, table.shape_id, table.within, table.counted,
+        table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
+    )  # fmt: skip
+    timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
+    same: dict[object, Any] = {}  # equal values of different rows become one object
+    for (
+        row, tenant_id, name, head, last_time, shape_id, within, counted,
+        prints, since, held, evidence, source_id, lease_ms, measured_until,
+    ) in _rows(connection, select(*columns).where(OPEN).order_by(table.id)):  # fmt: skip
+        timeline = Timeline()
+        timeline.head = head
+        timeline.last_time = last_time
+        timeline.shape = shapes[shape_id]
+        timeline.within = within if within is None else same.setdefault(within, within)
+        timeline.counted = counted
+        timeline.prints = prints
+        timeline.since = since
+        timeline.count = same.setdefault(held, held)
+        timeline.evidence = last_time if evidence == last_time else evidence
+        timeline.source = sources[source_id]
+        timeline.lease_ms = same.setdefault(lease_ms, lease_ms)
+        timeline.measured_until = measured_until
+        timelines[tenant_id][name] = timeline
+        rows.keep((tenants[tenant_id], name), row)
+
+
+def _load_inner(connection: Connection, book: Book, names: Names) -> None:
+    """Inner layers that count, since nothing is known of their outer ones."""
+    tenants = names.tenants.values()
+    table = ALLOCATIONS.c
+    for tenant_id, name, within in _rows(
+        connection, select(table.tenant_id, table.name, table.within).where(COUNTED_INNER)
+    ):
+        if within != name:
+            book.tenant(tenants[tenant_id]).inner.setdefault(within, set()).add(name)
+
+
+def _load_settled(connection: Connection, book: Book, names: Names) -> None:
+    """Of each region, the latest fact of what is closed and so not in memory."""
+    for number, shape in names.shapes.values().items():
+        latest = select(func.max(ALLOCATIONS.c.last_time)).where(CLOSED, ALLOCATIONS.c.shape_id == number)
+        last_time = connection.execute(latest).scalar()
+        if last_time is not None:
+            book.restore_settled(shape.region, last_time)
+
+
+def _load_usage(connection: Connection, book: Book, names: Names) -> None:
+    ledgers = _ledgers(book, names)
+    shapes = names.shapes.values()
+    table = USAGE.c
+    query = select(table.tenant_id, table.shape_id, table.usage_class, table.hour, table.rate, table.area)
+    for tenant_id, shape_id, usage_class, hour, rate_text, area_text in _rows(connection, query):
+        ledger, shape = ledgers[tenant_id], shapes[shape_id]
+        usage_class = sys.intern(usage_class)
+        rate, area = int(rate_text), int(area_text)
+        ledger.changes[UsageKey(shape, usage_class, hour)] = (rate, area)
+        # The area holds what is left of the hour of each change; with the whole hours after it, that is all.
+        before = ledger.totals.get((shape, usage_class), 0)
+        ledger.totals[shape, usage_class] = before + area - rate * (hour + 1) * HOUR_MS
+
+
+def _load_measured(connection: Connection, book: Book, names: Names) -> None:
+    ledgers = _ledgers(book, names)
+    shapes = names.shapes.values()
+    table = MEASURED.c
+    query = select(table.tenant_id, table.shape_id, table.hour, table.usage, table.work, table.plain)
+    for tenant_id, shape_id, hour, usage, work, plain in _rows(connection, query):
+        measured = Measured(int(usage), int(work), int(plain))
+        ledgers[tenant_id].measured[MeasuredKey(shapes[shape_id], hour)] = measured
+
+
+def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:
+    return {number: book.tenant(name).ledger for number, name in names.tenants.values().items()}
+
+
+def _load_chains(connection: Connection, book: Book, pages: FactPages, decode: Decode) -> None:
+    """The facts that are about no allocation, which the book keeps in memory."""
+    heads: dict[Key, int] = {
+        (tenant, subject): head for tenant, subject, head in _rows(connection, select(*CHAINS.columns))
+    }
+    of_sources = {key: head for key, head in heads.items() if is_source_chain(key)}
+    others = {key: head for key, head in heads.items() if key not in of_sources}
+    for chosen, most in ((others, None), (of_sources, SOURCE_FACTS_MAX)):
+        for key, facts in _decoded(pages.chains(chosen, most), decode):
+            book.restore_chain(key, heads[key], facts)
+
+
+def _decoded(chains: dict[Key, list[bytes]], decode: Decode) -> Iterator[tuple[Key, list[Observation]]]:
+    """The facts of each chain in the order in which they came; many chains are decoded at once."""
+    keys: list[Key] = []
+    lines: list[bytes] = []
+    for key in sorted(chains):
+        keys.append(key)
+        lines.extend(reversed(chains[key]))
+        if len(lines) >= LINES_AT_ONCE:
+            yield from _shared_out(keys, chains, decode(lines))
+            keys, lines = [], []
+    yield from _shared_out(keys, chains, decode(lines))
+
+
+def _shared_out(
+    keys: list[Key], chains: dict[Key, list[bytes]], facts: list[Observation]
+) -> Iterator[tuple[Key, list[Observation]]]:
+    start = 0
+    for key in keys:
+        end = start + len(chains[key])
+        yield key, facts[start:end]
+        start = end

@@ -1,0 +1,62 @@
+"""An archive without a store: replay in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from monitor.core.book import Moved, NewFact
+from monitor.core.model import Key
+from monitor.core.timeline import Timeline, may_hold
+
+
+class MemoryArchive:
+    """Facts in lists; what has left the book is found by its key."""
+
+    def __init__(self) -> None:
+        self._facts: list[NewFact] = []  # the fact with number n stands at n - 1
+        self._known: dict[Key, Timeline] = {}
+
+    def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """Of these allocations those that are known -> number of the latest fact."""
+        known = self._known
+        return {key: known[key].head for key in keys if key in known}
+
+    def append(self, facts: Sequence[NewFact]) -> None:
+        """Keep facts."""
+        self._facts.extend(facts)
+
+    def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
+        """All facts of these chains as they came, latest first."""
+        return {key: self._chain(head) for key, head in heads.items()}
+
+    def _chain(self, head: int) -> list[bytes]:
+        lines = []
+        while head:
+            fact = self._facts[head - 1]
+            lines.append(fact.raw)
+            head = fact.previous
+        return lines
+
+    def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
+        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head."""
+        return {
+            key: timeline.head
+            for key, timeline in self._known.items()
+            if key[0] == tenant and may_hold(timeline.prints, marks)
+        }
+
+    def settled(self, region: str, since: int) -> dict[Key, int]:
+        """Allocations of a region whose latest fact is at or after `since` -> head."""
+        return {
+            key: timeline.head
+            for key, timeline in self._known.items()
+            if timeline.shape.region == region and timeline.last_time >= since
+        }
+
+    def commit(self, moved: Moved) -> None:
+        """Remember what the book may forget."""
+        self._known.update(moved.timelines)
+
+    def lines(self) -> Iterable[bytes]:
+        """Every fact in the order of acceptance."""
+        return (fact.raw for fact in self._facts)

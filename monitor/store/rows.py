@@ -1,0 +1,88 @@
+"""Rows of the tables from the core's types, and back."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from monitor.core.book import Restatement
+from monitor.core.bounds import Bounds
+from monitor.core.findings import Finding
+from monitor.core.flags import Flag, State
+from monitor.core.inventory import Conservation
+from monitor.core.policy import Level
+from monitor.core.timeline import Timeline
+
+Row = tuple[Any, ...]
+
+
+def canonical_json(content: object) -> str:
+    """JSON with sorted keys and no blanks; integers stay exact."""
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None) -> Row:
+    """The columns of `allocations` from `head` on."""
+    if timeline.since is None:
+        held: Row = (None, None, None, None, None, None)
+    else:
+        held = (
+            timeline.since,
+            timeline.count,
+            timeline.evidence,
+            source_id,
+            timeline.lease_ms,
+            timeline.measured_until,
+        )
+    return (
+        timeline.head,
+        timeline.last_time,
+        shape_id,
+        timeline.within,
+        timeline.counted,
+        timeline.prints,
+        *held,
+    )
+
+
+def restatement_row(one: Restatement) -> Row:
+    """The columns of `restatements` without the id."""
+    return (*one[:6], *map(str, one[6:]))
+
+
+def restatement_of(row: Row) -> Restatement:
+    """A restatement from those columns."""
+    return Restatement(*row[:6], *map(int, row[6:]))
+
+
+def conservation_row(one: Conservation) -> Row:
+    """The columns of `conservation` without the id."""
+    return (*one[:3], *map(str, one[3:8]), canonical_json(one.allocations))
+
+
+def conservation_of(row: Row) -> Conservation:
+    """A line of conservation from those columns."""
+    region, time, hardware, *amounts, allocations = row
+    capacity, attributed, unattributed, idle, surplus = map(int, amounts)
+    keys = tuple((tenant, name) for tenant, name in json.loads(allocations))
+    return Conservation(region, time, hardware, capacity, attributed, unattributed, idle, surplus, keys)
+
+
+def flag_row(flag: Flag) -> Row:
+    """The columns of `flags`."""
+    return (*flag[:3], flag.state.value, flag.level.value, *flag[5:8], canonical_json(flag.finding._asdict()))
+
+
+def flag_of(row: Row) -> Flag:
+    """A flag from those columns."""
+    id, rule, tenant, state, level, raised_at, told_at, lower_since, finding = row
+    return Flag(id, rule, tenant, State(state), Level(level), raised_at, told_at, lower_since, _finding_of(finding))
+
+
+def _finding_of(text: str) -> Finding:
+    fields = json.loads(text)
+    fields["level"] = Level(fields["level"])
+    fields["flop"] = Bounds(*fields["flop"])
+    fields["reasons"] = tuple(fields["reasons"])
+    fields["not_established"] = tuple(fields["not_established"])
+    return Finding(**fields)

@@ -1,0 +1,224 @@
+"""The tables. SQLite has them today, PostgreSQL can: no type or clause here belongs to one of them alone.
+
+Integers that can pass 64 bits (usage, areas, work) are decimal text. Names that many rows repeat are numbered in
+`tenants`, `sources` and `shapes`. A change here needs a migration; a test compares the two.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    and_,
+)
+
+REVISION = "0001"  # the latest migration
+
+METADATA = MetaData()
+
+# SQLite finds a row fastest by a key that is declared as INTEGER.
+NUMBER = BigInteger().with_variant(Integer(), "sqlite")
+
+# How far each partition has been read. `sequence` is the fence: see `monitor.store.sql`.
+PROGRESS = Table(
+    "progress",
+    METADATA,
+    Column("topic", Text, primary_key=True),
+    Column("partition", Integer, primary_key=True),
+    Column("sequence", BigInteger, nullable=False),
+    Column("next_offset", BigInteger, nullable=False),
+    Column("clock", BigInteger, nullable=False),
+    Column("check_hash", Text, nullable=False),
+)
+
+# Every accepted fact, 64 to a page, compressed: see `monitor.store.pages`.
+FACT_PAGES = Table(
+    "fact_pages",
+    METADATA,
+    Column("page", NUMBER, primary_key=True, autoincrement=False),
+    Column("facts", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+TENANTS = Table(
+    "tenants",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+)
+
+SOURCES = Table(
+    "sources",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False, unique=True),
+    Column("heard", BigInteger, nullable=False),
+)
+
+SHAPES = Table(
+    "shapes",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("region", Text),
+    Column("fabric", Text),
+    Column("hardware", Text),
+    Column("unit", Text),
+)
+
+# `key64` is a hash of tenant and name: an index on it is small, and equal hashes are told apart by the names.
+# From `since` on the columns are null unless something is held.
+ALLOCATIONS = Table(
+    "allocations",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("key64", BigInteger, nullable=False),
+    Column("tenant_id", ForeignKey("tenants.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("head", BigInteger, nullable=False),
+    Column("last_time", BigInteger, nullable=False),
+    Column("shape_id", ForeignKey("shapes.id"), nullable=False),
+    Column("within", Text),
+    Column("counted", Boolean, nullable=False),
+    Column("prints", LargeBinary, nullable=False),
+    Column("since", BigInteger),
+    Column("held", BigInteger),
+    Column("evidence", BigInteger),
+    Column("source_id", ForeignKey("sources.id")),
+    Column("lease_ms", BigInteger),
+    Column("measured_until", BigInteger),
+)
+Index("allocations_key64", ALLOCATIONS.c.key64)
+Index("allocations_tenant", ALLOCATIONS.c.tenant_id)
+# Conditions of indexes: a query must use the same expression, or the database will not use the index.
+OPEN = ALLOCATIONS.c.since.is_not(None)
+CLOSED = ALLOCATIONS.c.since.is_(None)
+COUNTED_INNER = and_(ALLOCATIONS.c.within.is_not(None), ALLOCATIONS.c.counted)
+Index("allocations_open", ALLOCATIONS.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
+Index(
+    "allocations_closed", ALLOCATIONS.c.shape_id, ALLOCATIONS.c.last_time, sqlite_where=CLOSED, postgresql_where=CLOSED
+)
+Index("allocations_inner", ALLOCATIONS.c.id, sqlite_where=COUNTED_INNER, postgresql_where=COUNTED_INNER)
+
+# The latest fact of each chain that is about no allocation:
+# (tenant, ""), ("", "region/…"), ("", "source/…"), ("", "party/…").
+CHAINS = Table(
+    "chains",
+    METADATA,
+    Column("tenant", Text, primary_key=True),
+    Column("subject", Text, primary_key=True),
+    Column("head", BigInteger, nullable=False),
+)
+
+USAGE = Table(
+    "usage",
+    METADATA,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("shape_id", ForeignKey("shapes.id"), primary_key=True),
+    Column("usage_class", Text, primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("rate", Text, nullable=False),
+    Column("area", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+MEASURED = Table(
+    "measured",
+    METADATA,
+    Column("tenant_id", ForeignKey("tenants.id"), primary_key=True),
+    Column("shape_id", ForeignKey("shapes.id"), primary_key=True),
+    Column("hour", Integer, primary_key=True),
+    Column("usage", Text, nullable=False),
+    Column("work", Text, nullable=False),
+    Column("plain", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+RESTATEMENTS = Table(
+    "restatements",
+    METADATA,
+    Column("id", NUMBER, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("allocation", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("fact_id", Text, nullable=False),
+    Column("fact_time", BigInteger, nullable=False),
+    Column("clock", BigInteger, nullable=False),
+    Column("certain_before", Text, nullable=False),
+    Column("certain_after", Text, nullable=False),
+    Column("open_before", Text, nullable=False),
+    Column("open_after", Text, nullable=False),
+)
+Index("restatements_tenant", RESTATEMENTS.c.tenant)
+
+CONSERVATION = Table(
+    "conservation",
+    METADATA,
+    Column("id", NUMBER, primary_key=True),
+    Column("region", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("hardware", Text, nullable=False),
+    Column("capacity", Text, nullable=False),
+    Column("attributed", Text, nullable=False),
+    Column("unattributed", Text, nullable=False),
+    Column("idle", Text, nullable=False),
+    Column("surplus", Text, nullable=False),
+    Column("allocations", Text, nullable=False),
+)
+Index("conservation_region", CONSERVATION.c.region, CONSERVATION.c.time)
+
+DEAD_LETTERS = Table(
+    "dead_letters",
+    METADATA,
+    Column("id", NUMBER, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("record_offset", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("sentence", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+FLAGS = Table(
+    "flags",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("tenant", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("raised_at", BigInteger, nullable=False),
+    Column("told_at", BigInteger, nullable=False),
+    Column("lower_since", BigInteger),
+    Column("finding", Text, nullable=False),
+)
+Index("flags_tenant", FLAGS.c.tenant)
+
+FLAG_HISTORY = Table(
+    "flag_history",
+    METADATA,
+    Column("id", NUMBER, primary_key=True),
+    Column("flag", ForeignKey("flags.id"), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+Index("flag_history_flag", FLAG_HISTORY.c.flag)
+
+JOURNAL = Table(
+    "journal",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)

@@ -1,0 +1,222 @@
+"""The statements of one commit, after its fence.
+
+Everything here runs inside one transaction and changes nothing in memory that a failure would have to undo.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import Connection, Delete, Engine, Table, bindparam, delete, insert, update
+
+from monitor.core.book import Book, Moved, Restatement
+from monitor.core.flags import Change
+from monitor.core.inventory import Conservation
+from monitor.core.ledger import Measured
+from monitor.core.model import Key, Rejected
+from monitor.core.timeline import Shape, Timeline
+from monitor.store.commit import JournalEntry
+from monitor.store.database import driver_sql, upsert
+from monitor.store.names import AllocationRows, NewRows, Numbering, key64
+from monitor.store.pages import StoredPage
+from monitor.store.rows import Row, canonical_json, conservation_row, flag_row, restatement_row, timeline_row
+from monitor.store.schema import (
+    ALLOCATIONS,
+    CHAINS,
+    CONSERVATION,
+    DEAD_LETTERS,
+    FACT_PAGES,
+    FLAG_HISTORY,
+    FLAGS,
+    JOURNAL,
+    MEASURED,
+    RESTATEMENTS,
+    SHAPES,
+    SOURCES,
+    TENANTS,
+    USAGE,
+)
+
+FIXED_COLUMNS = 4  # of `allocations`: those before `head` never change
+NO_CHANGE = (0, 0)
+NO_MEASURED = Measured(0, 0, 0)
+
+
+class Names(NamedTuple):
+    """The numberings of a store."""
+
+    tenants: Numbering[str]
+    sources: Numbering[str]
+    shapes: Numbering[Shape]
+
+
+class AllocationChanges(NamedTuple):
+    """What a commit does to `allocations`."""
+
+    inserted: list[Row]
+    updated: list[Row]
+    opened: list[tuple[Key, int]]
+    closed: list[Key]
+    new: NewRows
+
+
+def allocation_changes(timelines: Mapping[Key, Timeline], rows: AllocationRows, names: Names) -> AllocationChanges:
+    """Rows to insert and to update for the allocations that moved, all of which `rows` knows or knows to be new."""
+    changes = AllocationChanges([], [], [], [], rows.new_rows())
+    tenants, sources, shapes = names
+    for key, timeline in timelines.items():
+        shape = shapes.number(timeline.shape)
+        if timeline.since is None:
+            columns = timeline_row(timeline, shape, None)
+        else:
+            columns = timeline_row(timeline, shape, sources.number(timeline.source))
+        row = rows.of(key)
+        if row:
+            changes.updated.append((*columns, row))
+        else:
+            row = changes.new.take()
+            changes.inserted.append((row, key64(key), tenants.number(key[0]), key[1], *columns))
+        if timeline.since is None:
+            changes.closed.append(key)
+        else:
+            changes.opened.append((key, row))
+    return changes
+
+
+class Writer:
+    """The statements, as text for one kind of database."""
+
+    __slots__ = ("_delete", "_insert", "_update_allocation", "_upsert")
+
+    def __init__(self, engine: Engine) -> None:
+        inserted = (TENANTS, SHAPES, ALLOCATIONS)
+        numbered = (RESTATEMENTS, CONSERVATION, DEAD_LETTERS, FLAG_HISTORY, JOURNAL)  # the database counts these
+        upserted = (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS)
+        self._insert = {table.name: driver_sql(engine, insert(table)) for table in inserted}
+        for table in numbered:
+            columns = [column.name for column in table.columns if not column.primary_key]
+            self._insert[table.name] = driver_sql(engine, insert(table).values(dict.fromkeys(columns)))
+        self._upsert = {table.name: driver_sql(engine, upsert(table)) for table in upserted}
+        self._delete = {table.name: driver_sql(engine, _deletion(table)) for table in (USAGE, MEASURED)}
+        changing = list(ALLOCATIONS.columns)[FIXED_COLUMNS:]
+        statement = update(ALLOCATIONS).where(ALLOCATIONS.c.id == bindparam("row"))
+        self._update_allocation = driver_sql(
+            engine, statement.values({column.name: bindparam(f"new_{column.name}") for column in changing})
+        )
+
+    def pages(self, connection: Connection, pages: Iterable[StoredPage]) -> None:
+        """New pages of facts, and the last one again."""
+        self._put(connection, FACT_PAGES, list(pages))
+
+    def names(self, connection: Connection, names: Names, book: Book, heard: Mapping[str, int]) -> None:
+        """New tenants, shapes and sources, and when sources were heard of."""
+        self._add(connection, TENANTS, names.tenants.unwritten)
+        self._add(connection, SHAPES, [(number, *shape) for number, shape in names.shapes.unwritten])
+        times = {name: book.sources[name].heard if name in book.sources else -1 for _, name in names.sources.unwritten}
+        times.update(heard)
+        self._put(connection, SOURCES, [(names.sources.number(name), name, time) for name, time in times.items()])
+
+    def allocations(self, connection: Connection, changes: AllocationChanges) -> None:
+        """Allocations that are new or moved."""
+        self._add(connection, ALLOCATIONS, changes.inserted)
+        _many(connection, self._update_allocation, changes.updated)
+
+    def chains(self, connection: Connection, heads: Mapping[Key, int]) -> None:
+        """The latest facts of chains that are no allocation."""
+        self._put(connection, CHAINS, [(*key, head) for key, head in heads.items()])
+
+    def usage(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Changes of rate and area as they are now, and those that are nothing any more."""
+        self._put(connection, USAGE, rows)
+        _many(connection, self._delete[USAGE.name], gone)
+
+    def measured(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
+        """Measured usage as it is now, and what is nothing any more."""
+        self._put(connection, MEASURED, rows)
+        _many(connection, self._delete[MEASURED.name], gone)
+
+    def restatements(self, connection: Connection, told: Sequence[Restatement]) -> None:
+        """What late facts changed."""
+        self._add(connection, RESTATEMENTS, [restatement_row(one) for one in told])
+
+    def conservation(self, connection: Connection, checked: Sequence[Conservation]) -> None:
+        """The books against inventory reports."""
+        self._add(connection, CONSERVATION, [conservation_row(one) for one in checked])
+
+    def dead_letters(self, connection: Connection, rejected: Sequence[Rejected], at: int) -> None:
+        """Records that are no facts."""
+        rows = [
+            (record.topic, record.partition, record.offset, reason, sentence, record.value, at)
+            for record, reason, sentence in rejected
+        ]
+        self._add(connection, DEAD_LETTERS, rows)
+
+    def flags(self, connection: Connection, changes: Sequence[Change]) -> None:
+        """Flags as they are now, and the lines of their histories that somebody is told.
+
+        Mere new numbers go only where the flag still is in the state that they were computed for: a person may have
+        closed it meanwhile, beside the process that owns the store.
+        """
+        told = [change.entry for change in changes if change.entry.act]
+        moved = {entry.flag for entry in told}
+        flags = {change.flag.id: change.flag for change in changes}
+        self._put(connection, FLAGS, [flag_row(flag) for flag in flags.values() if flag.id in moved])
+        for flag in flags.values():
+            if flag.id not in moved:
+                row = dict(zip(FLAGS.columns.keys(), flag_row(flag), strict=True))
+                connection.execute(
+                    update(FLAGS).where(FLAGS.c.id == row.pop("id"), FLAGS.c.state == row.pop("state")).values(row)
+                )
+        rows = [(entry.flag, entry.at, str(entry.act), str(entry.level), entry.reason) for entry in told]
+        self._add(connection, FLAG_HISTORY, rows)
+
+    def journal(self, connection: Connection, entries: Sequence[JournalEntry], at: int) -> None:
+        """Ticks, decisions and activations."""
+        self._add(connection, JOURNAL, [(at, entry.kind, canonical_json(entry.body)) for entry in entries])
+
+    def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        _many(connection, self._insert[table.name], rows)
+
+    def _put(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
+        _many(connection, self._upsert[table.name], rows)
+
+
+def usage_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[Row]]:
+    """Rows of `usage` to write, and the keys of those to delete."""
+    rows: list[Row] = []
+    gone: list[Row] = []
+    for name, key in moved.usage:
+        rate, area = book.tenants[name].ledger.changes.get(key, NO_CHANGE)
+        place = (names.tenants.number(name), names.shapes.number(key.shape), key.usage_class, key.hour)
+        if rate or area:
+            rows.append((*place, str(rate), str(area)))
+        else:
+            gone.append(place)
+    return rows, gone
+
+
+def measured_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[Row]]:
+    """Rows of `measured` to write, and the keys of those to delete."""
+    rows: list[Row] = []
+    gone: list[Row] = []
+    for name, key in moved.measured:
+        measured = book.tenants[name].ledger.measured.get(key, NO_MEASURED)
+        place = (names.tenants.number(name), names.shapes.number(key.shape), key.hour)
+        if any(measured):
+            rows.append((*place, *map(str, measured)))
+        else:
+            gone.append(place)
+    return rows, gone
+
+
+def _deletion(table: Table) -> Delete:
+    statement = delete(table)
+    for column in table.primary_key:
+        statement = statement.where(column == bindparam(column.name))
+    return statement
+
+
+def _many(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
+    if rows:
+        connection.exec_driver_sql(statement, rows)

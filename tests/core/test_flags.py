@@ -1,0 +1,311 @@
+"""The life of a flag: what people were told, and what happens to it as findings come and go."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import pytest
+
+from monitor.core.bounds import Bounds
+from monitor.core.findings import Finding
+from monitor.core.flags import (
+    LOWER_AFTER_MS,
+    TRANSITIONS,
+    Act,
+    Change,
+    Entry,
+    Flag,
+    State,
+    act,
+    decided,
+    flag_id,
+    reconcile,
+)
+from monitor.core.model import DAY_MS, HOUR_MS
+from monitor.core.policy import Level
+
+RULE, TENANT = "ladder.1e23.of_concern", "tenant-1"
+UNDONE = "A fact was retracted."
+
+
+def finding(level: str, rule: str = RULE, flop: int = 1) -> Finding:
+    return Finding(
+        policy="internal-ladder",
+        policy_version=1,
+        legal_force="internal",
+        rule=rule,
+        tenant=TENANT,
+        level=Level(level),
+        flop=Bounds(flop, flop, flop, flop),
+        threshold_flop=1,
+        raised_at=HOUR_MS,
+        reasons=(f"It is {level}.",),
+        not_established=(),
+    )
+
+
+def flag(state: State, level: str = "warning") -> Flag:
+    return Flag(flag_id(RULE, TENANT), RULE, TENANT, state, Level(level), HOUR_MS, DAY_MS, None, finding(level))
+
+
+def live(story: str) -> tuple[dict[str, Flag], list[tuple[int, str, str]]]:
+    """Play a story: each line is a day and the level found on it, `-` for no finding, or `close` for a person's act.
+
+    Returns the flags at the end and the history as (day, act, level).
+    """
+    flags: dict[str, Flag] = {}
+    history = []
+    for line in story.split("\n"):
+        if not line.strip():
+            continue
+        day, event = line.split()
+        now = int(day) * DAY_MS
+        if event == "close":
+            changes = [act(one, Act.CLOSED, now, "Explained.") for one in flags.values()]
+        else:
+            changes = reconcile(flags, [] if event == "-" else [finding(event, flop=now)], now, UNDONE)
+        for change in changes:
+            flags[change.flag.id] = change.flag
+            if change.entry.act:
+                history.append((int(day), str(change.entry.act), str(change.entry.level)))
+    return flags, history
+
+
+@pytest.mark.parametrize(("state", "what"), list(product(State, Act)))
+def test_the_table_decides_every_act_in_every_state(state: State, what: Act) -> None:
+    """An act that is in the table leads to its state and one line of history; any other is refused by a sentence."""
+    before = flag(state)
+    after = TRANSITIONS.get((state, what))
+
+    if after is None:
+        with pytest.raises(ValueError, match=rf"^A flag that is {state} cannot be {what}\.$"):
+            act(before, what, DAY_MS, "Because.")
+    else:
+        entry = Entry(before.id, DAY_MS, what, Level.WARNING, "Because.")
+        assert Change(before._replace(state=after), entry) == act(before, what, DAY_MS, "Because.")
+
+
+def test_the_table_says_what_the_life_cycle_is() -> None:
+    """Whoever changes the life cycle changes this table too."""
+    expected = """
+    open       escalated  open
+    open       lowered    open
+    open       withdrawn  withdrawn
+    open       closed     closed
+    open       noted      open
+    withdrawn  returned   open
+    withdrawn  closed     closed
+    withdrawn  noted      withdrawn
+    closed     escalated  open
+    closed     noted      closed
+    """
+    table = [[state, what, TRANSITIONS[state, what]] for state, what in TRANSITIONS]
+
+    assert sorted(line.split() for line in expected.strip().split("\n")) == sorted(table)
+
+
+@pytest.mark.parametrize(
+    ("story", "state", "level", "history"),
+    [
+        pytest.param("1 watch", "open", "watch", [(1, "raised", "watch")], id="raised"),
+        pytest.param("1 watch\n2 watch\n9 watch", "open", "watch", [(1, "raised", "watch")], id="told once"),
+        pytest.param(
+            "1 watch\n2 critical",
+            "open",
+            "critical",
+            [(1, "raised", "watch"), (2, "escalated", "critical")],
+            id="escalated at once",
+        ),
+        pytest.param(
+            "1 critical\n2 watch\n8 watch", "open", "critical", [(1, "raised", "critical")], id="not lowered yet"
+        ),
+        pytest.param(
+            "1 critical\n2 watch\n9 watch",
+            "open",
+            "watch",
+            [(1, "raised", "critical"), (9, "lowered", "watch")],
+            id="lowered after seven days",
+        ),
+        pytest.param(
+            "1 critical\n2 watch\n8 critical\n9 watch\n15 watch",
+            "open",
+            "critical",
+            [(1, "raised", "critical")],
+            id="one high day starts the seven anew",
+        ),
+        pytest.param(
+            "1 warning\n2 watch\n8 critical\n9 watch\n15 watch\n16 watch",
+            "open",
+            "watch",
+            [(1, "raised", "warning"), (8, "escalated", "critical"), (16, "lowered", "watch")],
+            id="an escalation starts the seven anew",
+        ),
+        pytest.param(
+            "1 warning\n2 -\n3 -",
+            "withdrawn",
+            "warning",
+            [(1, "raised", "warning"), (2, "withdrawn", "warning")],
+            id="withdrawn once",
+        ),
+        pytest.param(
+            "1 warning\n2 -\n3 watch",
+            "open",
+            "watch",
+            [(1, "raised", "warning"), (2, "withdrawn", "warning"), (3, "returned", "watch")],
+            id="withdrawn, then returned with the level of the day",
+        ),
+        pytest.param(
+            "1 warning\n2 watch\n3 -\n4 warning\n5 watch\n11 watch",
+            "open",
+            "warning",
+            [(1, "raised", "warning"), (3, "withdrawn", "warning"), (4, "returned", "warning")],
+            id="a return starts the seven anew",
+        ),
+        pytest.param(
+            "1 warning\n2 close\n3 warning\n4 watch\n30 watch\n31 -\n32 warning",
+            "closed",
+            "warning",
+            [(1, "raised", "warning"), (2, "closed", "warning")],
+            id="closed stays closed",
+        ),
+        pytest.param(
+            "1 warning\n2 close\n3 critical",
+            "open",
+            "critical",
+            [(1, "raised", "warning"), (2, "closed", "warning"), (3, "escalated", "critical")],
+            id="closed opens again when it grows",
+        ),
+        pytest.param(
+            "1 watch\n2 -\n3 close",
+            "closed",
+            "watch",
+            [(1, "raised", "watch"), (2, "withdrawn", "watch"), (3, "closed", "watch")],
+            id="withdrawn, then closed by a person",
+        ),
+    ],
+)
+def test_a_flag_follows_its_finding(story: str, state: str, level: str, history: list[tuple[int, str, str]]) -> None:
+    """A flag rises at once, falls after seven days, is withdrawn and returns; closed it stays so until it grows."""
+    flags, told = live(story)
+
+    assert history == told
+    assert [(state, level)] == [(one.state, one.level) for one in flags.values()]
+
+
+def test_seven_days_are_seven_days() -> None:
+    """A level falls at the first tick that is seven days after the first lower one, and not a millisecond before."""
+    raised = reconcile({}, [finding("critical")], 0, UNDONE)[0].flag
+    lower = reconcile({raised.id: raised}, [finding("watch")], HOUR_MS, UNDONE)[0].flag
+    just_before = HOUR_MS + LOWER_AFTER_MS - 1
+
+    assert [] == reconcile({raised.id: lower}, [finding("watch")], just_before, UNDONE)
+    assert [Act.LOWERED] == [
+        change.entry.act for change in reconcile({raised.id: lower}, [finding("watch")], just_before + 1, UNDONE)
+    ]
+
+
+def test_a_raised_flag_keeps_both_times_and_its_reason() -> None:
+    """A flag says when its finding first held and when people were told, and its first line of history why."""
+    now = 5 * DAY_MS
+    change = reconcile({}, [finding("warning")], now, UNDONE)[0]
+
+    name = flag_id(RULE, TENANT)
+    assert Flag(name, RULE, TENANT, State.OPEN, Level.WARNING, HOUR_MS, now, None, finding("warning")) == change.flag
+    assert Entry(name, now, "raised", Level.WARNING, "It is warning.") == change.entry
+
+
+def test_newer_numbers_reach_the_flag_without_a_line_of_history() -> None:
+    """A flag shows the latest finding; nobody is told of numbers that leave the level as it is."""
+    flags, told = live("1 warning\n2 warning")
+
+    assert [finding("warning", flop=2 * DAY_MS)] == [one.finding for one in flags.values()]
+    assert [(1, "raised", "warning")] == told
+
+
+def test_nothing_changes_when_nothing_changed() -> None:
+    """The same finding at a later tick changes nothing."""
+    raised = reconcile({}, [finding("warning")], 0, UNDONE)[0].flag
+
+    assert [] == reconcile({raised.id: raised}, [finding("warning")], DAY_MS, UNDONE)
+
+
+def test_a_withdrawn_flag_says_what_undid_it() -> None:
+    """The history of a withdrawn flag names what undid its finding."""
+    raised = reconcile({}, [finding("warning")], 0, UNDONE)[0].flag
+
+    assert [UNDONE] == [change.entry.reason for change in reconcile({raised.id: raised}, [], DAY_MS, UNDONE)]
+
+
+def test_rules_live_side_by_side() -> None:
+    """Findings of several rules raise a flag each, and one that goes takes only its own flag with it."""
+    both = reconcile({}, [finding("watch"), finding("critical", rule="ladder.1e24.of_concern")], 0, UNDONE)
+    flags = {change.flag.id: change.flag for change in both}
+
+    assert ["raised", "raised"] == [change.entry.act for change in both]
+    assert [(Act.WITHDRAWN, flag_id("ladder.1e24.of_concern", TENANT))] == [
+        (change.entry.act, change.flag.id) for change in reconcile(flags, [finding("watch")], DAY_MS, UNDONE)
+    ]
+
+
+def test_the_name_of_a_flag_depends_on_rule_and_tenant_alone() -> None:
+    """The same rule and tenant give the same name; no other pair gives it, however it is cut."""
+    assert flag_id(RULE, TENANT) == flag_id(RULE, TENANT)
+    assert 4 == len({flag_id("a", "bc"), flag_id("ab", "c"), flag_id("a", "b"), flag_id("c", "ab")})
+
+
+# -- decisions -----------------------------------------------------------------------------------------------------
+
+NAME = flag_id(RULE, TENANT)
+CLOSE = {"close": NAME, "reason": "Explained."}
+
+
+def by_tenant(*many: Flag) -> dict[str, dict[str, Flag]]:
+    """Flags as the daemon keeps them, among those of others."""
+    flags: dict[str, dict[str, Flag]] = {"a-quiet-tenant": {}, "tenant-0": {"F-0": flag(State.OPEN)._replace(id="F-0")}}
+    for one in many:
+        flags.setdefault(one.tenant, {})[one.id] = one
+    return flags
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_decision_closes_a_flag_wherever_the_table_allows_it(state: State) -> None:
+    """A journalled decision does to its flag exactly what the act of closing does, and nothing where that is refused."""
+    before = flag(state)
+    allowed = (state, Act.CLOSED) in TRANSITIONS
+    expected = act(before, Act.CLOSED, DAY_MS, "Explained.") if allowed else None
+
+    assert (state is not State.CLOSED) == allowed
+    assert expected == decided(by_tenant(before), CLOSE, DAY_MS)
+
+
+def test_a_decision_that_was_read_before_changes_nothing() -> None:
+    """A flag that a decision has closed stays as it is when the decision is read again."""
+    change = decided(by_tenant(flag(State.OPEN)), CLOSE, DAY_MS)
+
+    assert change is not None
+    assert State.CLOSED == change.flag.state
+    assert None is decided(by_tenant(change.flag), CLOSE, 2 * DAY_MS)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"accept": "everything", "reason": "Explained."},
+        {"close": "F-1", "reason": "Explained."},
+        {"close": TENANT, "reason": "Explained."},
+        {"close": None, "reason": "Explained."},
+        {"close": [NAME], "reason": "Explained."},
+        {"close": {"flag": NAME}, "reason": "Explained."},
+        {"close": NAME},
+        {"close": NAME, "reason": None},
+    ],
+)
+def test_other_decisions_change_no_flag(body: dict[str, object]) -> None:
+    """A decision about something else, about a flag that is not there, or without a reason changes nothing."""
+    assert None is decided(by_tenant(flag(State.OPEN)), body, DAY_MS)
+
+
+def test_without_flags_a_decision_changes_nothing() -> None:
+    """Where nobody was told anything there is nothing to close."""
+    assert None is decided({}, CLOSE, DAY_MS)

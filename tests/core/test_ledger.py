@@ -1,0 +1,112 @@
+"""Usage as changes of rate and area: exact by hour, whatever the length of a piece, and back to nothing."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.ledger import CERTAIN, OPEN, Ledger, Measured, MeasuredKey, UsageKey, hourly, hours_of
+from monitor.core.model import HOUR_MS
+from monitor.core.timeline import Effects, Measurement, Piece, Shape
+
+SHAPE = Shape("east", None, "H100", "accelerator")
+YEAR_HOURS = 8_760
+
+instants = st.integers(0, 5 * HOUR_MS)
+pieces = st.builds(
+    lambda one, other, count, certain: Piece(SHAPE, min(one, other), max(one, other) + 1, count, certain),
+    instants,
+    instants,
+    st.integers(1, 10_000_000_000),
+    st.booleans(),
+)
+
+
+def booked(*held: Piece) -> Ledger:
+    ledger = Ledger()
+    ledger.add(Effects(list(held), [], []))
+    return ledger
+
+
+def changes(ledger: Ledger, usage_class: str) -> dict[int, tuple[int, int]]:
+    return {key.hour: row for key, row in ledger.changes.items() if key.usage_class == usage_class}
+
+
+def test_a_piece_is_two_rows_whatever_its_length() -> None:
+    """Ten years add a row where they start and a row where they end."""
+    ledger = booked(Piece(SHAPE, HOUR_MS // 2, (10 * YEAR_HOURS) * HOUR_MS, 3, True))
+    expected = {
+        UsageKey(SHAPE, CERTAIN, 0): (3, 3 * HOUR_MS // 2),
+        UsageKey(SHAPE, CERTAIN, 10 * YEAR_HOURS): (-3, -3 * HOUR_MS),
+    }
+    assert expected == ledger.changes
+    assert set(expected) == ledger.dirty
+
+
+@given(st.lists(pieces, max_size=6))
+def test_hours_add_up_to_totals(held: list[Piece]) -> None:
+    """By class, the usage of each hour is what the pieces held in it, and the hours add up to the total."""
+    ledger = booked(*held)
+    for usage_class in (CERTAIN, OPEN):
+        expected: dict[int, int] = defaultdict(int)
+        for piece in held:
+            if piece.certain == (usage_class == CERTAIN):
+                for hour in range(7):
+                    inside = min(piece.end, (hour + 1) * HOUR_MS) - max(piece.start, hour * HOUR_MS)
+                    expected[hour] += piece.count * max(0, inside)
+        amounts = {hour: amount for hour, amount in hourly(changes(ledger, usage_class), 7) if amount}
+        assert {hour: amount for hour, amount in expected.items() if amount} == amounts
+        assert sum(amounts.values()) == ledger.totals.get((SHAPE, usage_class), 0)
+
+
+@given(st.lists(pieces, max_size=6), st.integers(0, 8))
+def test_hours_stop_where_they_are_told_to(held: list[Piece], until: int) -> None:
+    """No hour at or after `until` is given, and those before it do not depend on it."""
+    rows = changes(booked(*held), CERTAIN)
+    assert [one for one in hourly(rows, 20) if one[0] < until] == list(hourly(rows, until))
+
+
+@given(st.lists(pieces, max_size=6), st.lists(pieces, max_size=6))
+def test_what_is_taken_back_leaves_nothing(held: list[Piece], gone: list[Piece]) -> None:
+    """A ledger moves by new minus old: what was booked and taken back is as if it had never been."""
+    ledger = booked(*held, *gone)
+    ledger.add(Effects(gone, [], []), -1)
+    fresh = booked(*held)
+    assert fresh.changes == {key: row for key, row in ledger.changes.items() if key in fresh.changes}
+    assert {(0, 0)} >= {row for key, row in ledger.changes.items() if key not in fresh.changes}
+    assert fresh.totals == {key: total for key, total in ledger.totals.items() if total}
+
+
+def test_measurements_fall_into_their_hours() -> None:
+    """A measured window adds to each hour that it touches; work where the clock is known, plain where it is not."""
+    ledger = Ledger()
+    known = Measurement(SHAPE, HOUR_MS - 10, HOUR_MS + 20, 2, 500_000, 1_000)
+    unknown = Measurement(SHAPE, HOUR_MS + 20, HOUR_MS + 30, 2, 250_000, None)
+    ledger.add(Effects([], [known, unknown], []))
+    expected = {
+        MeasuredKey(SHAPE, 0): Measured(20, 20 * 500_000 * 1_000, 0),
+        MeasuredKey(SHAPE, 1): Measured(60, 40 * 500_000 * 1_000, 20 * 250_000),
+    }
+    assert expected == ledger.measured
+    assert set(expected) == ledger.measured_dirty
+    ledger.add(Effects([], [known, unknown], []), -1)
+    assert {Measured(0, 0, 0)} == set(ledger.measured.values())
+
+
+def test_hours_of_a_stretch() -> None:
+    """A stretch is cut at full hours, and nothing touches no hour."""
+    assert [(0, 5, HOUR_MS), (1, HOUR_MS, 2 * HOUR_MS), (2, 2 * HOUR_MS, 2 * HOUR_MS + 1)] == list(
+        hours_of(5, 2 * HOUR_MS + 1)
+    )
+    assert [] == list(hours_of(5, 5))
+
+
+def test_a_million_accelerators_for_ten_years() -> None:
+    """Usage beyond 64 bits stays exact."""
+    ledger = booked(Piece(SHAPE, 0, 10 * YEAR_HOURS * HOUR_MS, 10**6 * 1_000, True))
+    total = ledger.totals[SHAPE, CERTAIN]
+    assert 10**9 * 10 * YEAR_HOURS * HOUR_MS == total
+    assert total > 2**64
+    assert total == sum(amount for _, amount in hourly(changes(ledger, CERTAIN), 10 * YEAR_HOURS + 1))

@@ -1,0 +1,489 @@
+"""Policy files: what ships holds its own examples, and what is wrong in a file is said in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.bounds import Bounds
+from monitor.core.findings import level_of
+from monitor.core.policy import Level, Policy, Rule, Scope
+from monitor.errors import ReferenceProblem
+from monitor.reference.policies import check_policies, exact_flop, load_policies, midnight
+from monitor.reference.root import config_root
+
+DAY_2010, DAY_2026 = 1_262_304_000_000, 1_767_225_600_000
+SHIPPED = load_policies(config_root())
+RULES = [rule for policy in SHIPPED for rule in policy.rules]
+COUNTRIES = (config_root() / "countries.yaml").read_text("utf-8")
+
+SMALL = """\
+schema: flopwatch.policy/1
+id: small
+version: 1
+title: A small policy
+jurisdiction: operator
+citation: none
+legal_force: internal
+duty_holder: provider
+effective_from: "2010-01-01"
+owner: somebody
+concern_group: HQ_OF_CONCERN
+runbook: Look.
+rules:
+  - id: small.any
+    title: A rule
+    scope: any
+    measure: model_flop
+    aggregation: tenant
+    threshold: "1e25"
+    window_days: 365
+    level_max: watch
+    critical_per_mille: 800
+    rationale: Because.
+    false_positives: Some.
+    not_established: [End use]
+    examples:
+      - {low: "1e24", central: "2e24", high: "9e24", level: none}
+      - {low: "1e24", central: "2e24", high: "1e25", level: watch}
+"""
+
+
+def folder(root: Path, *files: str) -> Path:
+    """A configuration folder with these policy files."""
+    (root / "policies").mkdir()
+    (root / "countries.yaml").write_text(COUNTRIES, "utf-8")
+    for number, text in enumerate(files, 1):
+        (root / "policies" / f"{number}.yaml").write_text(text, "utf-8")
+    return root
+
+
+def problem(root: Path) -> str:
+    """The sentence with which a folder is refused."""
+    with pytest.raises(ReferenceProblem) as caught:
+        load_policies(root)
+    return str(caught.value)
+
+
+# -- what ships ----------------------------------------------------------------------------------------------------
+
+
+def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
+    """The ladder: two rungs for parties of concern and unresolved ones, two for anybody that raise watch at most."""
+    expected = [
+        ("ladder.1e23.of_concern", Scope.OF_CONCERN, 10**23, Level.CRITICAL),
+        ("ladder.1e23.unresolved", Scope.UNRESOLVED, 10**23, Level.CRITICAL),
+        ("ladder.1e24.of_concern", Scope.OF_CONCERN, 10**24, Level.CRITICAL),
+        ("ladder.1e24.unresolved", Scope.UNRESOLVED, 10**24, Level.CRITICAL),
+        ("ladder.1e25.any", Scope.ANY, 10**25, Level.WATCH),
+        ("ladder.1e26.any", Scope.ANY, 10**26, Level.WATCH),
+    ]
+    (ladder,) = [policy for policy in SHIPPED if policy.id == "internal-ladder"]
+
+    assert expected == [(rule.id, rule.scope, rule.threshold_flop, rule.level_max) for rule in ladder.rules]
+    assert {(365, 800)} == {(rule.window_days, rule.critical_per_mille) for rule in ladder.rules}
+    assert ("internal", "provider", DAY_2010, None, "HQ_OF_CONCERN") == (
+        ladder.legal_force,
+        ladder.duty_holder,
+        ladder.effective_from,
+        ladder.effective_to,
+        ladder.concern_group,
+    )
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_the_examples_of_a_rule_hold(rule: Rule) -> None:
+    """Each example that ships gives the level that it states."""
+    levels = [
+        level_of(rule, *[Bounds(example.low, example.central, example.high, example.high)] * 2)
+        for example in rule.examples
+    ]
+
+    assert [example.level for example in rule.examples] == levels
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
+def test_each_level_has_examples_on_both_sides_of_its_edge(rule: Rule) -> None:
+    """The high and the central bound are shown exactly at the threshold and at most a thousandth below it."""
+    for bound in ("high", "central"):
+        shown = [getattr(example, bound) for example in rule.examples]
+
+        assert rule.threshold_flop in shown, bound
+        assert any(0 < rule.threshold_flop - value <= rule.threshold_flop // 1_000 for value in shown), bound
+
+
+def test_the_policies_that_ship_have_no_fault() -> None:
+    """Nothing that ships contradicts itself."""
+    assert [] == check_policies(SHIPPED)
+
+
+# -- reading -------------------------------------------------------------------------------------------------------
+
+
+def test_policies_are_sorted_by_id_and_version(tmp_path: Path) -> None:
+    """The order does not depend on the names of the files."""
+    second = SMALL.replace("version: 1\n", "version: 2\n").replace('"2010-01-01"', '"2026-01-01"')
+    first = SMALL.replace("effective_from", 'effective_to: "2026-01-01"\neffective_from')
+    other = SMALL.replace("id: small", "id: another")
+    policies = load_policies(folder(tmp_path, second, first, other))
+
+    assert [("another", 1), ("small", 1), ("small", 2)] == [(policy.id, policy.version) for policy in policies]
+    assert [(DAY_2010, None), (DAY_2010, DAY_2026), (DAY_2026, None)] == [
+        (policy.effective_from, policy.effective_to) for policy in policies
+    ]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "same"),
+    [
+        ("version: 1", "version:   1  # a comment", True),
+        ('"2010-01-01"', "2010-01-01", True),
+        ('threshold: "1e25"', "threshold: 1e25", True),
+        ("title: A rule", "title: Another rule", False),
+        ("window_days: 365", "window_days: 364", False),
+        ('threshold: "1e25"', 'threshold: "2e25"', False),
+    ],
+)
+def test_the_digest_is_of_what_a_file_says(tmp_path: Path, old: str, new: str, same: bool) -> None:
+    """The digest changes with the content, not with how it is written down."""
+    (tmp_path / "one").mkdir()
+    (tmp_path / "other").mkdir()
+    (one,) = load_policies(folder(tmp_path / "one", SMALL))
+    (other,) = load_policies(folder(tmp_path / "other", SMALL.replace(old, new)))
+
+    assert same == (one.digest == other.digest)
+
+
+@given(st.integers(0, 9), st.text("0123456789", max_size=9), st.integers(9, 40))
+def test_flop_are_exact(whole: int, decimals: str, exponent: int) -> None:
+    """Text with an exponent is the integer that it names, to the last digit."""
+    text = f"{whole}.{decimals}e{exponent}" if decimals else f"{whole}e{exponent}"
+
+    assert int(f"{whole}{decimals}") * 10**exponent == exact_flop(text) * 10 ** len(decimals)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["1e23+1", "1e23 ", "2**80", "1E23", "+1e23", "-1e23", "1e-3", "1e+23", "12e22", "1.e23", ".5e23", "1e230", "1e",
+     "100", "", "nan", "inf", "١e23", "1_0e22", "1.25e1", 1.0e23, 10**23, None, True, ["1e23"]],
+)  # fmt: skip
+def test_what_is_no_exact_flop_is_refused(text: object) -> None:
+    """Expressions, floats, signs, other digits and numbers that are not whole are refused."""
+    with pytest.raises(ValueError, match="FLOP"):
+        exact_flop(text)
+
+
+@pytest.mark.parametrize("day", ["2010-02-30", "2010-13-01", "20100101", "2010-W01-1", "2010-1-1", "", 2010, None])
+def test_what_is_no_day_is_refused(day: object) -> None:
+    """Only a day of the calendar, written in full, is a day."""
+    with pytest.raises(ValueError, match='which is no day; write it like "2010-01-01"'):
+        midnight(day)
+
+
+# -- what is wrong in a file ---------------------------------------------------------------------------------------
+
+EXAMPLE = '{low: "1e24", central: "2e24", high: "9e24", level: none}'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("owner:", "ownr:", "The policy file policies/1.yaml has the unknown key 'ownr'; did you mean 'owner'?"),
+        (
+            "    window_days",
+            "    windw_days",
+            "The policy file policies/1.yaml has the unknown key 'windw_days' in rules #1 (small.any); "
+            "did you mean 'window_days'?",
+        ),
+        (
+            EXAMPLE,
+            EXAMPLE.replace("low", "lo"),
+            "The policy file policies/1.yaml has the unknown key 'lo' in rules #1 (small.any), examples #1; "
+            "did you mean 'low'?",
+        ),
+        (
+            "owner:",
+            "colour: red\nowner:",
+            "The policy file policies/1.yaml has the unknown key 'colour'; correct or remove it.",
+        ),
+        ("owner: somebody\n", "", "The policy file policies/1.yaml lacks the key 'owner'; add it."),
+        (
+            "    scope: any\n",
+            "",
+            "The policy file policies/1.yaml lacks the key 'scope' in rules #1 (small.any); add it.",
+        ),
+        (
+            "scope: any",
+            "scope: everybody",
+            "In the policy file policies/1.yaml, rules #1 (small.any), scope is 'everybody'; "
+            "write 'any', 'of_concern' or 'unresolved'.",
+        ),
+        (
+            "level_max: watch",
+            "level_max: alarm",
+            "In the policy file policies/1.yaml, rules #1 (small.any), level_max is 'alarm'; "
+            "write 'watch', 'warning' or 'critical'.",
+        ),
+        (
+            "level: none",
+            "level: null",
+            "In the policy file policies/1.yaml, rules #1 (small.any), examples #1, level is None; "
+            "write 'none', 'watch', 'warning' or 'critical'.",
+        ),
+        (
+            "legal_force: internal",
+            "legal_force: law",
+            "In the policy file policies/1.yaml, legal_force is 'law'; write 'in_force', 'guidance', 'internal', "
+            "'unenforced', 'suspended', 'proposed', 'rescinded' or 'research'.",
+        ),
+        (
+            "duty_holder: provider",
+            "duty_holder: us",
+            "In the policy file policies/1.yaml, duty_holder is 'us'; "
+            "write 'provider', 'tenant', 'developer' or 'nobody'.",
+        ),
+        (
+            "flopwatch.policy/1",
+            "flopwatch.policy/2",
+            "In the policy file policies/1.yaml, schema is 'flopwatch.policy/2'; write 'flopwatch.policy/1'.",
+        ),
+        (
+            "measure: model_flop",
+            "measure: gpu_hours",
+            "In the policy file policies/1.yaml, rules #1 (small.any), measure is 'gpu_hours'; write 'model_flop'.",
+        ),
+        (
+            'threshold: "1e25"',
+            'threshold: "1e25+1"',
+            "In the policy file policies/1.yaml, rules #1 (small.any), threshold is '1e25+1', which is no exact FLOP; "
+            'write text like "1e23" or "2.5e22".',
+        ),
+        (
+            'threshold: "1e25"',
+            "threshold: 1.0e+25",
+            "In the policy file policies/1.yaml, rules #1 (small.any), threshold is 1e+25, which is no exact FLOP; "
+            'write text like "1e23" or "2.5e22".',
+        ),
+        (
+            'threshold: "1e25"',
+            'threshold: "1.25e1"',
+            "In the policy file policies/1.yaml, rules #1 (small.any), threshold is '1.25e1', "
+            "which is no whole number of FLOP; take decimals away.",
+        ),
+        (
+            'threshold: "1e25"',
+            'threshold: "0e0"',
+            "In the policy file policies/1.yaml, rules #1 (small.any), threshold is '0e0', which does not do; "
+            "input must be greater than or equal to 1.",
+        ),
+        (
+            "window_days: 365",
+            "window_days: a year",
+            "In the policy file policies/1.yaml, rules #1 (small.any), window_days is 'a year', which does not do; "
+            "input must be a valid integer.",
+        ),
+        (
+            "critical_per_mille: 800",
+            "critical_per_mille: 80",
+            "In the policy file policies/1.yaml, rules #1 (small.any), critical_per_mille is 80, which does not do; "
+            "input must be greater than or equal to 500.",
+        ),
+        (
+            '"2010-01-01"',
+            '"first of May"',
+            "In the policy file policies/1.yaml, effective_from is 'first of May', which is no day; "
+            'write it like "2010-01-01".',
+        ),
+        (
+            "owner: somebody",
+            'owner: " "',
+            "In the policy file policies/1.yaml, owner is ' ', which does not do; "
+            "string must have at least 1 character.",
+        ),
+        (
+            "owner: somebody",
+            f"owner: [{'x' * 100}]",
+            f"In the policy file policies/1.yaml, owner is ['{'x' * 55}..., which does not do; "
+            "input must be a valid string.",
+        ),
+        (
+            "not_established: [End use]",
+            "not_established: []",
+            "In the policy file policies/1.yaml, rules #1 (small.any), not_established is [], which does not do; "
+            "list must have at least 1 item after validation, not 0.",
+        ),
+        (
+            "effective_from:",
+            'effective_to: "2009-12-31"\neffective_from:',
+            "Policy small version 1 ends before it begins; give a later day as effective_to.",
+        ),
+        (
+            "HQ_OF_CONCERN",
+            "HQ_OF_CONCRN",
+            "Policy small version 1 names the country group 'HQ_OF_CONCRN', which countries.yaml does not have; "
+            "did you mean 'HQ_OF_CONCERN'?",
+        ),
+    ],
+)
+def test_each_mistake_in_a_file_has_its_sentence(tmp_path: Path, old: str, new: str, sentence: str) -> None:
+    """A mistake is answered by one sentence that names file, place and what to do."""
+    assert SMALL.count(old)
+
+    assert sentence == problem(folder(tmp_path, SMALL.replace(old, new, 1)))
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("", "not None"),
+        ("- a list", "not ['a list']"),
+        ("id: [", "line 1"),
+        ("id: one\nid: two", "'id'"),
+        ("schema: [", "is no valid YAML"),
+        (SMALL[: SMALL.index("rules:")] + "rules: none", "rules is 'none'"),
+        (SMALL[: SMALL.index("rules:")] + "rules: [7]", "rules #1 is 7"),
+        (SMALL.replace("A small policy", r'"\ud800"'), "title is '\\ud800'"),
+    ],
+)
+def test_a_file_of_another_shape_is_refused_by_name(tmp_path: Path, text: str, part: str) -> None:
+    """Whatever a file holds, the sentence names it and what was found in it."""
+    sentence = problem(folder(tmp_path, text))
+
+    assert ("policies/1.yaml" in sentence, part in sentence) == (True, True), sentence
+
+
+def test_a_rule_in_which_everything_is_wrong_is_still_one_sentence(tmp_path: Path) -> None:
+    """Of several mistakes the first is told; an unknown key goes before the key that it should have been."""
+    text = SMALL.replace("version: 1", "version: one").replace("threshold:", "treshold:")
+
+    assert (
+        "The policy file policies/1.yaml has the unknown key 'treshold' in rules #1 (small.any); "
+        "did you mean 'threshold'?"
+    ) == problem(folder(tmp_path, text))
+
+
+def test_a_number_of_thousands_of_digits_is_refused(tmp_path: Path) -> None:
+    """A number that cannot even be printed is named as such."""
+    text = SMALL.replace("version: 1", f"version: 0x{'f' * 5_000}")
+
+    assert "version is too long a number" in problem(folder(tmp_path, text))
+
+
+def test_a_folder_without_policies_is_refused(tmp_path: Path) -> None:
+    """No folder, or an empty one, is a mistake: nothing would ever be flagged."""
+    assert f"{tmp_path / 'policies'} cannot be read" in problem(tmp_path)
+
+    assert f"There is no policy in {tmp_path / 'policies'}" in problem(folder(tmp_path))
+
+
+# -- contradictions ------------------------------------------------------------------------------------------------
+
+
+def as_it_is(policy: Policy) -> list[Policy]:
+    return [policy]
+
+
+def the_same_version_twice(policy: Policy) -> list[Policy]:
+    return [policy, policy]
+
+
+def two_versions_at_once(policy: Policy) -> list[Policy]:
+    return [policy, replace(policy, version=2, effective_from=DAY_2026)]
+
+
+def two_versions_at_once_the_later_first(policy: Policy) -> list[Policy]:
+    return [replace(policy, effective_from=DAY_2026), replace(policy, version=2, effective_to=DAY_2026 + 1)]
+
+
+def one_version_after_the_other(policy: Policy) -> list[Policy]:
+    return [replace(policy, effective_to=DAY_2026), replace(policy, version=2, effective_from=DAY_2026)]
+
+
+def no_time_at_all(policy: Policy) -> list[Policy]:
+    return [replace(policy, effective_to=policy.effective_from)]
+
+
+def a_rule_of_two_policies(policy: Policy) -> list[Policy]:
+    return [policy, replace(policy, id="another")]
+
+
+def a_rule_twice(policy: Policy) -> list[Policy]:
+    return [replace(policy, rules=policy.rules * 2)]
+
+
+def another_threshold(policy: Policy) -> list[Policy]:
+    return [replace(policy, rules=(replace(policy.rules[0], threshold_flop=10**24),))]
+
+
+def bounds_out_of_order(policy: Policy) -> list[Policy]:
+    first, second = policy.rules[0].examples
+    return [replace(policy, rules=(replace(policy.rules[0], examples=(replace(first, low=10**25), first, second)),))]
+
+
+def a_level_without_example(policy: Policy) -> list[Policy]:
+    return [replace(policy, rules=(replace(policy.rules[0], level_max=Level.WARNING),))]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentences"),
+    [
+        (as_it_is, []),
+        (one_version_after_the_other, []),
+        (
+            the_same_version_twice,
+            ["Policy small version 1 is there twice; give one of the files another id or a higher version."],
+        ),
+        (
+            two_versions_at_once,
+            [
+                "Policy small version 1 and version 2 are in force at the same time; "
+                "let the earlier one end (effective_to) where the later one begins."
+            ],
+        ),
+        (
+            two_versions_at_once_the_later_first,
+            [
+                "Policy small version 1 and version 2 are in force at the same time; "
+                "let the earlier one end (effective_to) where the later one begins."
+            ],
+        ),
+        (no_time_at_all, ["Policy small version 1 ends before it begins; give a later day as effective_to."]),
+        (
+            a_rule_of_two_policies,
+            ["Policy small version 1 and Policy another version 1 both have a rule small.any; rename one of them."],
+        ),
+        (a_rule_twice, ["Policy small version 1 has two rules small.any; rename one of them."]),
+        (
+            another_threshold,
+            ["Policy small version 1: example 1 of the rule small.any gives watch, not none; correct one of them."],
+        ),
+        (
+            bounds_out_of_order,
+            [
+                "Policy small version 1: example 1 of the rule small.any has bounds that are out of order; "
+                "write low <= central <= high."
+            ],
+        ),
+        (
+            a_level_without_example,
+            ["Policy small version 1: the rule small.any has no example for warning; add one."],
+        ),
+    ],
+)
+def test_what_contradicts_itself_is_said(
+    tmp_path: Path, change: Callable[[Policy], list[Policy]], sentences: list[str]
+) -> None:
+    """The check names every contradiction and every example that gives another level, each in a sentence."""
+    (small,) = load_policies(folder(tmp_path, SMALL))
+
+    assert sentences == check_policies(change(small))
+
+
+def test_contradicting_files_are_refused(tmp_path: Path) -> None:
+    """Two versions of a policy that are in force at once are not loaded at all."""
+    assert "at the same time" in problem(folder(tmp_path, SMALL, SMALL.replace("version: 1", "version: 2")))

@@ -1,0 +1,224 @@
+"""Metrics and health over HTTP."""
+
+from __future__ import annotations
+
+import http.client
+import re
+import socket
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.core.inventory import Conservation
+from monitor.errors import SettingsProblem
+from monitor.metrics import METRICS, BooksState, Metrics, conservation_figures
+from monitor.web import health
+from monitor.web.health import HealthServer, Pages
+
+RULES = ["ladder.1e23.of_concern"]
+
+
+class Told:
+    """What the pages are told when they ask."""
+
+    def __init__(self) -> None:
+        self.healthy = (True, "All is well.")
+        self.ready = (True, "The books are loaded.")
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def server(told: Told, registry: CollectorRegistry) -> Iterator[HealthServer]:
+    serving = HealthServer("127.0.0.1", 0, Pages(registry, lambda: told.healthy, lambda: told.ready))
+    serving.start()
+    yield serving
+    serving.close()
+
+
+def ask(server: HealthServer, method: str, target: str) -> tuple[int, str, http.client.HTTPMessage]:
+    connection = http.client.HTTPConnection("127.0.0.1", server.port, timeout=5)
+    try:
+        connection.request(method, target)
+        response = connection.getresponse()
+        return response.status, response.read().decode(), response.headers
+    finally:
+        connection.close()
+
+
+def test_health_says_what_stands_still(server: HealthServer, told: Told) -> None:
+    """200 while there is progress, 503 with the sentence when there is none."""
+    assert (200, "All is well.\n") == ask(server, "GET", "/healthz")[:2]
+
+    told.healthy = (False, "The books cannot be committed.")
+    assert (503, "The books cannot be committed.\n") == ask(server, "GET", "/healthz")[:2]
+
+
+def test_readiness_is_another_question(server: HealthServer, told: Told) -> None:
+    """A daemon that stops is healthy and not ready."""
+    told.ready = (False, "The daemon is stopping.")
+
+    assert (503, "The daemon is stopping.\n") == ask(server, "GET", "/readyz")[:2]
+    assert 200 == ask(server, "GET", "/healthz")[0]
+
+
+def test_a_head_request_has_no_body(server: HealthServer) -> None:
+    """HEAD answers like GET, without the text."""
+    status, body, headers = ask(server, "HEAD", "/healthz")
+
+    assert (200, "") == (status, body)
+    assert str(len("All is well.\n")) == headers["Content-Length"]
+
+
+@pytest.mark.parametrize("target", ["/", "/metric", "/healthz/", "/..%2fetc/passwd"])
+def test_another_page_is_not_there(server: HealthServer, target: str) -> None:
+    """The answer names the pages that are."""
+    status, body, _ = ask(server, "GET", target)
+
+    assert 404 == status
+    assert "/metrics, /healthz and /readyz" in body
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS"])
+def test_nothing_can_be_written(server: HealthServer, method: str) -> None:
+    """Other methods are refused, with the ones that work."""
+    status, body, headers = ask(server, method, "/metrics")
+
+    assert (405, "GET, HEAD") == (status, headers["Allow"])
+    assert "use GET or HEAD" in body
+
+
+def test_a_silent_connection_does_not_keep_others_waiting(server: HealthServer) -> None:
+    """Somebody who connects and says nothing has a thread to himself."""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5):
+        assert 200 == ask(server, "GET", "/healthz")[0]
+
+
+def test_a_silent_connection_is_closed_in_time(server: HealthServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A connection that says nothing ends after the time that a request may take."""
+    monkeypatch.setattr(health._Handler, "timeout", 0.05)
+
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as silent:
+        assert b"" == silent.recv(1)
+
+
+def test_more_connections_than_the_maximum_are_closed(server: HealthServer) -> None:
+    """Too many at once cost no more threads, and when they are gone the next one is answered."""
+    silent = [socket.create_connection(("127.0.0.1", server.port), timeout=5) for _ in range(health.CONNECTIONS_MAX)]
+    with socket.create_connection(("127.0.0.1", server.port), timeout=5) as one_more:
+        assert b"" == one_more.recv(1)
+    for connection in silent:
+        connection.close()
+
+    for _ in range(100):
+        try:
+            assert 200 == ask(server, "GET", "/healthz")[0]
+            break
+        except (ConnectionError, http.client.HTTPException):
+            continue
+    else:
+        pytest.fail("no connection was freed")
+
+
+def test_an_address_in_use_is_a_sentence(server: HealthServer, registry: CollectorRegistry) -> None:
+    """A port that somebody else has names the setting to change."""
+    pages = Pages(registry, lambda: (True, ""), lambda: (True, ""))
+
+    for host in ("127.0.0.1", "203.0.113.1"):
+        with pytest.raises(SettingsProblem, match=r"Choose another `http\.host` or `http\.port`"):
+            HealthServer(host, server.port, pages)
+
+
+def exposed(registry: CollectorRegistry, state: BooksState) -> Metrics:
+    metrics = Metrics(registry)
+    metrics.expose(lambda: state, RULES)
+    return metrics
+
+
+def test_the_page_has_every_metric_of_the_list_and_no_other(server: HealthServer, registry: CollectorRegistry) -> None:
+    """The described list is the whole truth about names, types and descriptions."""
+    exposed(registry, BooksState())
+
+    status, body, _ = ask(server, "GET", "/metrics")
+    families = {family.name: family for family in text_string_to_metric_families(body)}
+
+    assert 200 == status
+    assert {one.name.removesuffix("_total") for one in METRICS} == set(families)
+    for one in METRICS:
+        family = families[one.name.removesuffix("_total")]
+        assert one.help == family.documentation
+        assert ("gauge" if one.type == "state" else one.type) == family.type
+
+
+def test_metrics_follow_the_conventions() -> None:
+    """One prefix, `_total` on counters only, seconds for durations, a full sentence of help, no label of a tenant."""
+    for one in METRICS:
+        assert re.fullmatch(r"flopwatch_[a-z_]+", one.name)
+        assert (one.type == "counter") == one.name.endswith("_total")
+        assert one.type != "histogram" or one.name.endswith("_seconds")
+        assert one.help.endswith(".")
+        assert set() == set(one.labels) & {"tenant", "source", "allocation", "name", "run"}
+
+
+def test_series_exist_before_the_first_event(server: HealthServer, registry: CollectorRegistry) -> None:
+    """A rate over a counter of a known label starts at zero, and no `_created` series stands beside it."""
+    exposed(registry, BooksState())
+
+    body = ask(server, "GET", "/metrics")[1]
+
+    assert 'flopwatch_events_consumed_total{outcome="rejected",topic="file"} 0.0' in body
+    assert 'flopwatch_dead_letters_total{reason="json"} 0.0' in body
+    assert 'flopwatch_flags{level="critical",rule="ladder.1e23.of_concern",state="open"} 0.0' in body
+    assert "_created" not in body
+
+
+def test_the_state_of_the_books_is_read_at_each_scrape(registry: CollectorRegistry) -> None:
+    """The numbers are those of the moment of the question."""
+    states = [BooksState(tenants=1), BooksState(tenants=2, flags={("open", "watch", RULES[0]): 3})]
+    metrics = Metrics(registry)
+    metrics.expose(lambda: states[0], RULES)
+
+    assert 1 == registry.get_sample_value("flopwatch_tenants")
+    states.pop(0)
+    assert 2 == registry.get_sample_value("flopwatch_tenants")
+    labels = {"state": "open", "level": "watch", "rule": RULES[0]}
+    assert 3 == registry.get_sample_value("flopwatch_flags", labels)
+
+
+def test_two_sets_of_metrics_do_not_know_each_other() -> None:
+    """The registry is given, never a global one."""
+    one, other = CollectorRegistry(), CollectorRegistry()
+    Metrics(one).add("flopwatch_late_events_total", 2)
+    Metrics(other)
+
+    assert 2 == one.get_sample_value("flopwatch_late_events_total")
+    assert 0 == other.get_sample_value("flopwatch_late_events_total")
+
+
+def against_report(capacity: int, unattributed: int, surplus: int) -> Conservation:
+    return Conservation("eu", 0, "H100", capacity, 0, unattributed, 0, surplus, ())
+
+
+@pytest.mark.parametrize(
+    ("reports", "figures"),
+    [
+        ([], (0.0, 0.0)),
+        ([against_report(8_000, 0, 0)], (0.0, 0.0)),
+        ([against_report(8_000, 2_000, 0), against_report(4_000, 0, 3_000)], (2.0, 0.75)),
+        ([against_report(0, 0, 5_000)], (0.0, 1.0)),
+        ([against_report(0, 0, 0)], (0.0, 0.0)),
+    ],
+)
+def test_what_books_and_reports_differ_on(reports: list[Conservation], figures: tuple[float, float]) -> None:
+    """Accelerators nobody accounts for, and the greatest share of a capacity that is wrong either way."""
+    assert figures == conservation_figures(reports)
