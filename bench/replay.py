@@ -21,15 +21,18 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from monitor import app  # noqa: E402
-from monitor.settings import load_settings  # noqa: E402
-from monitor.simulate.scenarios import simulate  # noqa: E402
+from monitor import app
+from monitor.core.model import ACCELERATOR, NOTHING_CLAIMED, Claim, Kind, Observation
+from monitor.settings import load_settings
+from monitor.simulate.scenarios import simulate
 
+STARTED = Claim("H100 SXM5 80GB", ACCELERATOR, 8_000, "eu-1", "eu-1/a")
 BARS = {"in memory": 5.0, "into SQLite": 8.0}
 
 
@@ -128,11 +131,38 @@ def replay_into_sqlite(options: argparse.Namespace) -> dict[str, float]:
 def hold(options: argparse.Namespace) -> dict[str, float]:
     """Feed heartbeats into a store, and see how the process has grown."""
     app.tune_collector()
-    lines = simulate("heartbeats", scale=max(1, options.open // 1_000)).events()
     with app.opened_store(f"sqlite:///{options.file}") as store:
+        app.hold(store, [list(beats(options.open, 0, 10_000))])  # what does not grow with allocations is there before
         before = _resident_bytes()
-        held = app.hold(store, islice(lines, options.open * (1 + options.heartbeats)))
+        rounds = (beats(options.open, number, options.open) for number in range(1 + options.heartbeats))
+        held = app.hold(store, (batch for each in rounds for batch in _batches(each)))
         return {"bytes": (_resident_bytes() - before) / held}
+
+
+def beats(allocations: int, number: int, until: int) -> Iterator[Observation]:
+    """The start (round 0) or one heartbeat of the first `until` allocations, as facts: parsing is timed elsewhere."""
+    time = 1_767_225_600_000 + number * 60_000
+    for allocation in range(until):
+        tenant, name = f"t-{allocation // 10_000:04}", f"i-{allocation:017x}"
+        body = {"tenant": tenant, "allocation": name}
+        if number == 0:
+            body |= {"accelerator": "H100 SXM5 80GB", "count": 8, "region": "eu-1", "fabric": "eu-1/a"}
+        event = {
+            "specversion": "1.0",
+            "id": f"{name}/{number}",
+            "source": "/control-plane/eu-1",
+            "type": "io.flopwatch.allocation." + ("seen.v1" if number else "started.v1"),
+            "time": f"2026-01-01T{number // 60:02}:{number % 60:02}:00Z",
+            "data": body,
+        }
+        kind, claim = (Kind.SEEN, NOTHING_CLAIMED) if number else (Kind.STARTED, STARTED)
+        raw = json.dumps(event, separators=(",", ":")).encode()
+        yield Observation(kind, sys.intern(tenant), name, time, "/control-plane/eu-1", f"{name}/{number}", claim, raw)
+
+
+def _batches(facts: Iterator[Observation]) -> Iterator[list[Observation]]:
+    while batch := list(islice(facts, 5_000)):
+        yield batch
 
 
 def start_up(options: argparse.Namespace) -> dict[str, float]:

@@ -18,7 +18,7 @@ from monitor.core.engine import Answer, Reference, answer, evaluate
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
-from monitor.core.model import HOUR_MS, Rejected
+from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.errors import FlagProblem, SettingsProblem
 from monitor.intake.decode import Rules, decode_facts
 from monitor.log import build_log
@@ -31,7 +31,7 @@ from monitor.reference.root import config_root
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
-from monitor.run.replay import Pace, Tally, batches, evaluated, event_counts, read_all
+from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.verify import Verified, verify
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Settings, load_settings
@@ -347,11 +347,10 @@ def demo_answer(stage: Stage) -> tuple[Answer, dict[str, int]]:
     return answer(book, stage.reference, book.clock), event_counts(book, tally)
 
 
-def hold(store: SqlStore, lines: Iterable[bytes]) -> int:
-    """Take lines into a store, committing as a replay does; the number of open allocations that the book then holds."""
+def hold(store: SqlStore, batches: Iterable[Sequence[Observation]]) -> int:
+    """Take facts into a store, committing after each batch; the number of open allocations that the book then holds."""
     book = load(store).book
-    for batch in batches(lines):
-        facts = decode_facts(batch)
+    for facts in batches:
         take_in(book, store, facts, [None] * len(facts))
         store.commit(Commit(book.drain(), book, [], [], [], [], 0))
     return sum(timeline.since is not None for tenant in book.tenants.values() for timeline in tenant.timelines.values())

@@ -268,7 +268,7 @@ class Book:
         elif not self._changes_nothing(tenant, timeline, fact, mark):
             self._wait(key, Arrival(fact, received, late))
             return
-        remember(timeline, mark)
+        remember(timeline, mark, fact.kind)
         timeline.head = self._keep(fact, received, timeline.head, late)
         self._recent.add(fact.raw)
         self._book_effects(tenant, timeline)
@@ -323,7 +323,7 @@ class Book:
             fact.kind is Kind.SEEN
             and fact.body == NOTHING_CLAIMED
             and units_at(timeline, fact.time) is not None
-            and mark not in timeline.prints
+            and not may_hold(timeline.prints, [mark])
             and (fact.source, fact.id) not in tenant.retracted
         )
 
@@ -469,12 +469,12 @@ class Book:
         old, old_effects = self._folded(key, history, before_retracted, before_reports)
         old_counted = self._counted_before(tenant, key, old)
         self._recount.discard(key)
-        head, prints = self._chain(tenant, key, history)
+        head, before = self._chain(tenant, key, history)
         facts, accepted, head = self._sort_out(history, self.waiting.pop(key, []), head)
         new, effects = self._folded(key, facts, tenant.retracted, self._reports)
-        new.head, new.prints = head, prints
+        new.head, new.prints, new.lasting = head, before.prints, before.lasting
         for arrival in accepted:
-            remember(new, fingerprint(arrival.fact.source, arrival.fact.id))
+            remember(new, fingerprint(arrival.fact.source, arrival.fact.id), arrival.fact.kind)
         self._take_on(tenant, key, new)
         tenant.inner.get(old.within or "", set()).discard(key[1])
         self._place_layer(tenant, key, new)
@@ -491,15 +491,15 @@ class Book:
         counting = effective(facts, retracted)
         return fold([*counting, *statements(regions, key, counting)])
 
-    def _chain(self, tenant: Tenant, key: Key, history: Sequence[Observation]) -> tuple[int, bytes]:
-        """The head of an allocation's chain of facts, and its fingerprints."""
+    def _chain(self, tenant: Tenant, key: Key, history: Sequence[Observation]) -> tuple[int, Timeline]:
+        """The head of an allocation's chain of facts, and a timeline with its fingerprints."""
         timeline = tenant.timelines.get(key[1])
         if timeline is not None:
-            return timeline.head, timeline.prints
+            return timeline.head, timeline
         reloaded = Timeline()
         for fact in reversed(history):  # in the order of acceptance: the oldest are the first to be forgotten
-            remember(reloaded, fingerprint(fact.source, fact.id))
-        return self._archived.get(key, 0), reloaded.prints
+            remember(reloaded, fingerprint(fact.source, fact.id), fact.kind)
+        return self._archived.get(key, 0), reloaded
 
     def _sort_out(
         self, history: Sequence[Observation], arrivals: Sequence[Arrival], head: int

@@ -20,7 +20,7 @@ from monitor.core.model import NOTHING_CLAIMED, Claim, Kind, Observation, Sample
 ONE_UNIT = 1_000  # an allocation whose count nobody states is one unit
 FINGERPRINT_BYTES = 3
 SHAPES_CACHED_MAX = 65_536
-FINGERPRINTS_MAX = 1_024  # identities remembered in memory for one allocation; DECISIONS 5
+FINGERPRINTS_MAX = 32  # heartbeats and samples whose identity one allocation remembers in memory; DECISIONS 5
 
 
 class Shape(NamedTuple):
@@ -79,6 +79,7 @@ class Timeline:
         "first_time",
         "head",
         "last_time",
+        "lasting",
         "lease_ms",
         "measured_until",
         "prints",
@@ -103,7 +104,8 @@ class Timeline:
         self.measured_until = -1
         self.within: str | None = None
         self.counted = True  # False: an inner layer, explains the outer one
-        self.prints = b""  # fingerprints of its facts' identities
+        self.prints = b""  # fingerprints of its facts' identities: first of those that last, then of passing ones
+        self.lasting = 0  # how many bytes of them are of facts other than heartbeats and samples
         self.head = 0  # number of its latest fact in the archive
 
     @property
@@ -135,12 +137,16 @@ def fingerprint(source: str, id: str) -> bytes:
     return (zlib.crc32(f"{source}\0{id}".encode()) & 0xFFFFFF).to_bytes(FINGERPRINT_BYTES, "big")
 
 
-def remember(timeline: Timeline, mark: bytes) -> None:
-    """Keep a fact's fingerprint; the oldest half is dropped beyond `FINGERPRINTS_MAX`."""
-    prints = timeline.prints + mark
-    if len(prints) > FINGERPRINTS_MAX * FINGERPRINT_BYTES:
-        prints = prints[FINGERPRINTS_MAX // 2 * FINGERPRINT_BYTES :]
-    timeline.prints = prints
+def remember(timeline: Timeline, mark: bytes, kind: Kind) -> None:
+    """Keep a fact's fingerprint; of heartbeats and samples the oldest half is dropped beyond `FINGERPRINTS_MAX`."""
+    prints, lasting = timeline.prints, timeline.lasting
+    if kind is not Kind.SEEN and kind is not Kind.TELEMETRY:
+        timeline.prints = prints[:lasting] + mark + prints[lasting:]
+        timeline.lasting = lasting + FINGERPRINT_BYTES
+    elif len(prints) - lasting < FINGERPRINTS_MAX * FINGERPRINT_BYTES:
+        timeline.prints = prints + mark
+    else:
+        timeline.prints = prints[:lasting] + prints[lasting + FINGERPRINTS_MAX // 2 * FINGERPRINT_BYTES :] + mark
 
 
 def begin(fact: Observation, effects: Effects) -> Timeline:

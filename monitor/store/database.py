@@ -23,7 +23,7 @@ PRAGMAS = (
     "journal_mode = WAL",
     "synchronous = NORMAL",
     "foreign_keys = ON",
-    "cache_size = -65536",
+    "cache_size = -32768",
     "wal_autocheckpoint = 4000",
 )
 

@@ -69,6 +69,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         timeline.within = within if within is None else same.setdefault(within, within)
         timeline.counted = counted
         timeline.prints = prints
+        timeline.lasting = len(timeline.prints)  # which of them pass is forgotten: all last
         timeline.since = since
         timeline.count = same.setdefault(held, held)
         timeline.evidence = last_time if evidence == last_time else evidence

@@ -113,7 +113,11 @@ def _telemetry(world: World) -> st.SearchStrategy[bytes]:
         "window_seconds": st.sampled_from((10, 600, 5_000)),
         "observer": st.sampled_from(("provider", "provider", "tenant")),
     }
-    optional = {"tensor_active": _SHARE, "sm_clock_mhz": st.just(1_410), "accelerators_covered": counts}
+    optional = {
+        "tensor_active": _SHARE,
+        "sm_clock_mhz": st.just(1_410),
+        "accelerators_covered": st.one_of(counts, st.just("")),
+    }
     return world.event("telemetry.sampled", _data({**world.subject, **fields}, optional))
 
 

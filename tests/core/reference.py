@@ -264,7 +264,8 @@ def measured(
     ends = [window.end for window in windows]
     start = max([time - sample.window_ms, period.start, period.steps[-1][0], *returns, *ends])
     covered = count if sample.covered is None else min(sample.covered, count)
-    if sample.tensor_active_ppm is not None and start < time and covered:
+    known_cover = "accelerators_covered" not in sample.unknown
+    if known_cover and sample.tensor_active_ppm is not None and start < time and covered:
         yield Window(shape, start, time, covered, sample.tensor_active_ppm, sample.sm_clock_khz)
 
 

@@ -441,3 +441,10 @@ def test_a_rebuilt_book_goes_on() -> None:
     stayed.take([*lines, *events(after)])
     assert Taken(table, after).usage(NOW) == stayed.usage(NOW)
     assert len(lines) == stayed.book.counts.duplicate
+
+
+def test_an_old_fact_delivered_again_is_a_duplicate() -> None:
+    """However many facts followed it, a heartbeat that comes again is recognised and not kept twice."""
+    heartbeats = "\n".join(f"{at} seen x id=h{at}" for at in range(1, FINGERPRINTS_MAX + 100))
+    taken = Taken(f"0 start x count=1 id=a \n {heartbeats}", "5 seen x id=h5")
+    assert (FINGERPRINTS_MAX + 100, 1) == (taken.book.counts.accepted, taken.book.counts.duplicate)

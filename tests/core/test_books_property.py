@@ -130,7 +130,7 @@ def coherent(book: Book) -> None:
 seeds = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
+@settings(max_examples=250, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
 @given(event_sets(), seeds)
 def test_the_books_are_a_function_of_the_set_of_facts(lines: list[bytes], seed: int) -> None:
     """Order, repetition, batches and forgetting change nothing, and the reference says the same."""

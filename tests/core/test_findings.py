@@ -202,7 +202,7 @@ def test_totals_are_what_a_recount_gives(
 def test_since_when_a_threshold_is_reached_is_what_a_recount_gives(
     hours: list[TenantHour], questions: list[tuple[int, int]], hour: int, millisecond: int
 ) -> None:
-    """It is the first of the unbroken row of hours that ends now, by window and threshold, whatever was asked before."""
+    """It is the first of the unbroken row of hours up to now, by window and threshold, whatever was asked before."""
     series = Series(hours, hour * HOUR_MS + millisecond)
 
     assert [first_of_row(hours, days, threshold, hour) for days, threshold in questions] == [
@@ -510,7 +510,7 @@ def test_since_when_a_finding_has_held(line: str) -> None:
 
 @pytest.mark.parametrize("line", SINCE.strip().split("\n")[1:])
 def test_since_when_a_finding_has_held_does_not_depend_on_the_tick(line: str) -> None:
-    """Every tick from the hour of the finding on gives that hour, and the one before gives none or an earlier one.
+    """Every tick from the hour of the finding on gives that hour, and the millisecond before there is no finding.
 
     What a later profile says of the time before it cannot be known earlier: ticks begin with the first profile.
     """
@@ -600,6 +600,26 @@ def test_since_when_a_tenant_is_in_scope_is_what_a_recount_gives(
     findings = found(moving(moves), hours, policy(rule(Scope.OF_CONCERN, window_days=days)), now, joining(joins))
 
     assert ([] if first is None else [first * CELL // HOUR_MS * HOUR_MS]) == [one.raised_at for one in findings]
+
+
+@pytest.mark.parametrize(
+    ("now", "raised"),
+    [
+        (4 * DAY_MS - 1, []),
+        (4 * DAY_MS, [4 * DAY_MS]),
+        (5 * DAY_MS, [4 * DAY_MS]),
+        (7 * DAY_MS, [4 * DAY_MS]),
+        (8 * DAY_MS - 1, [4 * DAY_MS]),
+        (8 * DAY_MS, []),
+    ],
+)
+def test_a_country_that_was_in_the_group_for_a_day_counts_for_the_whole_window(now: int, raised: list[int]) -> None:
+    """A country that joins and leaves the group inside the window keeps its tenants in scope for that whole window."""
+    hours = used(*((hour, THRESHOLD) for hour in range(9 * 24)))
+    for_a_day = joining([4 * CELLS_A_DAY, 5 * CELLS_A_DAY])
+    asked = policy(rule(Scope.OF_CONCERN, window_days=3))
+
+    assert raised == [one.raised_at for one in found(moving([(0, "VN")]), hours, asked, now, for_a_day)]
 
 
 @given(MOVES)

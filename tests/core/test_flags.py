@@ -269,7 +269,7 @@ def by_tenant(*many: Flag) -> dict[str, dict[str, Flag]]:
 
 @pytest.mark.parametrize("state", State)
 def test_a_decision_closes_a_flag_wherever_the_table_allows_it(state: State) -> None:
-    """A journalled decision does to its flag exactly what the act of closing does, and nothing where that is refused."""
+    """A journalled decision does to its flag what the act of closing does, and nothing where that is refused."""
     before = flag(state)
     allowed = (state, Act.CLOSED) in TRANSITIONS
     expected = act(before, Act.CLOSED, DAY_MS, "Explained.") if allowed else None

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import pytest
 
+from monitor.core.model import Kind
 from monitor.core.timeline import FINGERPRINTS_MAX, Effects, Timeline, advance, fingerprint, may_hold, remember
 from monitor.intake.decode import decode_facts
 from tests.core.table import Taken, events, rows
@@ -321,6 +322,11 @@ MEASURED = [
         "0 start x count=4 lease=10 \n 80 telemetry x window=60 observer=provider active=1",
         "",
     ),
+    Case(
+        "nothing where it is unknown how many were covered",
+        "0 start x count=4 \n 80 telemetry x window=60 observer=provider active=1 covered=all",
+        "",
+    ),
     Case("nothing while paused", "0 start x count=0 \n 80 telemetry x window=60 observer=provider active=1", ""),
     Case("nothing where activity is unknown", "0 start x \n 80 telemetry x window=60 observer=provider", ""),
     Case(
@@ -337,22 +343,25 @@ def test_measured_time(case: Case) -> None:
 
 
 def test_fingerprints_have_a_maximum() -> None:
-    """An allocation remembers its latest facts only, at most `FINGERPRINTS_MAX` of them."""
+    """An allocation remembers its latest heartbeats, at most `FINGERPRINTS_MAX`, and all its other facts."""
     timeline = Timeline()
+    remember(timeline, fingerprint("s", "start"), Kind.STARTED)
     for number in range(FINGERPRINTS_MAX + 1):
-        remember(timeline, fingerprint("s", str(number)))
-    assert FINGERPRINTS_MAX // 2 + 1 == len(timeline.prints) // len(fingerprint("s", "0"))
+        remember(timeline, fingerprint("s", str(number)), Kind.SEEN)
+    remember(timeline, fingerprint("s", "resize"), Kind.RESIZED)
+    assert FINGERPRINTS_MAX // 2 + 3 == len(timeline.prints) // len(fingerprint("s", "0"))
+    assert timeline.prints.startswith(fingerprint("s", "start") + fingerprint("s", "resize"))
     assert timeline.prints.endswith(fingerprint("s", str(FINGERPRINTS_MAX)))
 
 
 def test_what_may_have_been_forgotten_may_be_held() -> None:
     """A short list of fingerprints says surely what is not held; a long one may have lost any."""
     timeline = Timeline()
-    remember(timeline, fingerprint("s", "1"))
+    remember(timeline, fingerprint("s", "1"), Kind.SEEN)
     assert may_hold(timeline.prints, [fingerprint("s", "2"), fingerprint("s", "1")])
     assert not may_hold(timeline.prints, [fingerprint("s", "2")])
     for number in range(FINGERPRINTS_MAX + 1):
-        remember(timeline, fingerprint("s", str(number)))
+        remember(timeline, fingerprint("s", str(number)), Kind.SEEN)
     assert may_hold(timeline.prints, [fingerprint("s", "never")])
 
 
