@@ -4,9 +4,10 @@
     bench/replay.py [--events 200000] [--repeat 5] [--open 20000] [--heartbeats 100]
 
 Speed: the same file of simulated events is read by a loop that only calls `json.loads` on each line, by a replay in
-memory and by a replay into SQLite, evaluation and digest included; in turns, in one process each, so that a noisy machine
-is noisy for all. What counts is the ratio of the medians. Memory: resident growth of a process that holds so many open
-allocations of one start and so many heartbeats; then the start-up from that store against SQLite reading the same rows.
+memory and by a replay into SQLite, evaluation and digest included; in turns, in one process each, so that a noisy
+machine is noisy for all. What counts is the ratio of the medians. Memory: resident growth of a process that holds so
+many open allocations of one start and so many heartbeats; then the start-up from that store against SQLite reading the
+same rows.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ from monitor.settings import load_settings
 from monitor.simulate.scenarios import simulate
 
 STARTED = Claim("H100 SXM5 80GB", ACCELERATOR, 8_000, "eu-1", "eu-1/a")
+STARTED_JSON = ',"accelerator":"H100 SXM5 80GB","count":8,"region":"eu-1","fabric":"eu-1/a"'
 BARS = {"in memory": 5.0, "into SQLite": 8.0}
 
 
@@ -132,36 +134,34 @@ def hold(options: argparse.Namespace) -> dict[str, float]:
     """Feed heartbeats into a store, and see how the process has grown."""
     app.tune_collector()
     with app.opened_store(f"sqlite:///{options.file}") as store:
-        app.hold(store, [list(beats(options.open, 0, 10_000))])  # what does not grow with allocations is there before
+        app.hold(store, [list(beats(0, 10_000))])  # what does not grow with allocations is there before
         before = _resident_bytes()
-        rounds = (beats(options.open, number, options.open) for number in range(1 + options.heartbeats))
+        rounds = (beats(number, options.open) for number in range(1 + options.heartbeats))
         held = app.hold(store, (batch for each in rounds for batch in _batches(each)))
         return {"bytes": (_resident_bytes() - before) / held}
 
 
-def beats(allocations: int, number: int, until: int) -> Iterator[Observation]:
+def beats(number: int, until: int) -> Iterator[Observation]:
     """The start (round 0) or one heartbeat of the first `until` allocations, as facts: parsing is timed elsewhere."""
-    time = 1_767_225_600_000 + number * 60_000
+    at = 1_767_225_600_000 + number * 60_000
+    kind, claim, event_type, shape = (
+        (Kind.SEEN, NOTHING_CLAIMED, "seen.v1", "")
+        if number
+        else (Kind.STARTED, STARTED, "started.v1", STARTED_JSON)
+    )
+    time_text = f"2026-01-01T{number // 60:02}:{number % 60:02}:00Z"
     for allocation in range(until):
-        tenant, name = f"t-{allocation // 10_000:04}", f"i-{allocation:017x}"
-        body = {"tenant": tenant, "allocation": name}
-        if number == 0:
-            body |= {"accelerator": "H100 SXM5 80GB", "count": 8, "region": "eu-1", "fabric": "eu-1/a"}
-        event = {
-            "specversion": "1.0",
-            "id": f"{name}/{number}",
-            "source": "/control-plane/eu-1",
-            "type": "io.flopwatch.allocation." + ("seen.v1" if number else "started.v1"),
-            "time": f"2026-01-01T{number // 60:02}:{number % 60:02}:00Z",
-            "data": body,
-        }
-        kind, claim = (Kind.SEEN, NOTHING_CLAIMED) if number else (Kind.STARTED, STARTED)
-        raw = json.dumps(event, separators=(",", ":")).encode()
-        yield Observation(kind, sys.intern(tenant), name, time, "/control-plane/eu-1", f"{name}/{number}", claim, raw)
+        tenant, name = sys.intern(f"t-{allocation // 10_000:04}"), f"i-{allocation:017x}"
+        raw = (
+            f'{{"specversion":"1.0","id":"{name}/{number}","source":"/control-plane/eu-1",'
+            f'"type":"io.flopwatch.allocation.{event_type}","time":"{time_text}",'
+            f'"data":{{"tenant":"{tenant}","allocation":"{name}"{shape}}}}}'
+        )
+        yield Observation(kind, tenant, name, at, "/control-plane/eu-1", f"{name}/{number}", claim, raw.encode())
 
 
 def _batches(facts: Iterator[Observation]) -> Iterator[list[Observation]]:
-    while batch := list(islice(facts, 5_000)):
+    while batch := list(islice(facts, 20_000)):
         yield batch
 
 

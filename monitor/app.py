@@ -19,7 +19,7 @@ from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import HOUR_MS, Observation, Rejected
-from monitor.errors import FlagProblem, SettingsProblem
+from monitor.errors import FlagProblem, LimitReached, SettingsProblem
 from monitor.intake.decode import Rules, decode_facts
 from monitor.log import build_log
 from monitor.metrics import Metrics
@@ -155,6 +155,8 @@ def _read(
             Pace(settings.batch_records_max, settings.commit_seconds, SystemClock()),
             lambda: progress(source.bytes_done, source.bytes_total),
         )
+    except LimitReached as stop:
+        raise LimitReached(f"{stop} A replay goes past them with --past-limit REASON.") from None
     finally:
         source.close()
 

@@ -16,6 +16,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from monitor.core.book import OTHER_CONTENT
 from monitor.core.engine import Reference
 from monitor.core.flags import State
 from monitor.core.inventory import Conservation
@@ -31,6 +32,7 @@ ANOMALIES = (
     "resize after stop",
     "seen before any start",
     "seen after stop",
+    OTHER_CONTENT,
 )
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 

@@ -163,7 +163,7 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as problem:
         reason = (problem.strerror or "it cannot be read").lower()
         raise SettingsProblem(f"The settings file {path} cannot be read: {reason}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as problem:
+    except (yaml.YAMLError, ValueError, TypeError, RecursionError) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = "" if mark is None else f", line {mark.line + 1}"
         raise SettingsProblem(f"{path}{where} is not YAML; compare it with the packaged monitor.yaml.") from None

@@ -33,7 +33,7 @@ for command in (check, demo, explain, flags, positions, replay, run, simulate, t
 def main() -> None:
     """Run one command. Exit 0: done; 1: the answer is bad news; 2: wrong usage or configuration."""
     try:
-        flopwatch(standalone_mode=False)
+        flopwatch(prog_name="flopwatch", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         sys.exit(leaving.exit_code)
     except click.ClickException as wrong:
@@ -46,5 +46,14 @@ def main() -> None:
         click.echo(f"flopwatch: {problem}", err=True)
         sys.exit(2)
     except BrokenPipeError:  # the reader of our output has gone; nothing is left to say
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         sys.exit(0)
+    except OSError as problem:  # files and stores have sentences of their own: what is left is our output
+        click.echo(f"flopwatch: The output cannot be written: {(problem.strerror or 'no reason given').lower()}.", err=True)
+        _drop_output()
+        sys.exit(2)
+
+
+def _drop_output() -> None:
+    """Let what was not written yet go nowhere, or Python would complain about it at the end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -26,7 +26,7 @@ def instant(milliseconds: int) -> str:
 
 def flop(amount: int) -> str:
     """FLOP with three digits."""
-    return f"{amount:.2e}" if amount else "0"
+    return f"{amount:.2e}".replace("e+", "e") if amount else "0"
 
 
 def flop_range(bounds: Bounds) -> str:

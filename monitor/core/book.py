@@ -43,6 +43,7 @@ OF_ALLOCATION = tuple(
     kind in {1, 2, 3, 4, 6} for kind in range(max(Kind) + 1)
 )  # started, resized, stopped, seen, telemetry
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
+OTHER_CONTENT = "id with other content"  # an anomaly: two facts of one identity that do not say the same
 SOURCE_IDS_MAX = 1_024  # identities of `alive` facts remembered for one source
 
 
@@ -64,7 +65,12 @@ class Arrival(NamedTuple):
 
 
 class Restatement(NamedTuple):
-    """The past of an allocation changed by a late fact (ruling 6). Usage in accelerator-microseconds."""
+    """The past of an allocation changed by a late fact (ruling 6).
+
+    Usage before and after in accelerator-microseconds, up to the clock: of the piece that the fact found where it came
+    next for its allocation, of the whole allocation where the past had to be folded again. "Open" is all that is not
+    certain.
+    """
 
     tenant: str
     allocation: str
@@ -88,6 +94,10 @@ class Counts:
         self.duplicate = 0
         self.late = 0
         self.anomalies: dict[str, int] = {}
+
+    def anomaly(self, kind: str) -> None:
+        """Facts that contradict each other were met."""
+        self.anomalies[kind] = self.anomalies.get(kind, 0) + 1
 
 
 class Tenant:
@@ -254,6 +264,7 @@ class Book:
         tenant = self.tenants.get(fact.tenant) or self.tenant(fact.tenant)
         timeline = tenant.timelines.get(fact.subject)
         mark = fingerprint(fact.source, fact.id)
+        before = _standing(timeline, self.clock) if late and timeline is not None else (0, 0)
         if timeline is None:
             if not self._is_plain_beginning(tenant, key, fact):
                 self._wait(key, Arrival(fact, received, late))
@@ -271,6 +282,8 @@ class Book:
         remember(timeline, mark, fact.kind)
         timeline.head = self._keep(fact, received, timeline.head, late)
         self._recent.add(fact.raw)
+        if late and timeline.counted:
+            self._tell(key, fact, before, _plus(_sums(self._effects), _standing(timeline, self.clock)))
         self._book_effects(tenant, timeline)
         self._touch(key, timeline)
 
@@ -292,7 +305,7 @@ class Book:
             effects.measurements.clear()
         if effects.anomalies:
             for anomaly in effects.anomalies:
-                self.counts.anomalies[anomaly.kind] = self.counts.anomalies.get(anomaly.kind, 0) + 1
+                self.counts.anomaly(anomaly.kind)
             effects.anomalies.clear()
 
     def _is_plain_beginning(self, tenant: Tenant, key: Key, fact: Observation) -> bool:
@@ -409,6 +422,8 @@ class Book:
         if any(same_content(fact.raw, rival.raw) for rival in rivals):
             self.counts.duplicate += 1
             return False
+        if rivals:
+            self.counts.anomaly(OTHER_CONTENT)
         rivals.append(fact)
         return True
 
@@ -483,7 +498,16 @@ class Book:
         if new.counted:
             tenant.ledger.add(effects)
         self._touch(key, new)
-        self._tell(key, accepted, _sums(old_effects, old_counted), _sums(effects, new.counted))
+        for anomaly in set(effects.anomalies).difference(old_effects.anomalies):
+            self.counts.anomaly(anomaly.kind)
+        late = [arrival.fact for arrival in accepted if arrival.late]
+        if late:
+            self._tell(
+                key,
+                late[-1],
+                _plus(_sums(old_effects), _standing(old, self.clock)) if old_counted else (0, 0),
+                _plus(_sums(effects), _standing(new, self.clock)) if new.counted else (0, 0),
+            )
 
     def _folded(
         self, key: Key, facts: Sequence[Observation], retracted: frozenset[Identity], regions: Mapping[str, Region]
@@ -516,6 +540,8 @@ class Book:
             if any(same_content(fact.raw, rival.raw) for rival in same):
                 self.counts.duplicate += 1
                 continue
+            if same:
+                self.counts.anomaly(OTHER_CONTENT)
             same.append(fact)
             facts.append(fact)
             accepted.append(arrival)
@@ -541,11 +567,9 @@ class Book:
             timeline.counted = True
             tenant.inner.setdefault(outer, set()).add(key[1])
 
-    def _tell(self, key: Key, accepted: Sequence[Arrival], before: tuple[int, int], after: tuple[int, int]) -> None:
+    def _tell(self, key: Key, fact: Observation, before: tuple[int, int], after: tuple[int, int]) -> None:
         """Record a restatement if a late fact changed usage."""
-        late = [arrival.fact for arrival in accepted if arrival.late]
-        if late and before != after:
-            fact = late[-1]
+        if before != after:
             self._restatements.append(
                 Restatement(*key, fact.source, fact.id, fact.time, self.clock, before[0], after[0], before[1], after[1])
             )
@@ -723,10 +747,20 @@ def _held(residents: Iterable[tuple[Key, Timeline]]) -> dict[Key, tuple[str, int
     }
 
 
-def _sums(effects: Effects, counted: bool) -> tuple[int, int]:
-    """Certain and open usage of the finished pieces of one allocation."""
-    if not counted:
-        return 0, 0
+def _sums(effects: Effects) -> tuple[int, int]:
+    """Certain and other usage of finished pieces."""
     certain = sum(piece.count * (piece.end - piece.start) for piece in effects.pieces if piece.certain)
     total = sum(piece.count * (piece.end - piece.start) for piece in effects.pieces)
     return certain, total - certain
+
+
+def _standing(timeline: Timeline, clock: int) -> tuple[int, int]:
+    """Certain and other usage, up to the clock, of the piece now held."""
+    if timeline.since is None:
+        return 0, 0
+    units = timeline.units
+    return units * (timeline.evidence - timeline.since), units * max(0, clock - timeline.evidence)
+
+
+def _plus(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:
+    return one[0] + other[0], one[1] + other[1]

@@ -17,7 +17,7 @@ from monitor.core.bounds import Bounds
 from monitor.core.countries import Countries
 from monitor.core.estimate import PRESUMED, SCALE, Estimator, totals
 from monitor.core.findings import Finding, find
-from monitor.core.flags import Act, Change, Flag, act, reconcile
+from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.ledger import CERTAIN, OPEN
 from monitor.core.policy import Policy
 from monitor.core.timeline import Shape
@@ -122,6 +122,7 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
         act(flag, Act.NOTED, now, "A fact of this tenant was retracted while the flag stood.")
         for name in sorted(names)
         for flag in flags.get(name, {}).values()
+        if flag.state is not State.CLOSED
     ]
 
 

@@ -168,7 +168,12 @@ def _absences(
 
 
 def conservation(region: str, report: Inventory, books: Mapping[Key, tuple[str, int]]) -> list[Conservation]:
-    """The books of a region, {allocation: (hardware as named, thousandths)}, against a complete report, by hardware."""
+    """The books of a region, {allocation: (hardware as named, thousandths)}, against a complete report, by hardware.
+
+    A report that states no capacity at all cannot be checked; hardware that it leaves out has none.
+    """
+    if not report.capacity:
+        return []
     attributed: dict[str, int] = dict.fromkeys(report.capacity, 0)
     reported = dict(attributed)
     unattributed = dict(attributed)
@@ -190,12 +195,12 @@ def conservation(region: str, report: Inventory, books: Mapping[Key, tuple[str, 
             region,
             report.time,
             name,
-            capacity,
+            report.capacity.get(name, 0),
             attributed[name],
             unattributed[name],
-            capacity - reported[name],
+            report.capacity.get(name, 0) - reported[name],
             surplus[name],
             tuple(differing.get(name, [])[:DIFFERENCES_MAX]),
         )
-        for name, capacity in sorted(report.capacity.items())
+        for name in sorted(attributed)
     ]

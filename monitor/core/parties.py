@@ -30,14 +30,16 @@ class Headquarters(NamedTuple):
 
 def headquarters(tenant: Tenant, now: int) -> list[Headquarters]:
     """Every version of a tenant's headquarters up to `now`, in order; of several at one instant only the last holds."""
-    profiles = [
+    known = [
         fact
         for facts in tenant.facts.values()
         for fact in facts
-        if fact.kind is Kind.TENANT_PROFILED and fact.time <= now
+        if fact.time <= now or fact.kind is Kind.RETRACTED  # which applies whatever its time
     ]
     versions: dict[int, Headquarters] = {}
-    for fact in sorted(effective(profiles, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
+    for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
+        if fact.kind is not Kind.TENANT_PROFILED:
+            continue
         assert isinstance(fact.body, Profile)
         country = fact.body.fields.get(HEADQUARTERS)
         if isinstance(country, str):

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from monitor.clock import Clock
 from monitor.core.book import Book
 from monitor.core.engine import Reference, evaluate, note_retractions
-from monitor.core.flags import TRANSITIONS, Act, Change, Entry, Flag, State
+from monitor.core.flags import Change, Flag, State, decided
 from monitor.run.stops import DECISION
 from monitor.store import JournalRow
 
@@ -54,15 +54,9 @@ class Evaluation:
 
     def close(self, rows: Iterable[JournalRow]) -> list[Change]:
         """Flags that a person closed, as the journal says; their line of history is written already."""
-        changes = []
-        for row in rows:
-            name = row.entry.body.get("close") if row.entry.kind == DECISION else None
-            for flags in self._flags.values() if name is not None else ():
-                flag = flags.get(str(name))
-                if flag is not None and (flag.state, Act.CLOSED) in TRANSITIONS:
-                    closed = flag._replace(state=State.CLOSED)
-                    changes.append(Change(closed, Entry(flag.id, row.at, "", flag.level, "")))
-        return self._applied(changes)
+        decisions = [row for row in rows if row.entry.kind == DECISION]
+        changes = [change for row in decisions if (change := decided(self._flags, row.entry.body, row.at)) is not None]
+        return self._applied([change._replace(entry=change.entry._replace(act="")) for change in changes])
 
     def tick_is_due(self) -> bool:
         """Whether it is time to look which tenants are due."""

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Delete, Engine, Table, bindparam, delete, insert, update
 
 from monitor.core.book import Book, Moved, Restatement
-from monitor.core.flags import Change
+from monitor.core.flags import Change, State
 from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured
 from monitor.core.model import Key, Rejected
@@ -165,9 +165,8 @@ class Writer:
         for flag in flags.values():
             if flag.id not in moved:
                 row = dict(zip(FLAGS.columns.keys(), flag_row(flag), strict=True))
-                connection.execute(
-                    update(FLAGS).where(FLAGS.c.id == row.pop("id"), FLAGS.c.state == row.pop("state")).values(row)
-                )
+                unmoved = [] if flag.state is State.CLOSED else [FLAGS.c.state == flag.state.value]
+                connection.execute(update(FLAGS).where(FLAGS.c.id == flag.id, *unmoved).values(row))
         rows = [(entry.flag, entry.at, str(entry.act), str(entry.level), entry.reason) for entry in told]
         self._add(connection, FLAG_HISTORY, rows)
 

@@ -448,3 +448,15 @@ def test_an_old_fact_delivered_again_is_a_duplicate() -> None:
     heartbeats = "\n".join(f"{at} seen x id=h{at}" for at in range(1, FINGERPRINTS_MAX + 100))
     taken = Taken(f"0 start x count=1 id=a \n {heartbeats}", "5 seen x id=h5")
     assert (FINGERPRINTS_MAX + 100, 1) == (taken.book.counts.accepted, taken.book.counts.duplicate)
+
+
+def test_contradictions_are_counted_however_late_they_show() -> None:
+    """An orphan stop, a resize after a stop and an id with other content are counted once each, in any order."""
+    lines = events("0 start x count=1 id=a \n 10 stop x id=b \n 20 resize x count=2 id=c \n 30 stop y id=d")
+    rival = events("0 start x count=3 id=a")
+    expected = {"resize after stop": 1, "orphan stop": 1, "id with other content": 1}
+    for order in (lines + rival, (lines + rival)[::-1]):
+        taken = Taken("")
+        for line in order:
+            taken.take([line])
+        assert expected == taken.book.counts.anomalies
