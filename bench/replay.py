@@ -145,9 +145,7 @@ def beats(number: int, until: int) -> Iterator[Observation]:
     """The start (round 0) or one heartbeat of the first `until` allocations, as facts: parsing is timed elsewhere."""
     at = 1_767_225_600_000 + number * 60_000
     kind, claim, event_type, shape = (
-        (Kind.SEEN, NOTHING_CLAIMED, "seen.v1", "")
-        if number
-        else (Kind.STARTED, STARTED, "started.v1", STARTED_JSON)
+        (Kind.SEEN, NOTHING_CLAIMED, "seen.v1", "") if number else (Kind.STARTED, STARTED, "started.v1", STARTED_JSON)
     )
     time_text = f"2026-01-01T{number // 60:02}:{number % 60:02}:00Z"
     for allocation in range(until):

@@ -202,8 +202,12 @@ def _remarks(source: FileSource, tally: Tally) -> list[str]:
     remarks = list(source.restarted)
     if tally.rejected:
         reasons = ", ".join(f"{count:,} {reason}" for reason, count in sorted(tally.rejected.items()))
-        remarks.append(f"{sum(tally.rejected.values()):,} records could not be read as events: {reasons}.")
+        count = sum(tally.rejected.values())
+        remarks.append(f"{count:,} record{'s' * (count > 1)} could not be read as events: {reasons}.")
         remarks.extend(f"  {sentence}" for sentence in tally.samples)
+    if tally.ignored:
+        types = ", ".join(f"{count:,} {name}" for name, count in sorted(tally.ignored.items())[:10])
+        remarks.append(f"Events of types that are not read here were ignored: {types}.")
     if tally.unknown_fields:
         names = ", ".join(sorted(tally.unknown_fields)[:10])
         remarks.append(f"Fields that the contract does not know were kept and not used: {names}.")
@@ -307,8 +311,9 @@ def explain(
 
 
 def _explain_event(store: SqlStore, book: Book, what: str) -> AllocationStory | None:
+    wanted = what.encode("utf-8", "surrogateescape")
     for line in store.lines():
-        if what.encode() in line:
+        if wanted in line or b"\\" in line:  # JSON may write any letter as an escape
             fact = decode_facts([line])[0]
             if fact.id == what and fact.subject and fact.tenant:
                 key = (fact.tenant, fact.subject)

@@ -33,9 +33,8 @@ for command in (check, demo, explain, flags, positions, replay, run, simulate, t
 def main() -> None:
     """Run one command. Exit 0: done; 1: the answer is bad news; 2: wrong usage or configuration."""
     try:
-        flopwatch(prog_name="flopwatch", standalone_mode=False)
-    except click.exceptions.Exit as leaving:
-        sys.exit(leaving.exit_code)
+        # Where click does not end the process itself, it returns the exit code that a command left with.
+        sys.exit(flopwatch(prog_name="flopwatch", standalone_mode=False) or 0)
     except click.ClickException as wrong:
         wrong.show()
         sys.exit(2)
@@ -49,7 +48,9 @@ def main() -> None:
         _drop_output()
         sys.exit(0)
     except OSError as problem:  # files and stores have sentences of their own: what is left is our output
-        click.echo(f"flopwatch: The output cannot be written: {(problem.strerror or 'no reason given').lower()}.", err=True)
+        click.echo(
+            f"flopwatch: The output cannot be written: {(problem.strerror or 'no reason given').lower()}.", err=True
+        )
         _drop_output()
         sys.exit(2)
 

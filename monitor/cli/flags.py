@@ -69,13 +69,17 @@ def flags(
 @flags.command()
 @click.argument("flag")
 @click.option("--reason", required=True, help="Why it is closed; kept in the flag's history.")
+@state_option
+@config_option
 @click.pass_obj
-def close(chosen: tuple[Path | None, Path | None], flag: str, reason: str) -> None:
+def close(
+    given_before: tuple[Path | None, Path | None], flag: str, reason: str, state: Path | None, config: Path | None
+) -> None:
     """Close a flag for a stated reason."""
     if not reason.strip():
         raise click.UsageError("A flag is closed for a reason; --reason is empty.")
-    state, config = chosen
-    closed = app.close_flag(load_settings(config), state, flag, reason.strip())
+    settings = load_settings(config or given_before[1])
+    closed = app.close_flag(settings, state or given_before[0], flag, reason.strip())
     click.echo(f"{closed.id} ({closed.rule}, tenant {show.plain(closed.tenant)}) is closed.")
 
 

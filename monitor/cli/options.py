@@ -7,6 +7,10 @@ from pathlib import Path
 
 import click
 
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# Where event times lie; anything else is a slip, and the hours of what is still held up to the year 9999 fit nowhere.
+EARLIEST, END = datetime(2010, 1, 1, tzinfo=UTC), datetime(2101, 1, 1, tzinfo=UTC)
+
 config_option = click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -25,7 +29,9 @@ def _instant(_context: click.Context, _parameter: click.Parameter, value: str | 
         raise click.BadParameter(f"'{value}' is no time; write it like 2026-01-31T00:00:00Z.") from None
     if at.tzinfo is None:
         raise click.BadParameter(f"'{value}' has no zone; add Z for UTC, or an offset like +02:00.")
-    return (at - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution * 1_000)
+    if not EARLIEST <= at < END:
+        raise click.BadParameter(f"'{value}' is outside the years 2010 to 2100, in which the times of events lie.")
+    return (at - EPOCH) // (datetime.resolution * 1_000)
 
 
 as_of_option = click.option(

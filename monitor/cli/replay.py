@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ class _progress:
 def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
     """What `replay --json` prints (the command line contract)."""
     return {
-        "as_of": show.instant(answer.as_of),
+        "as_of": None if answer.as_of < 0 else show.instant(answer.as_of),  # null: no fact at all
         "events": events,
         "tenants": [
             {
@@ -107,9 +108,7 @@ def answer_text(answer: Answer, events: dict[str, int]) -> str:
     ]
     parts = [
         f"Events: {counts}.",
-        f"Books as of {show.instant(answer.as_of)}, {len(rows)} tenants:",
-        "",
-        show.table(("tenant", "accelerator-hours", "FLOP", "low", "high", "open"), rows),
+        *_book_lines(answer, rows),
         "",
         *_flag_lines(answer),
         "",
@@ -117,6 +116,13 @@ def answer_text(answer: Answer, events: dict[str, int]) -> str:
         f"digest       {answer.digest}",
     ]
     return "\n".join(parts)
+
+
+def _book_lines(answer: Answer, rows: Sequence[Sequence[str]]) -> list[str]:
+    if answer.as_of < 0:
+        return ["There is no fact in these books."]
+    head = f"Books as of {show.instant(answer.as_of)}, {len(rows)} tenants:"
+    return [head, "", show.table(("tenant", "accelerator-hours", "FLOP", "low", "high", "open"), rows)]
 
 
 def _flag_lines(answer: Answer) -> list[str]:

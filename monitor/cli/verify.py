@@ -25,7 +25,7 @@ def verify(context: click.Context, as_of: int | None, state: Path | None, as_jso
     if as_json:
         show.document(
             {
-                "as_of": show.instant(answer.as_of),
+                "as_of": None if answer.as_of < 0 else show.instant(answer.as_of),
                 "problems": verified.problems,
                 "books_digest": answer.books_digest,
                 "digest": answer.digest,
@@ -35,8 +35,7 @@ def verify(context: click.Context, as_of: int | None, state: Path | None, as_jso
         for problem in verified.problems:
             click.echo(show.plain(problem))
         if not verified.problems:
-            click.echo(
-                f"The books agree with their facts: {len(answer.tenants)} tenants as of {show.instant(answer.as_of)}."
-            )
+            when = "no fact yet" if answer.as_of < 0 else f"as of {show.instant(answer.as_of)}"
+            click.echo(f"The books agree with their facts: {len(answer.tenants)} tenants, {when}.")
         click.echo(f"books_digest {answer.books_digest}\ndigest       {answer.digest}")
     context.exit(1 if verified.problems else 0)

@@ -89,9 +89,7 @@ def tenant_findings(
     return find(name, tenant, hours, policies, reference.countries, now)
 
 
-def _greatest_high(
-    estimator: Estimator, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int
-) -> int:
+def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int) -> int:
     """No window of a tenant has a higher high bound than this: all its usage, measured time at the ceiling."""
     total = 0
     for shape, by_class in by_shape.items():

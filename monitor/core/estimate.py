@@ -180,9 +180,7 @@ class Estimator:
                 correction = self._correction(hardware, measured)
                 everything[key.hour].append(correction)
                 known[key.hour].append(correction)
-        return [
-            TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)
-        ]
+        return [TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)]
 
     def _correction(self, hardware: Hardware, measured: Measured) -> Bounds:
         """What measured time adds to the bounds of certain time as the prior has them."""
