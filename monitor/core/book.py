@@ -233,7 +233,7 @@ class Book:
 
     def observe(self, fact: Observation, received: int | None = None) -> None:
         """Take in one fact."""
-        late = fact.time < self.clock - self.lateness_ms
+        late = self.is_late(fact)
         if fact.time > self.clock:
             self.clock = fact.time
         self._hear(fact.source, fact.time)
@@ -247,6 +247,10 @@ class Book:
             self._observe_party(fact, received, late)
         else:
             self._observe_tenant(fact, received, late)
+
+    def is_late(self, fact: Observation) -> bool:
+        """Whether a fact that came now would be late."""
+        return fact.time < self.clock - self.lateness_ms
 
     def _hear(self, name: str, time: int) -> None:
         source = self.sources.get(name)
@@ -415,7 +419,7 @@ class Book:
             if not self._known(held):
                 self._wait(held)
         for group in sorted(groups):
-            self._apply_report(fact.subject, region, group)
+            self._apply_report(fact.subject, region, group, late)
 
     def _keep_content(self, facts: dict[Identity, list[Observation]], fact: Observation) -> bool:
         rivals = facts.setdefault((fact.source, fact.id), [])
@@ -583,13 +587,13 @@ class Book:
 
     # -- inventory -----------------------------------------------------------------------------------------------
 
-    def _apply_report(self, name: str, region: Region, group: GroupKey) -> None:
+    def _apply_report(self, name: str, region: Region, group: GroupKey, late: bool) -> None:
         """Put a report in effect, if all its parts are there, and tell the allocations that it concerns."""
         new, old = region.assembled(group), region.in_effect.get(group)
         if new == old:
             return
         residents = self._residents(name)
-        if new is not None and new.complete:
+        if new is not None and new.complete and not late:  # the books of a late one's instant are gone
             self._conservation.extend(conservation(name, new, _held(residents)))
         concerned = {key for key, _ in residents}
         for report in (new, old):

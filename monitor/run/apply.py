@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from monitor.core.book import Book, NewFact
-from monitor.core.model import Claim, Key, Observation
+from monitor.core.model import Claim, Key, Kind, Observation
 from monitor.core.timeline import fingerprint
 from monitor.intake.decode import decode_facts
 
@@ -37,8 +37,12 @@ class Archive(Protocol):
 def take_in(book: Book, archive: Archive, observations: Sequence[Observation], receipts: Sequence[int | None]) -> None:
     """Take a batch of facts into the book and settle it."""
     book.begin(archive.heads(book.unknown(observations)))
-    for fact, received in zip(observations, receipts, strict=True):
-        book.observe(fact, received)
+    for position, fact in enumerate(observations):
+        # A report is compared with the books of its instant: what came before it must be in them.
+        if fact.kind is Kind.INVENTORY and book.waiting and not book.is_late(fact):
+            settle(book, archive)
+            book.begin(archive.heads(book.unknown(observations[position:])))
+        book.observe(fact, receipts[position])
     settle(book, archive)
 
 
