@@ -105,12 +105,9 @@ def evaluate(
     heard = hearing(book, now)
     changes: list[Change] = []
     for name in sorted(names):
-        tenant = book.tenants.get(name)
-        if tenant is not None:
-            by_shape = totals(tenant, now, heard)
-            findings = tenant_findings(book, reference, name, by_shape, now)
-            undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
-            changes.extend(reconcile(flags.get(name, {}), findings, now, undone))
+        findings = tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), now)
+        undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
+        changes.extend(reconcile(flags.get(name, {}), findings, now, undone))
     return changes
 
 

@@ -26,7 +26,7 @@ CLASSES = (CERTAIN, PRESUMED, OPEN)
 # Usage x FLOP/s x ppm x thousandths of an accelerator a unit -> FLOP: 1e6 (microseconds) x 1e6 (ppm) x 1e3.
 SCALE = 10**15
 PPM = 1_000_000
-WEIGHTS_MAX = 65_536  # names come from outside: whoever invents new ones must not fill the memory
+WEIGHTS_MAX = 4_096  # names come from outside: whoever invents new ones must not fill the memory
 NOT_MEASURED = Measured(0, 0, 0)
 
 

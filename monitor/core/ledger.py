@@ -108,7 +108,10 @@ def hours_of(start: int, end: int) -> Iterator[tuple[int, int, int]]:
 
 
 def hourly(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[int, int]]:
-    """Usage of each hour before `until` (hours since 1970) from changes {hour: (rate, area)} of one shape and class."""
+    """Usage, where there is any, of each hour before `until` (hours since 1970) of one shape and class.
+
+    `changes` are {hour: (rate, area)}.
+    """
     rate = 0
     hours = sorted(changes)
     for position, hour in enumerate(hours):
@@ -116,8 +119,9 @@ def hourly(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[in
             return
         change, area = changes[hour]
         following = hours[position + 1] if position + 1 < len(hours) else until
-        if rate or area:
-            yield hour, rate * HOUR_MS + area
+        usage = rate * HOUR_MS + area
+        if usage:
+            yield hour, usage
         rate += change
         if rate:
             for between in range(hour + 1, min(following, until)):

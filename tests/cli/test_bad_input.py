@@ -84,12 +84,11 @@ def test_unreadable_record_is_kept_and_named(case: str, tmp_path: Path) -> None:
     assert {"H100 SXM5 80GB": 8 * 3_600 * 1_000_000} == ran.document["tenants"][0]["accelerator_us"]
     assert f"1 record could not be read as events: 1 {reason}." in ran.err
     assert f"{events}, byte {place}: {sentence}" in ran.err
-    with closing(sqlite3.connect(tmp_path / "books.db")) as database:
-        kept = database.execute("select reason, record_offset, body from dead_letters").fetchall()
+    with opened_store(f"sqlite:///{tmp_path / 'books.db'}") as store:
+        (letter,) = store.dead_letters()
     record = events.read_bytes().split(b"\n")[1]
-    assert [(reason, place)] == [row[:2] for row in kept]
-    assert record.startswith(kept[0][2])  # whole, or cut off after the most that a record may have
-    assert len(kept[0][2]) == min(len(record), 1_000_001)
+    assert (reason, place) == (letter.reason, letter.offset)
+    assert record[:1_000_001] == letter.body  # whole, or cut off after the most that a record may have
 
 
 def test_foreign_type_is_ignored_and_named(tmp_path: Path) -> None:

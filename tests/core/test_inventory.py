@@ -204,3 +204,12 @@ def test_only_the_first_differences_are_named() -> None:
     report = Inventory("s", 0, "1", True, {}, {"H100": 4_000})
     (one,) = conservation("east", report, dict.fromkeys(reversed(keys), ("H100", 1_000)))
     assert tuple(keys[:DIFFERENCES_MAX]) == one.allocations
+
+
+def test_a_report_without_capacity_is_no_check() -> None:
+    """Where nobody says what there is, there is nothing to compare; hardware that a report leaves out has none."""
+    books = {("t", "x"): ("H100", 2_000)}
+    bare = Inventory("s", 0, "1", True, {("t", "x"): Claim(hardware="H100", count=2_000)}, {})
+    assert [] == conservation("east", bare, books)
+    other = conservation("east", bare._replace(capacity={"A100": 16_000}), books)
+    assert {"A100": True, "H100": False} == {one.hardware: one.holds for one in other}

@@ -1,0 +1,165 @@
+"""Usage to FLOP: the arithmetic of the accounting rules, on the real catalogue and priors."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from monitor.core.bounds import ZERO, Bounds, total
+from monitor.core.engine import Reference, answer, evaluate, hearing, note_retractions
+from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, totals
+from monitor.core.flags import Act, Flag, act
+from monitor.core.ledger import Measured
+from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.reference.catalogue import load_catalogue
+from monitor.reference.countries import load_countries
+from monitor.reference.policies import load_policies
+from monitor.reference.priors import load_priors
+from monitor.reference.root import config_root
+from tests.core.table import BASE_MS, Taken
+
+HOUR_S = 3_600
+H100 = "accelerator=H100-SXM5-80GB"
+H100_RATE = 989_400_000_000_000
+FP8_FACTOR = 1_350_000
+
+
+@cache
+def reference() -> Reference:
+    root = config_root()
+    estimator = Estimator(load_catalogue(root), load_priors(root))
+    return Reference(estimator, load_countries(root), load_policies(root))
+
+
+def flop_of(table: str, seconds: int) -> Bounds:
+    """The FLOP of tenant t of a table, so many seconds after its base."""
+    (tenant,) = answer(Taken(table).book, reference(), BASE_MS + seconds * 1_000).tenants
+    return tenant.flop
+
+
+def expected(certain: int, presumed: int, open_time: int, count: int = 1) -> Bounds:
+    """FLOP of so many H100-seconds in each class by the rule's own formula."""
+    prior = reference().estimator.priors.of("hopper")
+    peak = count * H100_RATE
+    return Bounds(
+        certain * peak * prior.low_ppm // PPM,
+        (certain + presumed) * peak * prior.central_ppm // PPM,
+        (certain + presumed + open_time) * peak * (prior.high_ppm * FP8_FACTOR // PPM) // PPM,
+        (certain + presumed + open_time) * peak * 2 * 98_945 // 98_940,
+    )
+
+
+def test_each_class_counts_in_its_bounds() -> None:
+    """Certain time counts in every bound, presumed time in central and high, open time in high and ceiling only."""
+    table = f"0 start x {H100} count=8 lease=3600 \n 3600 seen x"
+    low, central, high, ceiling = flop_of(table, 3 * HOUR_S)
+    assert expected(3600, 3600, 3600, 8)[:3] == (low, central, high)
+    assert high < ceiling == 3 * 3600 * 8 * 1_978_900_000_000_000
+
+
+def test_hours_add_up_to_the_total() -> None:
+    """The FLOP by hour are those of the whole, whatever piece they come from."""
+    table = (
+        f"0 start x {H100} count=8 \n 5000 resize x count=16 \n 9000 stop x \n 4000 start y accelerator=V100 count=4"
+    )
+    book = Taken(table).book
+    now = BASE_MS + 20_000_000
+    estimator, tenant = reference().estimator, book.tenants["t"]
+    hours = estimator.hours(tenant, now, hearing(book, now))
+    whole = estimator.total(tenant, totals(tenant, now, hearing(book, now)), now, hearing(book, now))
+    assert whole == total(hour.everything for hour in hours).divided(SCALE)
+    assert [hour.hour for hour in hours] == sorted({hour.hour for hour in hours})
+
+
+def test_unknown_hardware_is_nothing_to_the_fastest() -> None:
+    """A name that nobody knows has low 0, and none of it counts as known."""
+    table = f"0 start x accelerator=Quux9000 count=8 \n 7200 stop x \n 0 start y {H100} count=1 \n 7200 stop y"
+    book = Taken(table).book
+    now = BASE_MS + 7_200_000
+    estimator, tenant = reference().estimator, book.tenants["t"]
+    hours = estimator.hours(tenant, now, hearing(book, now))
+    whole = estimator.total(tenant, totals(tenant, now, hearing(book, now)), now, hearing(book, now))
+    assert expected(7200, 0, 0).low == whole.low
+    assert total(hour.known for hour in hours).divided(SCALE)[:3] == expected(7200, 0, 0)[:3]
+    assert all(hour.unknown.low == 0 < hour.unknown.central < hour.unknown.high for hour in hours)
+
+
+def test_instances_count_their_accelerators() -> None:
+    """Two p5.48xlarge are sixteen H100, in the usage shown and in the FLOP."""
+    book = Taken("0 start x instance_type=p5.48xlarge instances=2 \n 3600 stop x").book
+    (tenant,) = answer(book, reference(), BASE_MS + 3_600_000).tenants
+    assert {"H100 SXM5 80GB": 16 * HOUR_S * 10**6} == tenant.accelerator_us
+    assert expected(3600, 0, 0, 16)[:3] == tenant.flop[:3]
+
+
+@pytest.mark.parametrize(("clock", "share"), [("", 1.0), ("clock=915", 0.5)])
+def test_measured_time_replaces_the_prior(clock: str, share: float) -> None:
+    """Where the provider measured, FLOP are activity x clock over the clock of the peak, with the telemetry's doubt."""
+    table = f"0 start x {H100} count=8 \n 3600 telemetry x window=3600 active=0.4 {clock} observer=provider"
+    low, central, high, _ = flop_of(table, HOUR_S)
+    telemetry = reference().estimator.priors.telemetry
+    executed = 3600 * 8 * H100_RATE * 0.4 * share
+    assert executed * telemetry.low_ppm / PPM == pytest.approx(low, rel=1e-9)
+    assert executed * telemetry.central_ppm / PPM == pytest.approx(central, rel=1e-9)
+    assert executed * (telemetry.high_ppm * FP8_FACTOR // PPM) / PPM == pytest.approx(high, rel=1e-9)
+
+
+def test_a_tenant_cannot_lower_its_total() -> None:
+    """Idle windows that the tenant reports move nothing, and dark time after the provider's keeps the prior."""
+    held = f"0 start x {H100} count=8 \n 7200 seen x"
+    reported = f"{held} \n 3600 telemetry x window=3600 active=0 observer=tenant"
+    half_dark = f"{held} \n 3600 telemetry x window=3600 active=0 observer=provider"
+    assert flop_of(held, 2 * HOUR_S) == flop_of(reported, 2 * HOUR_S)
+    assert expected(3600, 0, 0, 8)[:3] == flop_of(half_dark, 2 * HOUR_S)[:3]
+
+
+def test_time_measured_on_a_chip_without_a_stated_clock_keeps_the_prior() -> None:
+    """Without the clock of the stated peak activity cannot be turned into FLOP; hours and total agree on that."""
+    table = "0 start x accelerator=Trainium2 count=8 \n 3600 seen x"
+    sampled = f"{table} \n 3600 telemetry x window=3600 active=0.9 clock=1000 observer=provider"
+    assert flop_of(table, HOUR_S) == flop_of(sampled, HOUR_S)
+
+
+def test_measured_unknown_hardware_stays_unknown() -> None:
+    """Telemetry of hardware that the catalogue does not know measures nothing."""
+    table = "0 start x accelerator=Quux9000 count=8 \n 3600 seen x"
+    sampled = f"{table} \n 3600 telemetry x window=3600 active=0.9 clock=1000 observer=provider"
+    assert flop_of(table, HOUR_S) == flop_of(sampled, HOUR_S)
+
+
+def test_measured_usage_stays_below_the_ceiling() -> None:
+    """An activity of 1 at an overclock cannot exceed full speed in the fastest format."""
+    estimator = reference().estimator
+    hardware = estimator.catalogue.resolve("H100 SXM5 80GB", ACCELERATOR, BASE_MS)
+    usage = 10**9
+    clock = 5 * (hardware.chip.clock_khz or 0)
+    bounds = estimator.flop(hardware, HourUsage(usage, 0, 0, Measured(usage, usage * PPM * clock, 0)))
+    assert bounds.low <= bounds.central <= bounds.high == bounds.ceiling
+
+
+def test_invented_names_do_not_fill_the_memory() -> None:
+    """Weights are cached for so many kinds of hardware, and are right after the cache was emptied."""
+    estimator = Estimator(reference().estimator.catalogue, reference().estimator.priors)
+    first = estimator.catalogue.resolve("invented 0", INSTANCE, BASE_MS)
+    weights = estimator.weights(first)
+    for number in range(1, WEIGHTS_MAX + 1):
+        estimator.weights(estimator.catalogue.resolve(f"invented {number}", INSTANCE, BASE_MS))
+    assert weights == estimator.weights(first)
+    assert ZERO != weights
+
+
+def test_retractions_are_noted_on_flags_that_stand() -> None:
+    """Open flags of a tenant with retracted facts get a note, closed ones and other tenants' do not."""
+    table = f"0 start x {H100} count=10000000 \n 3600000 seen x"
+    book = Taken(table).book
+    now = BASE_MS + 3_600_000_000
+    flags: dict[str, dict[str, Flag]] = {"t": {}}
+    for change in evaluate(book, reference(), ["t"], flags, now):
+        flags["t"][change.flag.id] = change.flag
+    closed, *standing = sorted(flags["t"].values())
+    flags["t"][closed.id] = act(closed, Act.CLOSED, now, "known").flag
+    noted = note_retractions(["t", "nobody"], flags, now)
+    assert standing
+    assert {flag.id for flag in standing} == {change.entry.flag for change in noted}
+    assert {"noted"} == {change.entry.act for change in noted}

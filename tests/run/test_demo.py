@@ -1,0 +1,61 @@
+"""`flopwatch demo`: what a newcomer sees first, played to its end without pauses."""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from monitor import app
+from monitor.cli.demo import DAYS_A_SECOND
+from monitor.core.model import DAY_MS
+from monitor.simulate.scenarios import START, simulate
+from tests.cli.command import flopwatch
+
+
+@pytest.fixture(autouse=True)
+def demo_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The demo leaves its store for whoever wants to look: here, with the test's other files."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_headless_demo_prints_what_a_replay_of_it_prints(demo_folder: Path) -> None:
+    """Played a day at a time into a store, the demo gives the answer of one replay, and its store verifies."""
+    ran = flopwatch("demo", "--headless", "--json")
+
+    simulation = simulate("demo")
+    events = demo_folder / "events.jsonl"
+    events.write_bytes(b"".join(simulation.events()))
+    again = flopwatch("replay", events, "--json")
+    assert (0, "") == (ran.code, ran.err)
+    assert again.document == ran.document
+    (store,) = demo_folder.glob("flopwatch-demo-*/demo.db")
+    flags = {flag["flag"]: flag for flag in flopwatch("flags", "--state", store, "--json").document}
+    assert {one["flag"] for tenant in ran.document["tenants"] for one in tenant["flags"]} <= set(flags)
+    assert "orchid-compute" in {flag["tenant"] for flag in flags.values() if flag["level"] == "critical"}
+
+
+def test_first_flag_within_twenty_seconds() -> None:
+    """At the pace of a viewer the first flag is told within 20 seconds, and it is about the run of concern."""
+    with app.demo_stage() as (stage, _):
+        moments = app.demo(stage, 1, None)
+        first = next(moment for moment in moments if any(change.entry.act for change in moment.changes))
+
+    assert (first.now - START) / DAY_MS / DAYS_A_SECOND <= 20
+    assert {"orchid-compute"} <= {change.flag.tenant for change in first.changes}
+
+
+def test_same_seed_same_play() -> None:
+    """A seed plays the same fleet every time, another seed another one."""
+    plays = []
+    for seed in (3, 3, 4):
+        with app.demo_stage() as (stage, _):
+            for _ in itertools.islice(app.demo(stage, seed, None), 3):
+                pass
+            answer, events = app.demo_answer(stage)
+            plays.append((answer.digest, tuple(events.values())))
+
+    assert plays[0] == plays[1] != plays[2]

@@ -1,0 +1,86 @@
+"""`flopwatch verify`: the stored books against their own facts, and what happens when somebody changes either."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from monitor.simulate.scenarios import simulate
+from tests.cli.command import flopwatch
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The first week and more of a fleet, by which time somebody is flagged."""
+    path = tmp_path_factory.mktemp("fleet") / "events.jsonl"
+    path.write_bytes(b"".join(line for line, _ in zip(simulate("fleet").events(), range(6_000), strict=False)))
+    return path
+
+
+@pytest.fixture
+def state(fleet: Path, tmp_path: Path) -> Path:
+    """A store with the fleet in it."""
+    state = tmp_path / "books.db"
+    assert 0 == flopwatch("replay", fleet, "--state", state).code
+    return state
+
+
+def changed(state: Path, statement: str) -> None:
+    """Do to the database what no command would."""
+    with closing(sqlite3.connect(state)) as database, database:
+        assert database.execute(statement).rowcount > 0
+
+
+def test_untouched_store_agrees(fleet: Path, state: Path) -> None:
+    """Books that nobody touched verify, at the end and at an earlier instant, with the digests of a replay."""
+    times = [json.loads(line)["time"] for line in fleet.read_bytes().splitlines()]
+
+    for options in ((), ("--as-of", times[3_000])):
+        verified = flopwatch("verify", "--state", state, "--json", *options)
+        again = flopwatch("replay", fleet, "--json", *options)
+
+        assert (0, [], "") == (verified.code, verified.document["problems"], verified.err)
+        for name in ("as_of", "books_digest", "digest"):
+            assert again.document[name] == verified.document[name]
+
+
+def test_changed_usage_is_seen(state: Path) -> None:
+    """One accelerator-microsecond too much in the books is bad news that names the tenant and both numbers."""
+    changed(state, "update usage set area = area + 1 where rowid = (select min(rowid) from usage where area > 0)")
+
+    ran = flopwatch("verify", "--state", state)
+
+    problems = [line for line in ran.out.splitlines() if line.startswith("Tenant ")]
+    assert (1, 1) == (ran.code, len(problems))
+    assert "the books say" in problems[0]
+    assert "the facts give" in problems[0]
+
+
+def test_missing_flag_is_seen(state: Path) -> None:
+    """A flag that was made to vanish while its finding stands is bad news that names the rule and the tenant."""
+    flag = flopwatch("flags", "--state", state, "--json").document[0]
+    changed(state, f"delete from flags where id = '{flag['flag']}'")
+
+    ran = flopwatch("verify", "--state", state, "--json")
+
+    sentence = f"Finding {flag['rule']} of tenant {flag['tenant']} stands, but there is no flag {flag['flag']}."
+    assert (1, [sentence]) == (ran.code, ran.document["problems"])
+
+
+def test_closed_flag_is_no_contradiction(state: Path) -> None:
+    """A person may close a flag while its finding stands: the history keeps the reason, and the store verifies."""
+    flag = flopwatch("flags", "--state", state, "--json").document[0]["flag"]
+
+    closed = flopwatch("flags", "close", flag, "--reason", "Known customer, contract 17.", "--state", state)
+    again = flopwatch("flags", "close", flag, "--reason", "Known customer, contract 17.", "--state", state)
+
+    history = flopwatch("explain", flag, "--state", state, "--json").document["history"]
+    assert [0, 2] == [closed.code, again.code]
+    assert flag in again.err
+    assert "Known customer, contract 17." == history[-1]["reason"]
+    assert flag not in {one["flag"] for one in flopwatch("flags", "--state", state, "--json").document}
+    assert 0 == flopwatch("verify", "--state", state).code
