@@ -209,12 +209,12 @@ def blind_except(source: Source) -> list[str]:
     """Catching everything hides bugs; only the loops in monitor/run may, to stop in good order."""
     if not source.path.startswith("monitor/") or source.path.startswith("monitor/run/"):
         return []
-    problems = []
+    problems, names = [], names_of(source)
     for node in ast.walk(source.tree):
         caught: list[ast.expr | None] = []
         if isinstance(node, ast.ExceptHandler):
             caught = list(node.type.elts) if isinstance(node.type, ast.Tuple) else [node.type]
-        elif isinstance(node, ast.Call) and dotted(node.func, names_of(source)) == "contextlib.suppress":
+        elif isinstance(node, ast.Call) and dotted(node.func, names) == "contextlib.suppress":
             caught = list(node.args)
         if any(kind is None or getattr(kind, "id", "") in {"Exception", "BaseException"} for kind in caught):
             problems.append(source.at(node, "name the exceptions that are expected; a bug must be seen."))
