@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
+import shutil
 import signal
 import time
 from pathlib import Path
@@ -12,49 +14,82 @@ from pathlib import Path
 import pytest
 
 from monitor import app
+from monitor.errors import StoreProblem
 from monitor.settings import Settings
 from monitor.simulate.scenarios import simulate
 from tests.cli.command import flopwatch
 
 EAGER = Settings(commit_seconds=0.01, batch_records_max=50)
+PAUSE_SECONDS = 0.03  # a child that was reading and says nothing for so long has come to the evaluation at the end
 
 
-def replay_once(path: Path, state: Path) -> None:
-    app.replay(EAGER, [str(path)], state, None, None, lambda done, total: None)
-
-
-def in_child(path: Path, state: Path, kill_after: float | None) -> bool:
-    """Replay in a child process; whether it was killed before its end."""
+def replay_in_child(path: Path, state: Path) -> tuple[int, int]:
+    """Replay in a child process: its number, and a pipe on which it says a byte after each batch."""
+    heard, said = os.pipe()
     child = os.fork()
     if child == 0:
         code = 1
         try:
-            replay_once(path, state)
+            app.replay(EAGER, [str(path)], state, None, None, lambda done, total: (os.write(said, b"."), None)[1])
             code = 0
         finally:
             os._exit(code)
-    if kill_after is not None:
-        time.sleep(kill_after)
+    os.close(said)
+    return child, heard
+
+
+def killed_in_child(path: Path, state: Path, batches: int | None, seconds: float) -> bool:
+    """Replay in a child that is killed so many seconds after a number of batches; whether that came before its end.
+
+    None: it is not killed.
+    """
+    child, heard = replay_in_child(path, state)
+    for done in range(batches if batches is not None else 1_000_000_000):
+        if done and batches is not None and not select.select([heard], [], [], PAUSE_SECONDS)[0]:
+            break
+        if not os.read(heard, 1):
+            break
+    if batches is not None:
+        time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
+    os.close(heard)
     _, status = os.waitpid(child, 0)
-    assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
+    assert os.WIFSIGNALED(status) or 0 == os.WEXITSTATUS(status)
     return os.WIFSIGNALED(status)
+
+
+def position(state: Path) -> int:
+    """How many bytes of the file are committed; seen in a copy, so that the next child recovers by itself."""
+    copy = state.with_name("copy.db")
+    for ending in ("", "-wal"):
+        if state.with_name(state.name + ending).exists():
+            shutil.copy(state.with_name(state.name + ending), copy.with_name(copy.name + ending))
+    try:
+        with app.opened_store(f"sqlite:///{copy}", create=False) as store:
+            return max((one.next_offset for one in store.positions().values()), default=0)
+    except StoreProblem:  # killed before its tables were made
+        return 0
+    finally:
+        for left in state.parent.glob("copy.db*"):
+            left.unlink()
 
 
 def check_kills(folder: Path, lines: int, kills: int, seed: int) -> None:
     """Kill a replay so many times at random points, resume it each time, and compare with one that was left alone."""
     path, state = folder / "events.jsonl", folder / "books.db"
     path.write_bytes(b"".join(line for line, _ in zip(simulate("fleet").events(), range(lines), strict=False)))
-    begun = time.monotonic()
-    in_child(path, folder / "undisturbed.db", None)
-    whole = time.monotonic() - begun
-    chance, killed = random.Random(seed), 0
-    while killed < kills:
-        if not in_child(path, state, chance.uniform(0, whole / 2)):
-            state.unlink()  # it got through: start anew, until so many kills have hit
+    assert not killed_in_child(path, folder / "undisturbed.db", None, 0)
+    chance, stood = random.Random(seed), list[int]()
+    while len(stood) < kills:
+        start_up = chance.random() < 0.15
+        batches = 0 if start_up else chance.randrange(1, 12)
+        if killed_in_child(path, state, batches, chance.uniform(0, 0.5 if start_up else 0.02)):
+            stood.append(position(state))
         else:
-            killed += 1
-    in_child(path, state, None)
+            state.unlink()  # it got through: start anew, until so many kills have hit
+    within = {offset for offset in stood if 0 < offset < path.stat().st_size}
+    assert len(within) >= kills // 3, f"too few kills hit a replay that had committed something: {stood}"
+    assert not killed_in_child(path, state, None, 0)
     answers = []
     for store in (folder / "undisturbed.db", state):
         ran = flopwatch("verify", "--state", store, "--json")
@@ -63,8 +98,8 @@ def check_kills(folder: Path, lines: int, kills: int, seed: int) -> None:
     plain = json.loads(flopwatch("replay", path, "--json").out)
     assert answers[0] == answers[1]
     assert (plain["books_digest"], plain["digest"]) == (answers[1]["books_digest"], answers[1]["digest"])
-    with app.opened_store(f"sqlite:///{state}") as store:
-        assert plain["events"]["accepted"] == sum(1 for _ in store.lines())
+    with app.opened_store(f"sqlite:///{state}") as kept:
+        assert plain["events"]["accepted"] == sum(1 for _ in kept.lines())
 
 
 def test_a_killed_replay_goes_on_where_it_was_committed(tmp_path: Path) -> None:
