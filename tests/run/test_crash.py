@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import select
@@ -74,32 +73,36 @@ def position(state: Path) -> int:
             left.unlink()
 
 
+def told(state: Path) -> tuple[object, ...]:
+    """What a store says of itself: whether it verifies, its digests, and how many facts it keeps."""
+    ran = flopwatch("verify", "--state", state, "--json")
+    with app.opened_store(f"sqlite:///{state}") as store:
+        facts = sum(1 for _ in store.lines())
+    return ran.code, *(ran.document[name] for name in ("problems", "books_digest", "digest")), facts
+
+
 def check_kills(folder: Path, lines: int, kills: int, seed: int) -> None:
-    """Kill a replay so many times at random points, resume it each time, and compare with one that was left alone."""
+    """Kill replays so many times at random points, resume them each time, and compare with one that was left alone."""
     path, state = folder / "events.jsonl", folder / "books.db"
     path.write_bytes(b"".join(line for line, _ in zip(simulate("fleet").events(), range(lines), strict=False)))
-    assert not killed_in_child(path, folder / "undisturbed.db", None, 0)
+    plain = flopwatch("replay", path, "--json").document
+    expected = (0, [], plain["books_digest"], plain["digest"], plain["events"]["accepted"])
+    assert not killed_in_child(path, state, None, 0)
+    assert expected == told(state)
+    state.unlink()
     chance, stood = random.Random(seed), list[int]()
     while len(stood) < kills:
         start_up = chance.random() < 0.15
         batches = 0 if start_up else chance.randrange(1, 12)
         if killed_in_child(path, state, batches, chance.uniform(0, 0.5 if start_up else 0.02)):
             stood.append(position(state))
-        else:
-            state.unlink()  # it got through: start anew, until so many kills have hit
+        else:  # it got through: what it has is compared, and another one starts anew, until so many kills have hit
+            assert expected == told(state)
+            state.unlink()
+    assert not killed_in_child(path, state, None, 0)
+    assert expected == told(state)
     within = {offset for offset in stood if 0 < offset < path.stat().st_size}
     assert len(within) >= kills // 3, f"too few kills hit a replay that had committed something: {stood}"
-    assert not killed_in_child(path, state, None, 0)
-    answers = []
-    for store in (folder / "undisturbed.db", state):
-        ran = flopwatch("verify", "--state", store, "--json")
-        assert 0 == ran.code, ran.out
-        answers.append({name: ran.document[name] for name in ("books_digest", "digest", "problems")})
-    plain = json.loads(flopwatch("replay", path, "--json").out)
-    assert answers[0] == answers[1]
-    assert (plain["books_digest"], plain["digest"]) == (answers[1]["books_digest"], answers[1]["digest"])
-    with app.opened_store(f"sqlite:///{state}") as kept:
-        assert plain["events"]["accepted"] == sum(1 for _ in kept.lines())
 
 
 def test_a_killed_replay_goes_on_where_it_was_committed(tmp_path: Path) -> None:
