@@ -126,7 +126,7 @@ def _replay_in_memory(
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
     answer = evaluated(book, archive.lines, _working_archive, reference, as_of)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally))
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
 
 
 def _working_archive() -> tuple[Archive, Callable[[Moved], None]]:
@@ -190,12 +190,31 @@ def _replay_into(
     if past_limit is not None:
         journal.append(JournalEntry("decision", {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally))
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
 
 
 def _resumed(loaded: Loaded) -> dict[str, Position]:
     """Where the files that a store has read before go on."""
     return {topic: Position(one.next_offset, one.check) for (topic, _), one in loaded.positions.items()}
+
+
+def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
+    """Hardware in the books that the catalogue does not know: its range is wide, and a row would narrow it."""
+    catalogue = reference.estimator.catalogue
+    shapes = {
+        shape
+        for tenant in book.tenants.values()
+        for shape in (
+            *(shape for shape, _ in tenant.ledger.totals),
+            *(timeline.shape for timeline in tenant.timelines.values() if timeline.since is not None),
+        )
+    }
+    resolved = [catalogue.resolve(shape.hardware, shape.unit, book.clock) for shape in shapes]
+    names = sorted({hardware.name for hardware in resolved if not hardware.known})
+    if not names:
+        return []
+    shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return [f"The catalogue knows no 16-bit rate of {shown}: add rows to accelerators.csv or aliases.csv."]
 
 
 def _remarks(source: FileSource, tally: Tally) -> list[str]:

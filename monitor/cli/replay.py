@@ -40,7 +40,7 @@ def replay(
     with _progress(as_json) as bar:
         replayed = app.replay(settings, list(paths), state, as_of, past_limit, bar)
     for sentence in replayed.remarks:
-        click.echo(sentence, err=True)
+        click.echo(show.plain(sentence), err=True)
     if as_json:
         show.document(answer_document(replayed.answer, replayed.events))
     else:

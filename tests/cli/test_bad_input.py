@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from monitor.app import opened_store
 from monitor.reference.root import config_root
@@ -160,12 +161,12 @@ def test_unknown_hardware_raises_no_more_than_watch(tmp_path: Path) -> None:
     assert {"Mystery 9": 10_000_000 * 334 * 86_400 * 1_000_000} == tenant["accelerator_us"]
     assert 0 == tenant["flop"]["low"] < tenant["flop"]["central"] < tenant["flop"]["high"]
     assert {"watch"} == {flag["level"] for flag in tenant["flags"]}
+    assert "The catalogue knows no 16-bit rate of Mystery 9: add rows to" in ran.err
 
 
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 def test_damaged_file_keeps_what_came_before(ending: str, tmp_path: Path) -> None:
     """A cut-off archive ends with a sentence; what was readable is committed, and the whole file later counts once."""
-    zstandard = pytest.importorskip("zstandard")
     state, events = tmp_path / "books.db", tmp_path / f"events.jsonl{ending}"
     heartbeats = [
         fact("allocation.seen", f"seen-{n}", f"2026-03-01T{n // 60:02}:{n % 60:02}:00Z") for n in range(1, 1_000)

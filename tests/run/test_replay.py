@@ -104,6 +104,20 @@ def test_order_repetition_and_files_change_nothing(fleet: list[bytes], tmp_path:
     assert {"read": len(fleet), "duplicate": len(fleet), "accepted": 0}.items() <= again["events"].items()
 
 
+@needs_traces
+def test_a_real_trace_in_any_order(tmp_path: Path) -> None:
+    """A real trace with shared accelerators, shuffled, or doubled: the same digests."""
+    path, _ = trace("openb", tmp_path)
+    lines = path.read_bytes().splitlines(keepends=True)
+    shuffled, doubled = tmp_path / "shuffled.jsonl", tmp_path / "doubled.jsonl"
+    shuffled.write_bytes(b"".join(random.Random(3).sample(lines, len(lines))))
+    doubled.write_bytes(b"".join(lines) * 2)
+    plain = digests(replayed(path))
+    twice = replayed(doubled)
+    assert plain == digests(replayed(shuffled)) == digests(twice)
+    assert len(lines) == twice["events"]["duplicate"] == twice["events"]["accepted"]
+
+
 def test_a_state_goes_on_where_it_was(fleet: list[bytes], tmp_path: Path) -> None:
     """A file that was read is not read again; what was appended is; a file that changed is read from its start."""
     path, stored = tmp_path / "events.jsonl", ("--state", tmp_path / "books.db")
