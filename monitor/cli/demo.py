@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 
@@ -53,7 +54,7 @@ def demo(headless: bool, seed: int, as_json: bool, config: Path | None) -> None:
     elif headless:
         click.echo(answer_text(answer, events))
     else:
-        _farewell(path, len(answer.tenants), sum(events.values()))
+        click.echo(farewell(path, len(answer.tenants), events["read"], _this_command()))
 
 
 def _tell(moment: Moment) -> None:
@@ -76,11 +77,18 @@ def _sentence(change: Change) -> str:
     return f"{day}  {head} {flag.tenant} ({change.entry.act}, {flag.rule}): {reasons}"
 
 
-def _farewell(path: Path, tenants: int, events: int) -> None:
-    click.echo(
+def _this_command() -> str:
+    """How to call this program again from the same shell: by its name if that is found, else as it was called."""
+    return "flopwatch" if shutil.which("flopwatch") else sys.argv[0]
+
+
+def farewell(path: Path, tenants: int, events: int, command: str) -> str:
+    """Where to look once the play is over."""
+    return (
         f"\nThat was {events:,} events of {tenants} tenants. The books are in {path}. Where to look next:\n"
-        f"  flopwatch flags --state {path}\n"
-        f"  flopwatch explain orchid-compute --state {path}\n"
-        f"  flopwatch verify --state {path}        counts everything again from the stored facts\n"
-        "  flopwatch run                          the daemon; config/monitor.yaml says what it reads"
+        f"  {command} flags --state {path}\n"
+        f"  {command} explain orchid-compute --state {path}\n"
+        f"  {command} verify --state {path}\n"
+        "`verify` counts everything again from the stored facts. `flopwatch run` is the daemon; config/monitor.yaml says\n"
+        "what it reads."
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from monitor import app
-from monitor.cli.demo import DAYS_A_SECOND
+from monitor.cli.demo import DAYS_A_SECOND, farewell
 from monitor.core.model import DAY_MS
 from monitor.simulate.scenarios import START, simulate
 from tests.cli.command import flopwatch
@@ -59,3 +59,10 @@ def test_same_seed_same_play() -> None:
             plays.append((answer.digest, tuple(events.values())))
 
     assert plays[0] == plays[1] != plays[2]
+
+
+def test_farewell_says_where_to_look(tmp_path: Path) -> None:
+    """The last words give the number of events read, and commands that can be pasted as they are."""
+    words = farewell(tmp_path / "demo.db", 30, 41_530, ".venv/bin/flopwatch")
+    assert "41,530 events of 30 tenants" in words
+    assert f"  .venv/bin/flopwatch flags --state {tmp_path / 'demo.db'}\n" in words
