@@ -89,6 +89,6 @@ def farewell(path: Path, tenants: int, events: int, command: str) -> str:
         f"  {command} flags --state {path}\n"
         f"  {command} explain orchid-compute --state {path}\n"
         f"  {command} verify --state {path}\n"
-        "`verify` counts everything again from the stored facts. `flopwatch run` is the daemon; config/monitor.yaml says\n"
-        "what it reads."
+        "`verify` counts everything again from the stored facts. The daemon is `flopwatch run`; config/monitor.yaml\n"
+        "says what it reads."
     )
