@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.clock import SystemClock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Answer, Reference, answer, evaluate
+from monitor.core.engine import Answer, Reference, answer, evaluate, follow
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
@@ -33,13 +33,12 @@ from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.verify import Verified, verify
-from monitor.run.worker import Ends, Worker
+from monitor.run.worker import Ends, Worker, positions_of
 from monitor.settings import Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
-from monitor.store import commit as store_commit
-from monitor.store.commit import Commit, JournalEntry, Loaded, StoredPosition
+from monitor.store import DECISION, TICK, Commit, JournalEntry, Loaded, StoredPosition
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from monitor.web.health import HealthServer, Pages
@@ -175,20 +174,20 @@ def _replay_into(
     source = FileSource(paths, _resumed(loaded), record_bytes_max=settings.record_bytes_max)
 
     def commit(moved: Moved, rejected: list[Rejected], changes: Sequence[Change], journal: list[JournalEntry]) -> None:
-        positions = [
-            store_commit.Position(topic, 0, position.next_offset, book.clock, position.check)
-            for topic, position in source.positions().items()
-        ]
+        positions = positions_of(source, book.clock)
         store.commit(Commit(moved, book, positions, changes, rejected, journal, clock.now_ms()))
 
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
     answer = evaluated(book, store.lines, _working_archive, reference, as_of)
-    changes = evaluate(book, reference, list(book.tenants), loaded.flags, book.clock)
-    journal = [JournalEntry("tick", {"as_of": book.clock})]
+    if answer.as_of == book.clock:
+        changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
+    else:  # the answer is of another instant; flags are what people are told now
+        changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock)
+    journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
-        journal.append(JournalEntry("decision", {"past_limit": list(paths), "reason": past_limit}))
+        journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
 
@@ -280,7 +279,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
             change = act(flag, Act.CLOSED, now, reason)
         except ValueError as refused:
             raise FlagProblem(f"{name}: {refused}") from None
-        store.decide(JournalEntry("decision", {"close": name, "reason": reason}), [change], now)
+        store.decide(JournalEntry(DECISION, {"close": name, "reason": reason}), [change], now)
         return change.flag
 
 
@@ -311,7 +310,7 @@ def stored_positions(settings: Settings, state: Path | None) -> dict[tuple[str, 
 def accept_position(settings: Settings, state: Path | None, topic: str, reason: str) -> None:
     """Record that a person wants to go past a stop."""
     with _existing(settings, state) as store:
-        store.decide(JournalEntry("decision", {"accept": topic, "reason": reason}), [], SystemClock().now_ms())
+        store.decide(JournalEntry(DECISION, {"accept": topic, "reason": reason}), [], SystemClock().now_ms())
 
 
 def explain(
@@ -354,7 +353,7 @@ def demo_stage() -> Iterator[tuple[Stage, Path]]:
         book = load(store).book
 
         def keep(moved: Moved, changes: Sequence[Change]) -> None:
-            tick = [JournalEntry("tick", {"as_of": book.clock})]
+            tick = [JournalEntry(TICK, {"as_of": book.clock})]
             store.commit(Commit(moved, book, [], changes, [], tick, clock.now_ms()))
 
         yield Stage(book, store, load_reference(config_root()), keep), path
@@ -379,7 +378,7 @@ def hold(store: SqlStore, batches: Iterable[Sequence[Observation]]) -> int:
     for facts in batches:
         take_in(book, store, facts, [None] * len(facts))
         store.commit(Commit(book.drain(), book, [], [], [], [], 0))
-    return sum(timeline.since is not None for tenant in book.tenants.values() for timeline in tenant.timelines.values())
+    return sum(tenant.open_allocations for tenant in book.tenants.values())
 
 
 def tune_collector() -> None:

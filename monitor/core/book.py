@@ -8,11 +8,11 @@ of facts. After every `observe` of a batch the caller settles: see `monitor.run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
-from monitor.core.facts import Identity, effective, same_content
+from monitor.core.facts import Identity, effective, repeats, same_content
 from monitor.core.inventory import (
     Conservation,
     GroupKey,
@@ -39,9 +39,8 @@ from monitor.core.timeline import (
 )
 
 # Indexed by kind: an enum member in a set costs a call in Python, on every fact.
-OF_ALLOCATION = tuple(
-    kind in {1, 2, 3, 4, 6} for kind in range(max(Kind) + 1)
-)  # started, resized, stopped, seen, telemetry
+_OF_ALLOCATION = [Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY]
+OF_ALLOCATION = tuple(kind in _OF_ALLOCATION for kind in range(max(Kind) + 1))
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
 OTHER_CONTENT = "id with other content"  # an anomaly: two facts of one identity that do not say the same
 SOURCE_IDS_MAX = 1_024  # identities of `alive` facts remembered for one source
@@ -113,6 +112,19 @@ class Tenant:
         self.inner: dict[str, set[str]] = {}  # outer allocation not known yet -> inner ones that count meanwhile
         self.head = 0
 
+    @property
+    def open_allocations(self) -> int:
+        """How many allocations hold something, inner layers included."""
+        return sum(timeline.since is not None for timeline in self.timelines.values())
+
+    def held(self) -> Iterator[tuple[str, Timeline]]:
+        """The allocations that hold something and are in the books."""
+        return (
+            (name, timeline)
+            for name, timeline in self.timelines.items()
+            if timeline.since is not None and timeline.counted
+        )
+
 
 class Source:
     """What the book knows of one producer."""
@@ -167,9 +179,8 @@ class Book:
         self._effects = Effects.none()  # of the fact at hand; made once, since most facts have none
         self._new_facts: list[NewFact] = []
         self._new_retractions: set[str] = set()  # tenants
-        self._late_reports: dict[
-            str, int
-        ] = {}  # region -> earliest instant that allocations out of memory must hear of
+        # Region -> earliest instant of a report that allocations out of memory must hear of.
+        self._late_reports: dict[str, int] = {}
         # The regions as their reports stand, as they stood when the batch began, and as they stood for each waiting
         # allocation when it was last folded; and the retractions that were in force before this settling.
         self._reports: Mapping[str, Region] = {}
@@ -423,7 +434,7 @@ class Book:
 
     def _keep_content(self, facts: dict[Identity, list[Observation]], fact: Observation) -> bool:
         rivals = facts.setdefault((fact.source, fact.id), [])
-        if any(same_content(fact.raw, rival.raw) for rival in rivals):
+        if repeats(fact, rivals):
             self.counts.duplicate += 1
             return False
         if rivals:
@@ -541,7 +552,7 @@ class Book:
         for arrival in arrivals:
             fact = arrival.fact
             same = rivals.setdefault((fact.source, fact.id), [])
-            if any(same_content(fact.raw, rival.raw) for rival in same):
+            if repeats(fact, same):
                 self.counts.duplicate += 1
                 continue
             if same:
@@ -643,10 +654,11 @@ class Book:
     def drain(self) -> Moved:
         """What changed since the last call; afterwards allocations that closed some time ago leave memory."""
         names = sorted({key[0] for key in self._dirty})
+        rows = {name: self.tenants[name].ledger.take_dirty() for name in names}
         moved = Moved(
             self._dirty,
-            [(name, key) for name in names for key in self._taken(self.tenants[name].ledger)],
-            [(name, key) for name in names for key in self._taken_measured(self.tenants[name].ledger)],
+            [(name, key) for name, (usage, _) in rows.items() for key in usage],
+            [(name, key) for name, (_, measured) in rows.items() for key in measured],
             self._chains,
             {name: self.sources[name].heard for name in sorted(self._sources_dirty)},
             self._restatements,
@@ -656,16 +668,6 @@ class Book:
         self._restatements, self._conservation = [], []
         self._evict()
         return moved
-
-    @staticmethod
-    def _taken(ledger: Ledger) -> set[UsageKey]:
-        taken, ledger.dirty = ledger.dirty, set()
-        return taken
-
-    @staticmethod
-    def _taken_measured(ledger: Ledger) -> set[MeasuredKey]:
-        taken, ledger.measured_dirty = ledger.measured_dirty, set()
-        return taken
 
     def _evict(self) -> None:
         if len(self._closed) <= self.closed_resident_max:

@@ -15,14 +15,16 @@ from typing import NamedTuple
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.countries import Countries
-from monitor.core.estimate import PRESUMED, SCALE, Estimator, totals
+from monitor.core.estimate import SCALE, Estimator, totals
 from monitor.core.findings import Finding, find
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
-from monitor.core.ledger import CERTAIN, OPEN
+from monitor.core.model import CERTAIN, OPEN, PRESUMED
 from monitor.core.policy import Policy
 from monitor.core.timeline import Shape
 
 DIGEST_FORMAT = 1
+
+Usage = Mapping[Shape, Mapping[str, int]]  # of one tenant, by shape and evidence class
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +77,7 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
     return heard
 
 
-def tenant_findings(
-    book: Book, reference: Reference, name: str, by_shape: Mapping[Shape, Mapping[str, int]], now: int
-) -> list[Finding]:
+def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
     policies = [policy for policy in reference.policies if policy.in_force(now)]
     thresholds = [rule.threshold_flop for policy in policies for rule in policy.rules]
@@ -89,7 +89,7 @@ def tenant_findings(
     return find(name, tenant, hours, policies, reference.countries, now)
 
 
-def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int) -> int:
+def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:
     """No window of a tenant has a higher high bound than this: all its usage, measured time at the ceiling."""
     total = 0
     for shape, by_class in by_shape.items():
@@ -103,12 +103,21 @@ def evaluate(
 ) -> list[Change]:
     """What an evaluation of these tenants changes about their flags; `flags` by tenant, then id."""
     heard = hearing(book, now)
-    changes: list[Change] = []
-    for name in sorted(names):
-        findings = tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), now)
-        undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
-        changes.extend(reconcile(flags.get(name, {}), findings, now, undone))
-    return changes
+    return follow(
+        {name: tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), now) for name in names},
+        flags,
+        now,
+    )
+
+
+def follow(
+    findings: Mapping[str, Sequence[Finding]], flags: Mapping[str, Mapping[str, Flag]], now: int
+) -> list[Change]:
+    """What the findings that stand for these tenants change about their flags; both by tenant."""
+    undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
+    return [
+        change for name in sorted(findings) for change in reconcile(flags.get(name, {}), findings[name], now, undone)
+    ]
 
 
 def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int) -> list[Change]:
@@ -123,37 +132,46 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
 
 def answer(book: Book, reference: Reference, now: int) -> Answer:
     """Everything that is known at `now`, which is no earlier than any fact in the book."""
-    tenants = tuple(answer_tenant(book, reference, name, now) for name in sorted(book.tenants))
-    books = books_digest(book, now)
+    usage = _usage(book, now)
+    tenants = tuple(answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
+    books = _usage_digest(usage, now)
     findings = [finding for tenant in tenants for finding in tenant.findings]
     return Answer(now, tenants, books, _digest(books, findings, reference))
 
 
-def answer_tenant(book: Book, reference: Reference, name: str, now: int) -> TenantAnswer:
-    """What is known of one tenant."""
+def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> TenantAnswer:
+    """What is known of one tenant, given its usage totals."""
     tenant = book.tenants[name]
     estimator = reference.estimator
-    by_shape = totals(tenant, now, hearing(book, now))
     return TenantAnswer(
         name,
         estimator.accelerators(by_shape, (CERTAIN, PRESUMED), now),
         estimator.accelerators(by_shape, (CERTAIN,), now),
         estimator.accelerators(by_shape, (OPEN,), now),
         estimator.total(tenant, by_shape, now, hearing(book, now)),
-        sum(timeline.since is not None for timeline in tenant.timelines.values()),
+        tenant.open_allocations,
         tuple(tenant_findings(book, reference, name, by_shape, now)),
     )
 
 
+def _usage(book: Book, now: int) -> dict[str, Usage]:
+    heard = hearing(book, now)
+    return {name: totals(book.tenants[name], now, heard) for name in sorted(book.tenants)}
+
+
 def books_digest(book: Book, now: int) -> str:
     """SHA-256 of format, instant and usage by tenant, shape and class."""
-    heard = hearing(book, now)
-    usage = []
-    for name in sorted(book.tenants):
-        for shape, by_class in totals(book.tenants[name], now, heard).items():
-            for usage_class, amount in by_class.items():
-                usage.append([name, *("" if part is None else part for part in shape), usage_class, amount])
-    return _sha256({"format": DIGEST_FORMAT, "as_of": now, "usage": sorted(usage)})
+    return _usage_digest(_usage(book, now), now)
+
+
+def _usage_digest(usage: Mapping[str, Usage], now: int) -> str:
+    rows = [
+        [name, *("" if part is None else part for part in shape), usage_class, amount]
+        for name, by_shape in usage.items()
+        for shape, by_class in by_shape.items()
+        for usage_class, amount in by_class.items()
+    ]
+    return _sha256({"format": DIGEST_FORMAT, "as_of": now, "usage": sorted(rows)})
 
 
 def _digest(books: str, findings: Sequence[Finding], reference: Reference) -> str:

@@ -15,19 +15,17 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import Catalogue, Hardware
-from monitor.core.ledger import CERTAIN, OPEN, Measured, hourly
-from monitor.core.model import HOUR_MS
+from monitor.core.ledger import NOT_MEASURED, Measured, changes_of, hourly
+from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED
 from monitor.core.priors import Priors
 from monitor.core.timeline import Shape, tail
 
-PRESUMED = "presumed"
 CLASSES = (CERTAIN, PRESUMED, OPEN)
 
 # Usage x FLOP/s x ppm x thousandths of an accelerator a unit -> FLOP: 1e6 (microseconds) x 1e6 (ppm) x 1e3.
 SCALE = 10**15
 PPM = 1_000_000
 WEIGHTS_MAX = 4_096  # names come from outside: whoever invents new ones must not fill the memory
-NOT_MEASURED = Measured(0, 0, 0)
 
 
 class HourUsage(NamedTuple):
@@ -61,28 +59,19 @@ def usage_changes(tenant: Tenant, now: int, heard: Callable[[str], int]) -> Chan
     for key, (rate, area) in tenant.ledger.changes.items():
         if rate or area:
             changes.setdefault((key.shape, key.usage_class), {})[key.hour] = (rate, area)
-    for timeline in tenant.timelines.values():
-        if timeline.since is None or not timeline.counted:
-            continue
+    for _, timeline in tenant.held():
         for usage_class, start, end in tail(timeline, now, heard):
             row = changes.setdefault((timeline.shape, usage_class), {})
-            _change(row, start, timeline.units)
-            _change(row, end, -timeline.units)
+            for hour, rate, area in changes_of(start, end, timeline.units):
+                before = row.get(hour, (0, 0))
+                row[hour] = (before[0] + rate, before[1] + area)
     return changes
-
-
-def _change(row: dict[int, tuple[int, int]], at: int, rate: int) -> None:
-    hour = at // HOUR_MS
-    before = row.get(hour, (0, 0))
-    row[hour] = (before[0] + rate, before[1] + rate * ((hour + 1) * HOUR_MS - at))
 
 
 def totals(tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, dict[str, int]]:
     """Usage of a tenant up to `now` by shape and class, without zeros."""
     sums: dict[tuple[Shape, str], int] = dict(tenant.ledger.totals)
-    for timeline in tenant.timelines.values():
-        if timeline.since is None or not timeline.counted:
-            continue
+    for _, timeline in tenant.held():
         for usage_class, start, end in tail(timeline, now, heard):
             key = (timeline.shape, usage_class)
             sums[key] = sums.get(key, 0) + timeline.units * (end - start)
@@ -192,10 +181,7 @@ class Estimator:
         self, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int, heard: Callable[[str], int]
     ) -> Bounds:
         """FLOP of a tenant since it was first seen, given its usage totals; divided once, rounded down."""
-        measured: dict[Shape, Measured] = {}
-        for key, value in tenant.ledger.measured.items():
-            before = measured.get(key.shape, NOT_MEASURED)
-            measured[key.shape] = Measured(*(one + other for one, other in zip(before, value, strict=True)))
+        measured = tenant.ledger.measured_by_shape()
         total = ZERO
         unknown = False
         for shape, by_class in by_shape.items():

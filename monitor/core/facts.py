@@ -32,14 +32,9 @@ def same_content(one: bytes, other: bytes) -> bool:
     return one == other or content_hash(one) == content_hash(other)
 
 
-def distinct(facts: Iterable[Observation]) -> list[Observation]:
-    """Facts without repetitions: several of one identity stay only where their content differs."""
-    kept: dict[Identity, list[Observation]] = {}
-    for fact in facts:
-        rivals = kept.setdefault((fact.source, fact.id), [])
-        if not any(same_content(fact.raw, rival.raw) for rival in rivals):
-            rivals.append(fact)
-    return [fact for rivals in kept.values() for fact in rivals]
+def repeats(fact: Observation, rivals: Iterable[Observation]) -> bool:
+    """Whether one of the facts of the same identity says the same."""
+    return any(same_content(fact.raw, rival.raw) for rival in rivals)
 
 
 def effective(facts: Iterable[Observation], retracted: Set[Identity] = frozenset()) -> list[Observation]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.core.facts import Identity, content_hash, distinct
+from monitor.core.facts import Identity, content_hash, repeats
 from monitor.core.model import Claim, Key, Kind, Observation, Report
 
 GroupKey = tuple[str, int, int]  # (source, time, parts): the parts of one report
@@ -72,8 +72,7 @@ class Region:
 
     def knows(self, fact: Observation) -> bool:
         """Whether this very part has been seen before."""
-        rivals = self.facts.get((fact.source, fact.id), [])
-        return len(distinct([*rivals, fact])) == len(rivals)
+        return repeats(fact, self.facts.get((fact.source, fact.id), []))
 
     def add(self, fact: Observation) -> set[GroupKey]:
         """Keep a part; says which reports it bears on: its own, and those of other contents of its identity."""

@@ -11,18 +11,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from monitor.core.model import HOUR_MS
+from monitor.core.model import CERTAIN, HOUR_MS, OPEN
 from monitor.core.timeline import Effects, Measurement, Piece, Shape
-
-CERTAIN = "certain"
-OPEN = "open"  # time whose lease had lapsed, or that ended at an unknown instant: open for good
 
 
 class UsageKey(NamedTuple):
     """One row of usage changes of a tenant."""
 
     shape: Shape
-    usage_class: str  # CERTAIN or OPEN
+    usage_class: str  # CERTAIN, or OPEN: time whose lease had lapsed or that ended at an unknown instant, for good
     hour: int  # hours since 1970
 
 
@@ -43,6 +40,9 @@ class Measured(NamedTuple):
     usage: int
     work: int
     plain: int
+
+
+NOT_MEASURED = Measured(0, 0, 0)
 
 
 class Ledger:
@@ -66,29 +66,21 @@ class Ledger:
 
     def _add_piece(self, piece: Piece, sign: int) -> None:
         usage_class = CERTAIN if piece.certain else OPEN
-        shape, start, end = piece.shape, piece.start, piece.end
-        rate = sign * piece.count
-        usage = rate * (end - start)
-        first, last = start // HOUR_MS, end // HOUR_MS
-        if first == last:
-            self._change(UsageKey(shape, usage_class, first), 0, usage)
-        else:
-            self._change(UsageKey(shape, usage_class, first), rate, rate * ((first + 1) * HOUR_MS - start))
-            self._change(UsageKey(shape, usage_class, last), -rate, rate * (end - (last + 1) * HOUR_MS))
-        key = (shape, usage_class)
-        self.totals[key] = self.totals.get(key, 0) + usage
-
-    def _change(self, key: UsageKey, rate: int, area: int) -> None:
-        before = self.changes.get(key)
-        self.changes[key] = (rate, area) if before is None else (before[0] + rate, before[1] + area)
-        self.dirty.add(key)
+        shape, rate = piece.shape, sign * piece.count
+        for hour, rate_change, area in changes_of(piece.start, piece.end, rate):
+            key = UsageKey(shape, usage_class, hour)
+            before = self.changes.get(key)
+            self.changes[key] = (rate_change, area) if before is None else (before[0] + rate_change, before[1] + area)
+            self.dirty.add(key)
+        total_key = (shape, usage_class)
+        self.totals[total_key] = self.totals.get(total_key, 0) + rate * (piece.end - piece.start)
 
     def _add_measurement(self, measurement: Measurement, sign: int) -> None:
         for hour, start, end in hours_of(measurement.start, measurement.end):
             key = MeasuredKey(measurement.shape, hour)
             usage = sign * measurement.count * (end - start)
             active = usage * measurement.active_ppm
-            before = self.measured.get(key, Measured(0, 0, 0))
+            before = self.measured.get(key, NOT_MEASURED)
             clock = measurement.clock_khz
             self.measured[key] = Measured(
                 before.usage + usage,
@@ -96,6 +88,31 @@ class Ledger:
                 before.plain + (active if clock is None else 0),
             )
             self.measured_dirty.add(key)
+
+    def take_dirty(self) -> tuple[set[UsageKey], set[MeasuredKey]]:
+        """The keys of rows that changed since the last call."""
+        taken = self.dirty, self.measured_dirty
+        self.dirty, self.measured_dirty = set(), set()
+        return taken
+
+    def measured_by_shape(self) -> dict[Shape, Measured]:
+        """What was measured of each shape in all hours together."""
+        sums: dict[Shape, Measured] = {}
+        for key, value in self.measured.items():
+            before = sums.get(key.shape, NOT_MEASURED)
+            sums[key.shape] = Measured(*(one + other for one, other in zip(before, value, strict=True)))
+        return sums
+
+
+def changes_of(start: int, end: int, rate: int) -> tuple[tuple[int, int, int], ...]:
+    """A constant rate over [start, end) as changes (hour, rate, area); one where both ends are in one hour."""
+    first, last = start // HOUR_MS, end // HOUR_MS
+    if first == last:
+        return ((first, 0, rate * (end - start)),)
+    return (
+        (first, rate, rate * ((first + 1) * HOUR_MS - start)),
+        (last, -rate, rate * (end - (last + 1) * HOUR_MS)),
+    )
 
 
 def hours_of(start: int, end: int) -> Iterator[tuple[int, int, int]]:

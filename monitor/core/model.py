@@ -17,6 +17,11 @@ DAY_MS = 24 * HOUR_MS
 ACCELERATOR = "accelerator"
 INSTANCE = "instance"
 
+# Evidence classes of held time (ruling 3).
+CERTAIN = "certain"
+PRESUMED = "presumed"
+OPEN = "open"
+
 
 class Kind(IntEnum):
     """The canonical event types (events.md), in the order in which they are documented."""

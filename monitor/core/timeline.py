@@ -15,7 +15,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.core.model import NOTHING_CLAIMED, Claim, Kind, Observation, Sample
+from monitor.core.model import CERTAIN, NOTHING_CLAIMED, OPEN, PRESUMED, Claim, Kind, Observation, Sample
 
 ONE_UNIT = 1_000  # an allocation whose count nobody states is one unit
 FINGERPRINT_BYTES = 3
@@ -311,7 +311,7 @@ def _stopped(timeline: Timeline, fact: Observation, effects: Effects) -> None:
         effects.anomalies.append(Anomaly(kind, fact.time, fact.source, fact.id))
     else:
         _evidence(timeline, fact, effects)
-        _close(timeline, fact.time, True, effects)
+        _close(timeline, fact.time, effects)
     timeline.stopped = True
 
 
@@ -330,7 +330,7 @@ def _absent(timeline: Timeline, fact: Observation, effects: Effects) -> None:
     assert isinstance(fact.body, Claim)
     if timeline.since is None or timeline.shape.region != fact.body.region:
         return
-    _close(timeline, timeline.evidence, True, effects)
+    _close(timeline, timeline.evidence, effects)
     _emit(timeline, timeline.evidence, fact.time, False, effects)
     timeline.stopped = True
 
@@ -429,9 +429,10 @@ def _reshaped(shape: Shape, claim: Claim) -> Shape:
     )
 
 
-def _close(timeline: Timeline, end: int, certain: bool, effects: Effects) -> None:
+def _close(timeline: Timeline, end: int, effects: Effects) -> None:
+    """Nothing is held from `end` on; up to there it certainly was."""
     assert timeline.since is not None
-    _emit(timeline, timeline.since, end, certain, effects)
+    _emit(timeline, timeline.since, end, True, effects)
     timeline.closed_piece = (timeline.since, end, timeline.units)
     timeline.since = None
 
@@ -454,8 +455,8 @@ def tail(timeline: Timeline, now: int, heard: Callable[[str], int]) -> Iterator[
     limit = heard(timeline.source) if timeline.lease_ms is None else certain_end + timeline.lease_ms
     presumed_end = min(max(limit, certain_end), now)
     if timeline.since < certain_end:
-        yield "certain", timeline.since, certain_end
+        yield CERTAIN, timeline.since, certain_end
     if certain_end < presumed_end:
-        yield "presumed", certain_end, presumed_end
+        yield PRESUMED, certain_end, presumed_end
     if presumed_end < now:
-        yield "open", presumed_end, now
+        yield OPEN, presumed_end, now

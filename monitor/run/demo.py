@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import islice
 from typing import NamedTuple
 
 from monitor.clock import Clock
@@ -14,6 +13,7 @@ from monitor.core.flags import Change, Flag
 from monitor.core.model import DAY_MS, Observation
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import Archive, take_in
+from monitor.run.replay import batches
 
 LINES_A_BATCH = 500
 PASS_SECONDS = 0.25
@@ -76,6 +76,5 @@ def play(lines: Iterable[bytes], stage: Stage, days_a_second: float | None, cloc
 
 
 def _facts(lines: Iterable[bytes]) -> Iterator[Observation]:
-    iterator = iter(lines)
-    while batch := list(islice(iterator, LINES_A_BATCH)):
+    for batch in batches(lines, LINES_A_BATCH):
         yield from decode_facts(batch)

@@ -12,8 +12,7 @@ from monitor.clock import Clock
 from monitor.core.book import Book
 from monitor.core.engine import Reference, evaluate, note_retractions
 from monitor.core.flags import Change, Flag, State, decided
-from monitor.run.stops import DECISION
-from monitor.store import JournalRow
+from monitor.store import DECISION, JournalRow
 
 # Tenants that hold something, or have a flag, change with time alone: once a minute of the books' clock at most.
 ROUND_MS = 60_000
@@ -83,7 +82,7 @@ class Evaluation:
         names: set[str] = set()
         self.open_allocations = 0
         for name, tenant in self._book.tenants.items():
-            held = sum(timeline.since is not None for timeline in tenant.timelines.values())
+            held = tenant.open_allocations
             self.open_allocations += held
             if held or any(flag.state is State.OPEN for flag in self._flags.get(name, {}).values()):
                 names.add(name)

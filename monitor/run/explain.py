@@ -12,7 +12,7 @@ from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
 from monitor.core.inventory import statements
-from monitor.core.ledger import Measured
+from monitor.core.ledger import NOT_MEASURED
 from monitor.core.model import Key, Observation
 from monitor.core.parties import headquarters, unresolved
 from monitor.core.timeline import Anomaly, Piece, Shape, fold
@@ -47,15 +47,15 @@ class TenantStory(NamedTuple):
 def explain_tenant(book: Book, reference: Reference, name: str, now: int) -> TenantStory:
     """The story of a tenant that the book knows."""
     tenant = book.tenants[name]
-    answered = answer_tenant(book, reference, name, now)
     by_shape = totals(tenant, now, hearing(book, now))
+    answered = answer_tenant(book, reference, name, by_shape, now)
     versions = headquarters(tenant, now)
     sentences = [f"{version.country} ({version.basis}), from {version.source}" for version in versions]
     status = unresolved(versions)
     held = [
         (key, timeline.shape.hardware or "unknown", timeline.units, timeline.since, timeline.evidence)
-        for key, timeline in tenant.timelines.items()
-        if timeline.since is not None and timeline.counted
+        for key, timeline in tenant.held()
+        if timeline.since is not None
     ]
     return TenantStory(
         name,
@@ -77,10 +77,7 @@ def _hardware_line(
     estimator = reference.estimator
     hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, now)
     prior = estimator.priors.of(hardware.chip.generation)
-    measured = Measured(0, 0, 0)
-    for key, value in book.tenants[name].ledger.measured.items():
-        if key.shape == shape:
-            measured = Measured(*(one + other for one, other in zip(measured, value, strict=True)))
+    measured = book.tenants[name].ledger.measured_by_shape().get(shape, NOT_MEASURED)
     certain, presumed, open_time = (usage.get(usage_class, 0) for usage_class in CLASSES)
     assumptions = list(hardware.assumptions)
     if prior.extrapolated:

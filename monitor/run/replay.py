@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from itertools import islice
 from typing import NamedTuple
 
 from monitor.clock import Clock
@@ -11,7 +12,7 @@ from monitor.core.engine import Answer, Reference, answer
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import Kind, Rejected
 from monitor.errors import LimitReached, SourceProblem
-from monitor.intake.decode import Decoded, Rules, decode, decode_facts
+from monitor.intake.decode import Decoded, Rules, count_name, decode, decode_facts
 from monitor.run.apply import Archive, take_in
 from monitor.source import Source
 
@@ -49,13 +50,13 @@ class Tally:
         """Count one batch."""
         self.read += len(decoded.observations) + len(decoded.rejected) + sum(decoded.ignored.values())
         for name, count in decoded.ignored.items():
-            self.ignored[name] = self.ignored.get(name, 0) + count
+            count_name(self.ignored, name, count)
         for one in decoded.rejected:
             self.rejected[one.reason] = self.rejected.get(one.reason, 0) + 1
             if len(self.samples) < SAMPLES_MAX:
                 self.samples.append(f"{one.record.topic}, byte {one.record.offset}: {one.sentence}")
         for name, count in decoded.unknown_fields.items():
-            self.unknown_fields[name] = self.unknown_fields.get(name, 0) + count
+            count_name(self.unknown_fields, name, count)
 
 
 def read_all(
@@ -117,22 +118,17 @@ def rebuild(lines: Iterable[bytes], make_archive: MakeArchive, as_of: int) -> Bo
     """A book of the facts up to an instant, and of all retractions, which apply whatever their time."""
     book = Book()
     archive, commit = make_archive()
-    for batch in batches(lines):
+    for batch in batches(lines, BATCH_RECORDS):
         facts = [fact for fact in decode_facts(batch) if fact.time <= as_of or fact.kind is Kind.RETRACTED]
         take_in(book, archive, facts, [None] * len(facts))
         commit(book.drain())
     return book
 
 
-def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
-    """Lines in batches."""
-    batch: list[bytes] = []
-    for line in lines:
-        batch.append(line)
-        if len(batch) >= BATCH_RECORDS:
-            yield batch
-            batch = []
-    if batch:
+def batches(lines: Iterable[bytes], lines_max: int) -> Iterator[list[bytes]]:
+    """Lines in batches of at most so many."""
+    iterator = iter(lines)
+    while batch := list(islice(iterator, lines_max)):
         yield batch
 
 

@@ -9,9 +9,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from monitor.core.limits import Partition
 from monitor.errors import LimitReached
-from monitor.store import JournalEntry, JournalRow
-
-STOP, DECISION = "stop", "decision"  # kinds of journal entries
+from monitor.store import DECISION, STOP, JournalEntry, JournalRow
 
 
 def stop_entry(where: Partition, next_offset: int, sentence: str) -> JournalEntry:

@@ -40,7 +40,9 @@ def verify(
         return Verified(result, [])
     problems = _compare_usage(book, rebuilt, now)
     if evaluated_at is not None:
-        standing = answer(rebuilt, reference, evaluated_at) if evaluated_at >= book.clock else result
+        standing = result
+        if evaluated_at >= book.clock and evaluated_at != now:
+            standing = answer(rebuilt, reference, evaluated_at)
         problems.extend(_compare_flags(standing, flags))
     return Verified(result, problems)
 

@@ -27,7 +27,7 @@ from monitor.run.evaluation import Evaluation
 from monitor.run.stops import lifted, stop_entry
 from monitor.settings import Settings
 from monitor.source import Source
-from monitor.store import Commit, JournalEntry, JournalRow, Loaded, Position
+from monitor.store import TICK, Commit, JournalEntry, JournalRow, Loaded, Position
 
 IDLE_SECONDS = 0.1  # between passes when there is nothing to read
 UNCOMMITTED_RECORDS_MAX = 50_000
@@ -86,6 +86,14 @@ class Ends(NamedTuple):
     log: Log
 
 
+def positions_of(source: Source, clock: int) -> list[Position]:
+    """Where a commit puts each topic of a source."""
+    return [
+        Position(topic, 0, position.next_offset, clock, position.check)
+        for topic, position in source.positions().items()
+    ]
+
+
 class Worker:
     """The loop over one book."""
 
@@ -126,7 +134,9 @@ class Worker:
         self._offsets = {where: position.next_offset for where, position in loaded.positions.items()}
         journal = ends.store.journal()
         self._journal_read: int = journal[-1].number if journal else 0
-        for topic, partition in lifted(journal, self._offsets, {one.topic for one in self._positions()}):
+        for topic, partition in lifted(
+            journal, self._offsets, {one.topic for one in positions_of(self._ends.source, self._book.clock)}
+        ):
             self._limits.lift(topic, partition)
         ends.metrics.expose(lambda: self._state, [rule.id for policy in reference.policies for rule in policy.rules])
 
@@ -329,7 +339,7 @@ class Worker:
         """Changes for the next commit, with the tick that made them."""
         if changes:
             self._changes.extend(changes)
-            self._journal.append(JournalEntry("tick", {"as_of": self._as_of}))
+            self._journal.append(JournalEntry(TICK, {"as_of": self._as_of}))
 
     def _new_decisions(self) -> list[JournalRow]:
         """What was written into the journal since the last look."""
@@ -370,7 +380,7 @@ class Worker:
         held = Commit(
             moved,
             self._book,
-            self._positions(),
+            positions_of(self._ends.source, self._book.clock),
             self._changes,
             self._rejected,
             self._journal,
@@ -379,12 +389,6 @@ class Worker:
         self._rejected, self._changes, self._journal = [], [], []
         self._held = held
         self._try_commit(held)
-
-    def _positions(self) -> list[Position]:
-        return [
-            Position(topic, 0, position.next_offset, self._book.clock, position.check)
-            for topic, position in self._ends.source.positions().items()
-        ]
 
     def _try_commit(self, held: Commit) -> None:
         """Commit, or keep the commit for later."""

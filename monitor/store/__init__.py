@@ -1,6 +1,9 @@
 """Where the books live: one schema, one commit protocol."""
 
 from monitor.store.commit import (
+    DECISION,
+    STOP,
+    TICK,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -12,6 +15,9 @@ from monitor.store.commit import (
 )
 
 __all__ = [
+    "DECISION",
+    "STOP",
+    "TICK",
     "Commit",
     "DeadLetter",
     "JournalEntry",

@@ -29,10 +29,13 @@ class StoredPosition(NamedTuple):
     check: str
 
 
+TICK, DECISION, STOP = "tick", "decision", "stop"  # kinds of journal entries
+
+
 class JournalEntry(NamedTuple):
     """A tick, decision or activation: what beside the facts can change an answer."""
 
-    kind: str  # "tick", "decision" or "activation"
+    kind: str  # TICK, DECISION or STOP
     body: Mapping[str, object]  # JSON; a tick has `as_of` in milliseconds
 
 

@@ -22,6 +22,7 @@ from monitor.core.timeline import Shape, may_hold
 from monitor.errors import Overtaken
 from monitor.store import rows
 from monitor.store.commit import (
+    TICK,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -338,7 +339,7 @@ class SqlStore:
 
     def last_tick(self) -> int | None:
         """The instant of the latest evaluation that was committed."""
-        query = select(JOURNAL.c.body).where(JOURNAL.c.kind == "tick").order_by(JOURNAL.c.number.desc()).limit(1)
+        query = select(JOURNAL.c.body).where(JOURNAL.c.kind == TICK).order_by(JOURNAL.c.number.desc()).limit(1)
         found = self._all(query)
         return int(json.loads(found[0][0])["as_of"]) if found else None
 

@@ -7,15 +7,32 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from hypothesis import strategies as st
 
 BASE = datetime(2025, 1, 1, tzinfo=UTC)
 SECONDS = (0, 10, 60, 600, 3_600, 5_000, 20_000)
 LATEST_MS = int(BASE.timestamp() * 1_000) + 40_000_000
+
+Item = TypeVar("Item")
+
+
+def in_batches(items: Sequence[Item], chance: random.Random) -> list[list[Item]]:
+    """The items shuffled, some of them twice or more, in batches of random size."""
+    many = [*items, *chance.choices(items, k=chance.randint(0, len(items)))] if items else []
+    chance.shuffle(many)
+    batches = []
+    while many:
+        size = chance.randint(1, len(many))
+        batches.append(many[:size])
+        many = many[size:]
+    return batches
+
 
 counts = st.sampled_from((1, 1, 1, 2, 0.5, 0))
 leases = st.sampled_from((0, 30, 600, 4_000))

@@ -19,7 +19,7 @@ from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
 from monitor.store.memory import MemoryArchive
 from tests.core import reference
-from tests.core.facts_strategy import LATEST_MS, event_sets
+from tests.core.facts_strategy import LATEST_MS, event_sets, in_batches
 
 LATENESS_MS = 3_600_000
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)  # not `explain`: it takes minutes here
@@ -70,18 +70,6 @@ def measured_of(book: Book) -> dict[tuple[reference.UsageKey, int], tuple[int, i
     }
 
 
-def split(facts: Sequence[Observation], chance: random.Random) -> list[list[Observation]]:
-    """The facts shuffled, some of them repeated, in batches of random size."""
-    many = [*facts, *chance.choices(facts, k=chance.randint(0, len(facts)))] if facts else []
-    chance.shuffle(many)
-    batches = []
-    while many:
-        size = chance.randint(1, len(many))
-        batches.append(many[:size])
-        many = many[size:]
-    return batches
-
-
 def a_few_late(in_time: Sequence[Observation], chance: random.Random) -> list[Observation]:
     """The facts in time order, but for some that come after all others."""
     late = [chance.random() < 0.25 for _ in in_time]
@@ -101,8 +89,8 @@ def check(lines: list[bytes], seed: int) -> None:
         "a few of them late": books_of([[fact] for fact in a_few_late(in_time, chance)]),
         "a few of them late, forgetting": books_of([[fact] for fact in a_few_late(in_time, chance)], 0),
         "backwards, forgetting": books_of([[fact] for fact in reversed(in_time)], 0),
-        "shuffled": books_of(split(facts, chance)),
-        "shuffled, forgetting some": books_of(split(facts, chance), 1),
+        "shuffled": books_of(in_batches(facts, chance)),
+        "shuffled, forgetting some": books_of(in_batches(facts, chance), 1),
     }
     expected = reference.usage(facts, LATEST_MS)
     by_hour = reference.hourly_usage(facts, LATEST_MS)

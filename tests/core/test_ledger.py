@@ -7,8 +7,8 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.ledger import CERTAIN, OPEN, Ledger, Measured, MeasuredKey, UsageKey, hourly, hours_of
-from monitor.core.model import HOUR_MS
+from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey, hourly, hours_of
+from monitor.core.model import CERTAIN, HOUR_MS, OPEN
 from monitor.core.timeline import Effects, Measurement, Piece, Shape
 
 SHAPE = Shape("east", None, "H100", "accelerator")

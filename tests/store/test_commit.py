@@ -12,8 +12,8 @@ from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Act, Change, Entry, Flag, State, act
 from monitor.core.inventory import Conservation
-from monitor.core.ledger import CERTAIN, Measured, MeasuredKey, UsageKey
-from monitor.core.model import Record, Rejected
+from monitor.core.ledger import Measured, MeasuredKey, UsageKey
+from monitor.core.model import CERTAIN, Record, Rejected
 from monitor.core.policy import Level
 from monitor.core.timeline import NO_SHAPE, Shape
 from monitor.errors import Overtaken, StoreProblem

@@ -19,22 +19,10 @@ from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
-from tests.core.facts_strategy import LATEST_MS, event_sets
+from tests.core.facts_strategy import LATEST_MS, event_sets, in_batches
 from tests.store.taking import commit_of, event, known_of, loaded_book, seen, started, stopped, take, url_of
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
-
-
-def batches_of(lines: Sequence[bytes], chance: random.Random) -> list[list[bytes]]:
-    """The lines shuffled, some of them twice, in batches of random size."""
-    many = [*lines, *chance.choices(lines, k=chance.randint(0, len(lines)))] if lines else []
-    chance.shuffle(many)
-    batches = []
-    while many:
-        size = chance.randint(1, len(many))
-        batches.append(many[:size])
-        many = many[size:]
-    return batches
 
 
 def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
@@ -44,7 +32,7 @@ def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
     store = SqlStore.open(url_of(folder))
     book = loaded_book(store)
     try:
-        for number, batch in enumerate(batches_of(lines, chance)):
+        for number, batch in enumerate(in_batches(lines, chance)):
             facts, received = decode_facts(batch), [None] * len(batch)
             take_in(memory, archive, facts, received)
             archive.commit(memory.drain())
