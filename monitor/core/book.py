@@ -8,7 +8,7 @@ of facts. After every `observe` of a batch the caller settles: see `monitor.run.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -159,12 +159,28 @@ class Moved(NamedTuple):
     conservation: list[Conservation]
 
 
-class Book:
-    """The books of one partition."""
+def _everybody(_: str) -> bool:
+    return True
 
-    def __init__(self, lateness_ms: int = 3_600_000, closed_resident_max: int = CLOSED_RESIDENT_MAX) -> None:
+
+class Book:
+    """The books of one partition.
+
+    `adopts` says whether a tenant that nobody knows yet, and that only inventory reports name, belongs to this
+    partition; a tenant whose own facts come here belongs to it anyway.
+    """
+
+    def __init__(
+        self,
+        lateness_ms: int = 3_600_000,
+        closed_resident_max: int = CLOSED_RESIDENT_MAX,
+        adopts: Callable[[str], bool] = _everybody,
+    ) -> None:
         self.lateness_ms = lateness_ms
         self.closed_resident_max = closed_resident_max
+        self.adopts = adopts
+        self.elsewhere: set[str] = set()  # tenants that other partitions own, of those that reports named here
+        self.heard_elsewhere: Mapping[str, int] = {}  # what other partitions heard of sources, by source
         self.clock = -1  # the greatest event time accepted
         self.next_fact = 1
         self.tenants: dict[str, Tenant] = {}
@@ -210,8 +226,18 @@ class Book:
                 if isinstance(fact.body, Claim) and fact.body.within is not None:
                     keys.add((fact.tenant, fact.body.within))
             elif isinstance(fact.body, Report):
-                keys.update(key for key in fact.body.held if not self._resident(key))
+                keys.update(key for key in fact.body.held if not self._resident(key) and self.owns(key[0]))
         return keys
+
+    def owns(self, name: str) -> bool:
+        """Whether what is said of a tenant is for these books."""
+        return name in self.tenants or (name not in self.elsewhere and self.adopts(name))
+
+    def unclaimed(self, fact: Observation) -> set[str]:
+        """The tenants that a fact names and these books would make theirs: others may own them already."""
+        if isinstance(fact.body, Report):
+            return {name for name, _ in fact.body.held if name not in self.tenants and self.owns(name)}
+        return {fact.tenant} - self.tenants.keys() - {""}
 
     def begin(self, archived: Mapping[Key, int]) -> None:
         """A batch follows; `archived` gives the chain heads of those of its allocations that the archive knows."""
@@ -330,7 +356,10 @@ class Book:
             and (fact.source, fact.id) not in tenant.retracted
             and key[1] not in tenant.inner
             and (not isinstance(fact.body, Claim) or fact.body.within is None)
-            and (not self.regions or all(fact.time > region.last_time for region in self.regions.values()))
+            and (
+                not self.regions
+                or (self.adopts(key[0]) and all(fact.time > region.last_time for region in self.regions.values()))
+            )
         )
 
     def _continues(self, tenant: Tenant, timeline: Timeline, fact: Observation, mark: bytes) -> bool:
@@ -383,7 +412,18 @@ class Book:
         tenant = self.tenants.get(name)
         if tenant is None:
             tenant = self.tenants[name] = Tenant()
+            if self._reports and not self.adopts(name):
+                self._hear_of(name)
         return tenant
+
+    def _hear_of(self, name: str) -> None:
+        """A tenant whose facts came here though it is not one of ours by name: until now reports said nothing of it."""
+        self.elsewhere.discard(name)
+        for region in self._reports.values():
+            for report in region.ordered:
+                for key in report.held:
+                    if key[0] == name:
+                        self._wait(key)
 
     # -- facts that are not about one allocation -----------------------------------------------------------------
 
@@ -427,7 +467,7 @@ class Book:
         region.head = self._chains[key] = self._keep(fact, received, region.head, late)
         for held in fact.body.held:
             # Known from now on, whatever comes of the report, since layers depend on what is known.
-            if not self._known(held):
+            if self.owns(held[0]) and not self._known(held):
                 self._wait(held)
         for group in sorted(groups):
             self._apply_report(fact.subject, region, group, late)
@@ -605,10 +645,10 @@ class Book:
             return
         residents = self._residents(name)
         if new is not None and new.complete and not late:  # the books of a late one's instant are gone
-            self._conservation.extend(conservation(name, new, _held(residents)))
+            self._conservation.extend(conservation(name, self._own_part(new), _held(residents)))
         concerned = {key for key, _ in residents}
         for report in (new, old):
-            concerned.update(() if report is None else report.held)
+            concerned.update(() if report is None else self._own_part(report).held)
         for key in concerned:
             if key not in self.waiting and (new is None or old is not None or not self._heed(name, new, key)):
                 self._wait(key)
@@ -617,6 +657,12 @@ class Book:
             self._late_reports[name] = min(since, self._late_reports.get(name, since))
         region.put_in_effect(group, new)
         self._reports = {**self._reports, name: region.copy()}
+
+    def _own_part(self, report: Inventory) -> Inventory:
+        """What a report says of our tenants."""
+        if self.adopts is _everybody and not self.elsewhere:
+            return report
+        return report._replace(held={key: claim for key, claim in report.held.items() if self.owns(key[0])})
 
     def _residents(self, region: str) -> list[tuple[Key, Timeline]]:
         """The resident allocations of a region."""
@@ -713,6 +759,19 @@ class Book:
             for group in region.groups:
                 region.put_in_effect(group, region.assembled(group))
             self._reports = {**self._reports, name: region.copy()}
+
+
+def joined(books: Iterable[Book]) -> Book:
+    """The books of all partitions as one, to be read only: each tenant is in one of them."""
+    whole = Book()
+    for book in books:
+        whole.tenants.update(book.tenants)
+        whole.clock = max(whole.clock, book.clock)
+        for name, source in book.sources.items():
+            if source.heard > whole.sources.setdefault(name, Source()).heard:
+                whole.sources[name] = source
+        whole.parties.update(book.parties)
+    return whole
 
 
 def is_source_chain(key: Key) -> bool:

@@ -68,11 +68,13 @@ class Answer(NamedTuple):
 
 
 def hearing(book: Book, now: int) -> Callable[[str], int]:
-    """The latest event time of anything from a source, up to `now`."""
+    """The latest event time of anything from a source, up to `now`, in whatever partition it came."""
+    elsewhere = book.heard_elsewhere
 
     def heard(name: str) -> int:
         source = book.sources.get(name)
-        return -1 if source is None else min(source.heard, now)
+        here = -1 if source is None else source.heard
+        return min(max(here, elsewhere.get(name, -1)), now)
 
     return heard
 

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from monitor.core.book import Book
+from monitor.core.book import Book, joined
 from monitor.core.engine import books_digest, hearing
 from monitor.core.estimate import totals, usage_changes
 from monitor.core.ledger import hourly
 from monitor.core.model import HOUR_MS, Observation
+from monitor.core.partitions import adopter, partition_of
 from monitor.core.timeline import Shape
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
@@ -123,6 +124,40 @@ seeds = st.integers(0, 2**32 - 1)
 def test_the_books_are_a_function_of_the_set_of_facts(lines: list[bytes], seed: int) -> None:
     """Order, repetition, batches and forgetting change nothing, and the reference says the same."""
     check(lines, seed)
+
+
+def partitioned(facts: Sequence[Observation], partitions: int, chance: random.Random) -> Book:
+    """The same facts in the books of several partitions: each tenant's in one, and control facts in all.
+
+    Some tenants' records come to another partition than the hash of their name says; the one that it says has heard so.
+    """
+    names = {fact.tenant for fact in facts} - {""}
+    written = {name: partition_of(name, partitions) for name in sorted(names)}
+    for name in sorted(names):
+        if chance.random() < 0.3:
+            written[name] = (written[name] + 1) % partitions
+    books = []
+    for number in range(partitions):
+        book, archive = Book(LATENESS_MS, 1, adopter(number, partitions, "murmur2")), MemoryArchive()
+        book.elsewhere = {name for name, partition in written.items() if partition != number}
+        mine = [fact for fact in facts if not fact.tenant or written[fact.tenant] == number]
+        for batch in in_batches(mine, chance):
+            take_in(book, archive, batch, [None] * len(batch))
+            archive.commit(book.drain())
+        books.append(book)
+    assert sum(len(book.tenants) for book in books) == len({name for book in books for name in book.tenants})
+    return joined(books)
+
+
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow], phases=PHASES)
+@given(event_sets(), seeds, st.integers(1, 4))
+def test_the_books_of_all_partitions_are_the_books(lines: list[bytes], seed: int, partitions: int) -> None:
+    """However tenants are spread over partitions, each is counted once, to the same digest."""
+    facts = decode_facts(lines)
+
+    assert books_digest(books_of([facts]), LATEST_MS) == books_digest(
+        partitioned(facts, partitions, random.Random(seed)), LATEST_MS
+    )
 
 
 @pytest.mark.torture
