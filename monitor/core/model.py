@@ -159,6 +159,7 @@ class Record(NamedTuple):
     next_offset: int  # where to go on after this record
     value: bytes
     received: int | None  # when the broker or we got it; None: not known (a historical file)
+    key: bytes | None = None  # what the producer chose the partition by; None: nothing, or a file
 
 
 class Rejected(NamedTuple):

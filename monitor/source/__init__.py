@@ -5,18 +5,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from monitor.core.limits import Partition
 from monitor.core.model import Record
 
 
 class Position(NamedTuple):
-    """How far a topic was delivered, and what tells that it is still the same topic."""
+    """How far a partition was delivered, and what tells that it is still the same one."""
 
     next_offset: int
-    check: str  # of the last bytes before `next_offset`; 16 hexadecimal digits
+    check: str  # of a file: the last bytes before `next_offset`, 16 hexadecimal digits; of a topic: its id, if known
+
+
+class LostPosition(NamedTuple):
+    """A position that a topic no longer has."""
+
+    where: Partition
+    wanted: int  # where reading would have gone on
+    available: int  # the first offset that can be read
+    sentence: str
 
 
 class Source(Protocol):
-    """Records in the order in which they were written, topic by topic; the reader decides the pace."""
+    """Records of each partition in the order in which they were written; the reader decides the pace.
+
+    Which partitions are ours changes only within `poll`. Nothing of a partition is delivered before `begin`.
+    """
 
     def poll(self, records_max: int) -> list[Record]:
         """The next records, at most so many; an empty list where there is nothing more right now.
@@ -26,17 +39,48 @@ class Source(Protocol):
         """
         ...
 
-    def positions(self) -> Mapping[str, Position]:
-        """By topic, where to go on after what `poll` has delivered."""
+    def assigned(self) -> frozenset[Partition]:
+        """The partitions that are ours as of the latest `poll`."""
+        ...
+
+    def begin(self, where: Partition, position: Position | None) -> LostPosition | None:
+        """Deliver a partition from a position on, None: from its start; or say that the position is gone."""
+        ...
+
+    def halt(self, where: Partition) -> None:
+        """Deliver nothing more of a partition until `begin`."""
+        ...
+
+    def positions(self) -> Mapping[Partition, Position]:
+        """Of each partition that was begun, where to go on after what `poll` has delivered."""
+        ...
+
+    def behind(self) -> frozenset[Partition]:
+        """The begun partitions that have more to deliver, or of which that is not known yet."""
+        ...
+
+    def ends(self) -> Mapping[Partition, int]:
+        """What follows the last record of each partition of ours, asked for anew; files have no such thing.
+
+        Raises:
+            SourceProblem: nobody answers.
+        """
+        ...
+
+    def pause(self) -> None:
+        """Deliver nothing for a while, and keep what is ours."""
+        ...
+
+    def resume(self) -> None:
+        """Deliver again."""
+        ...
+
+    def committed(self, positions: Mapping[Partition, int]) -> None:
+        """The books are so far: a hint for tools that show lag. Never fails."""
         ...
 
     def close(self) -> None:
         """Let go of files and connections."""
-        ...
-
-    @property
-    def caught_up(self) -> bool:
-        """Whether the latest `poll` found nothing more to deliver."""
         ...
 
     @property

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Callable, Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
+from monitor.core.limits import Partition
 from monitor.core.model import Record
 from monitor.errors import SourceProblem
 from monitor.source import Position
@@ -32,32 +33,48 @@ def check_of(content: bytes) -> str:
 class FileSource:
     """Event files one after another, or, following, side by side for as long as they grow.
 
-    `positions` are where an earlier run stopped, by path; a file that no longer has the content before that point is
-    read from its start (what was counted before counts once), and `restarted` says so. Standard input always starts
-    anew.
+    A file that no longer has the content before the position asked for is read from its start (what was counted
+    before counts once), and `restarted` says so. Standard input always starts anew.
 
     Raises:
         SourceProblem: a path is missing, a folder, or may not be read.
     """
 
-    def __init__(
-        self,
-        paths: Sequence[str],
-        positions: Mapping[str, Position] | None = None,
-        follow: bool = False,
-        record_bytes_max: int = 1_000_000,
-    ) -> None:
+    def __init__(self, paths: Sequence[str], follow: bool = False, record_bytes_max: int = 1_000_000) -> None:
         self.restarted: list[str] = []
-        self._files: list[_File] = []
+        self._files: dict[str, _File | None] = {}  # None: not begun, or halted
         self._problem: SourceProblem | None = None
-        self._next = 0  # the file whose turn it is
+        self._turn = 0  # of the files in order, the one that delivers next
         self._follow = follow
-        known = positions or {}
+        self._paused = False
+        self._record_bytes_max = record_bytes_max
         for path in dict.fromkeys(paths):
             if paths.count(path) > 1:
                 self.restarted.append(f"{path} is named {paths.count(path)} times and read once.")
             _refuse_unreadable(path)
-            self._files.append(_File(path, known.get(path), follow, record_bytes_max, self.restarted.append))
+            self._files[path] = None
+
+    def assigned(self) -> frozenset[Partition]:
+        """Every file, from the start."""
+        return frozenset((path, 0) for path in self._files)
+
+    def begin(self, where: Partition, position: Position | None) -> None:
+        """Read a file from a position, None: from its start."""
+        path = where[0]
+        self.halt(where)
+        self._files[path] = _File(path, position, self._follow, self._record_bytes_max, self.restarted.append)
+
+    def begin_all(self, positions: Mapping[Partition, Position]) -> None:
+        """Read every file, from its position where it has one."""
+        for where in self.assigned():
+            self.begin(where, positions.get(where))
+
+    def halt(self, where: Partition) -> None:
+        """Read nothing more of a file."""
+        file = self._files[where[0]]
+        if file is not None:
+            file.close()
+        self._files[where[0]] = None
 
     def poll(self, records_max: int) -> list[Record]:
         """The next records in order; an empty list at the end, or where nothing new was written yet.
@@ -68,9 +85,10 @@ class FileSource:
         if self._problem is not None:
             raise self._problem
         records: list[Record] = []
-        turns = len(self._files)
+        files = [] if self._paused else self._begun()
+        turns = len(files)
         while turns and len(records) < records_max:
-            file = self._files[self._next]
+            file = files[self._turn % len(files)]
             try:
                 file.take(records, records_max)
             except SourceProblem as problem:
@@ -80,42 +98,51 @@ class FileSource:
                 raise
             if file.at_end:
                 turns -= 1
-            self._next = self._after(file)
+            # Following, everybody in turn; otherwise the next file once this one is done.
+            if self._follow or file.at_end:
+                self._turn = (self._turn + 1) % len(files)
         return records
 
-    def _after(self, file: _File) -> int:
-        """Whose turn it is next: following, everybody in turn; otherwise the next file once this one is done."""
-        if self._follow or file.at_end:
-            return (self._next + 1) % len(self._files)
-        return self._next
+    def _begun(self) -> list[_File]:
+        return [file for file in self._files.values() if file is not None]
 
-    def position(self, path: str) -> Position:
-        """Where to go on in this file after what `poll` has delivered."""
-        return self.positions()[path]
+    def positions(self) -> dict[Partition, Position]:
+        """Of every file that was begun, where to go on after what `poll` has delivered."""
+        return {(file.path, 0): file.position for file in self._begun()}
 
-    def positions(self) -> dict[str, Position]:
-        """The same for every file."""
-        return {file.path: file.position for file in self._files}
+    def behind(self) -> frozenset[Partition]:
+        """The files that were not read to their present end."""
+        return frozenset((file.path, 0) for file in self._begun() if self._problem is not None or not file.at_end)
 
-    @property
-    def caught_up(self) -> bool:
-        """Whether every file was read to its present end."""
-        return self._problem is None and all(file.at_end for file in self._files)
+    def ends(self) -> dict[Partition, int]:
+        """Nothing: what is left of a file is known only by reading it."""
+        return {}
+
+    def pause(self) -> None:
+        """Deliver nothing for a while."""
+        self._paused = True
+
+    def resume(self) -> None:
+        """Deliver again."""
+        self._paused = False
+
+    def committed(self, positions: Mapping[Partition, int]) -> None:
+        """Nobody asks how far a file was read."""
 
     @property
     def bytes_total(self) -> int | None:
         """The size of all files as they lie on the disk; None where one has no size, such as standard input."""
-        sizes = [_size(file.path) for file in self._files]
+        sizes = [_size(path) for path in self._files]
         return None if None in sizes else sum(size for size in sizes if size is not None)
 
     @property
     def bytes_done(self) -> int:
         """How much of that was read."""
-        return sum(file.bytes_done for file in self._files)
+        return sum(file.bytes_done for file in self._begun())
 
     def close(self) -> None:
         """Close all files."""
-        for file in self._files:
+        for file in self._begun():
             file.close()
 
 
@@ -232,7 +259,7 @@ class _File:
             if line and not line.isspace():
                 value = line if len(line) <= limit else line[: limit + 1]
                 # What `Record(...)` does, without the call of a Python function for each line.
-                records.append(_new(Record, (path, 0, offset, following, value, None)))
+                records.append(_new(Record, (path, 0, offset, following, value, None, None)))
             offset = following
         self._offset = offset
 

@@ -6,7 +6,7 @@ import gzip
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from monitor.core.limits import Partition
 from monitor.core.model import Record
 from monitor.errors import SourceProblem
 from monitor.intake.decode import Rules, decode
@@ -36,8 +37,11 @@ every_form = pytest.mark.parametrize("form", FORMS)
 
 
 @contextmanager
-def opened(*paths: object, **options: Any) -> Iterator[FileSource]:
+def opened(
+    *paths: object, positions: Mapping[Partition, Position] | None = None, **options: Any
+) -> Iterator[FileSource]:
     source = FileSource([str(path) for path in paths], **options)
+    source.begin_all(positions or {})
     try:
         yield source
     finally:
@@ -50,7 +54,7 @@ def drained(source: FileSource, records_max: int = 1_000) -> list[Record]:
     while batch := source.poll(records_max):
         assert len(batch) <= records_max
         records.extend(batch)
-    assert source.caught_up
+    assert not source.behind()
     return records
 
 
@@ -84,7 +88,7 @@ def test_a_file_source_is_a_source() -> None:
     """Type checkers see that the contract is kept."""
     source: Source = FileSource([])
     assert [] == source.poll(1)
-    assert source.caught_up
+    assert not source.behind()
 
 
 @every_form
@@ -120,7 +124,7 @@ def test_ends_marks_and_blanks(tmp_path: Path, form: str, content: bytes, lines:
     with opened(file) as source:
         records = drained(source)
         assert lines == [(record.offset, record.next_offset, record.value) for record in records]
-        assert content[: source.position(str(file)).next_offset].strip() == content.strip()
+        assert content[: source.positions()[str(file), 0].next_offset].strip() == content.strip()
 
 
 def test_files_come_one_after_another(tmp_path: Path) -> None:
@@ -148,15 +152,16 @@ def test_standard_input_is_read_to_its_end() -> None:
     program = (
         "from monitor.source.files import FileSource\n"
         "source = FileSource(['-'])\n"
+        "source.begin_all({})\n"
         "while batch := source.poll(2):\n"
         "    print([(record.topic, record.offset, record.value) for record in batch])\n"
-        "print(source.bytes_total, source.caught_up, source.position('-').next_offset)\n"
+        "print(source.bytes_total, source.behind(), source.positions()['-', 0].next_offset)\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], input=b"one\ntwo\nthree", capture_output=True, check=True, timeout=60
     )
 
-    assert "[('-', 0, b'one'), ('-', 4, b'two')]\n[('-', 8, b'three')]\nNone True 13\n" == done.stdout.decode()
+    assert "[('-', 0, b'one'), ('-', 4, b'two')]\n[('-', 8, b'three')]\nNone frozenset() 13\n" == done.stdout.decode()
 
 
 def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
@@ -165,7 +170,7 @@ def test_a_named_pipe_is_read_like_a_file(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     writer = subprocess.Popen([sys.executable, "-c", f"open({str(pipe)!r}, 'w').write('one\\ntwo\\n')"])
 
-    with opened(pipe, positions={str(pipe): Position(4, check_of(b"one\n"))}) as source:
+    with opened(pipe, positions={(str(pipe), 0): Position(4, check_of(b"one\n"))}) as source:
         assert [b"one", b"two"] == values(drained(source))
         assert 1 == len(source.restarted)
     assert 0 == writer.wait(timeout=60)
@@ -184,7 +189,7 @@ def test_a_long_line_is_cut_and_the_next_is_right(tmp_path: Path, form: str, len
 
     with opened(file, record_bytes_max=10) as source:
         first, long, *rest = drained(source)
-        end = source.position(str(file))
+        end = source.positions()[str(file), 0]
 
     assert (b"one", b"x" * min(length, 11)) == (first.value, long.value)
     assert (4, 4 + length + len(newline)) == (long.offset, long.next_offset)
@@ -200,8 +205,8 @@ def test_resuming_after_a_long_line(tmp_path: Path) -> None:
 
     with opened(file, record_bytes_max=10) as source:
         source.poll(1)
-        position = source.position(str(file))
-    with opened(file, record_bytes_max=10, positions={str(file): position}) as source:
+        position = source.positions()[str(file), 0]
+    with opened(file, record_bytes_max=10, positions={(str(file), 0): position}) as source:
         assert [b"one"] == values(drained(source))
         assert [] == source.restarted
 
@@ -212,6 +217,7 @@ def test_a_packed_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:
         "import sys\n"
         "from monitor.source.files import FileSource\n"
         "source = FileSource([sys.argv[1]])\n"
+        "source.begin_all({})\n"
         "print([len(record.value) for record in source.poll(10)], source.poll(10))\n"
         "peak = next(line for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(int(peak.split()[1]) // 1024 < 200)\n"  # the peak of ru_maxrss would be the parent's too
@@ -242,8 +248,8 @@ def test_a_cut_off_file_gives_what_it_has(tmp_path: Path, form: str, kept: float
 
     with opened(file) as source:
         records, sentence = damaged(source)
-        assert not source.caught_up
-        done = source.position(str(file)).next_offset
+        assert source.behind()
+        done = source.positions()[str(file), 0].next_offset
 
     assert len(records) > 9_000 * (kept - 0.2) - 1_500
     assert LINES.split(b"\n")[: len(records)] == values(records)
@@ -331,9 +337,9 @@ def test_a_run_goes_on_after_any_line(tmp_path: Path, form: str) -> None:
     for stop in range(0, len(everything) + 1, 7):
         with opened(file) as source:
             first = source.poll(stop) if stop else []
-            position = source.position(str(file))
-        with opened(file, positions={str(file): position}) as source:
-            assert position == source.position(str(file))
+            position = source.positions()[str(file), 0]
+        with opened(file, positions={(str(file), 0): position}) as source:
+            assert position == source.positions()[str(file), 0]
             assert everything == first + drained(source)
             assert [] == source.restarted
 
@@ -349,10 +355,10 @@ def test_a_changed_file_is_read_from_its_start(tmp_path: Path, form: str, change
     file = written(tmp_path, form, SHORT)
     with opened(file) as source:
         source.poll(20)
-        position = source.position(str(file))
+        position = source.positions()[str(file), 0]
     written(tmp_path, form, changed)
 
-    with opened(file, positions={str(file): position}) as source:
+    with opened(file, positions={(str(file), 0): position}) as source:
         records = drained(source)
         assert 1 == len(source.restarted)
         assert str(file) in source.restarted[0]
@@ -364,10 +370,10 @@ def test_a_file_that_grew_goes_on_within_its_last_line(tmp_path: Path) -> None:
     file = written(tmp_path, "jsonl", b"one\ntwo")
     with opened(file) as source:
         drained(source)
-        position = source.position(str(file))
+        position = source.positions()[str(file), 0]
     written(tmp_path, "jsonl", b"one\ntwo\nthree\n")
 
-    assert [b"three"] == values(read(file, positions={str(file): position}))
+    assert [b"three"] == values(read(file, positions={(str(file), 0): position}))
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -382,7 +388,7 @@ def test_every_byte_is_in_one_record_or_blank(tmp_path: Path, content: bytes, re
     """Records do not overlap, leave nothing but blanks out, and stopping after each of them loses nothing."""
     file = written(tmp_path, form, content)
     delivered: list[Record] = []
-    positions: dict[str, Position] = {}
+    positions: dict[Partition, Position] = {}
     while True:
         with opened(file, positions=positions, record_bytes_max=20) as source:
             batch = source.poll(records_max)
@@ -398,9 +404,8 @@ def test_every_byte_is_in_one_record_or_blank(tmp_path: Path, content: bytes, re
         assert content[record.offset : record.next_offset].removesuffix(b"\n")[:21] == record.value
         end = record.next_offset
     assert b"" == content[end:].removeprefix(b"\xef\xbb\xbf").strip()
-    assert (
-        positions[str(file)] == Position(end, check_of(content[:end])) or content[end:].strip(b" \n\xef\xbb\xbf") == b""
-    )
+    at_end = positions[str(file), 0] == Position(end, check_of(content[:end]))
+    assert at_end or content[end:].strip(b" \n\xef\xbb\xbf") == b""
 
 
 # -- following -------------------------------------------------------------------------------------------------------
@@ -412,13 +417,13 @@ def test_a_growing_file_is_followed_line_by_line(tmp_path: Path) -> None:
 
     with opened(file, follow=True) as source, file.open("ab") as more:
         assert [b"one"] == values(drained(source))
-        assert 4 == source.position(str(file)).next_offset
+        assert 4 == source.positions()[str(file), 0].next_offset
         for addition, lines in ((b"o", []), (b"\nthree\nfo", [b"two", b"three"]), (b"ur\n", [b"four"]), (b"\n", [])):
             more.write(addition)
             more.flush()
             assert lines == values(drained(source))
         content = file.read_bytes()
-        assert Position(len(content), check_of(content)) == source.position(str(file))
+        assert Position(len(content), check_of(content)) == source.positions()[str(file), 0]
         assert [] == source.restarted
 
 
@@ -431,7 +436,7 @@ def test_a_long_line_that_grows_is_cut_once(tmp_path: Path) -> None:
         more.write(b"x" * 30)
         more.flush()
         assert [] == drained(source)
-        assert Position(0, check_of(b"")) == source.position(str(file))
+        assert Position(0, check_of(b"")) == source.positions()[str(file), 0]
         more.write(b"\none\n")
         more.flush()
         assert [Record(str(file), 0, 0, 61, b"x" * 11, None), Record(str(file), 0, 61, 65, b"one", None)] == drained(
@@ -448,7 +453,7 @@ def test_a_file_that_was_cut_shorter_starts_again(tmp_path: Path) -> None:
         file.write_bytes(b"1\n")
         assert [b"1"] == values(drained(source))
         assert [f"{file} was cut shorter and is read from its start."] == source.restarted
-        assert Position(2, check_of(b"1\n")) == source.position(str(file))
+        assert Position(2, check_of(b"1\n")) == source.positions()[str(file), 0]
 
 
 def test_a_file_that_was_written_anew_starts_again(tmp_path: Path) -> None:
