@@ -2,8 +2,12 @@
 
 from monitor.store.commit import (
     DECISION,
+    DROPPED,
+    REPLAYED,
     STOP,
     TICK,
+    WAITING,
+    BlindRow,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -16,8 +20,12 @@ from monitor.store.commit import (
 
 __all__ = [
     "DECISION",
+    "DROPPED",
+    "REPLAYED",
     "STOP",
     "TICK",
+    "WAITING",
+    "BlindRow",
     "Commit",
     "DeadLetter",
     "JournalEntry",

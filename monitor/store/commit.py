@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from monitor.core.book import Book, Moved
@@ -45,6 +46,10 @@ class JournalRow(NamedTuple):
     number: int
     at: int
     entry: JournalEntry
+    partition: int | None = None  # whose books wrote it; None: it concerns all
+
+
+WAITING, REPLAYED, DROPPED = "waiting", "replayed", "dropped"  # states of dead letters
 
 
 class DeadLetter(NamedTuple):
@@ -58,6 +63,24 @@ class DeadLetter(NamedTuple):
     sentence: str
     body: bytes
     at: int  # when it was written, in milliseconds
+    state: str = WAITING  # WAITING, REPLAYED or DROPPED
+    published: bool = False  # to the topic of dead letters
+    key: bytes | None = None  # of the record, where its source has keys
+
+
+class BlindRow(NamedTuple):
+    """An interval of event time in which the books of a partition could not see, and why."""
+
+    name: str  # of the interval, in the books of its partition: the same name later replaces it
+    cause: str
+    source: str | None
+    topic: str | None
+    topic_partition: int | None
+    start: int
+    end: int | None  # None: it goes on
+    sentence: str
+    found_at: int  # the wall clock, in milliseconds
+    partition: int = 0  # of the books; a commit writes its own
 
 
 class StoredFact(NamedTuple):
@@ -81,6 +104,8 @@ class Commit(NamedTuple):
     rejected: Sequence[Rejected]
     journal: Sequence[JournalEntry]
     at: int  # the wall clock, in milliseconds
+    blind: Sequence[BlindRow] = ()
+    settled_letters: Mapping[int, str] = MappingProxyType({})  # number of a dead letter -> its state from now on
 
 
 class Loaded(NamedTuple):

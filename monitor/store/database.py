@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Delete, Engine, Insert, Table, Update, create_engine, event, inspect
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
 
 from monitor.errors import StoreProblem
+from monitor.store import postgres
 from monitor.store.schema import REVISION
 
 BUSY_TIMEOUT_MS = 5_000
@@ -40,20 +43,26 @@ SENTENCES = (
     ("SQLITE_IOERR", "Reading or writing the store {path} failed: check its disk; what was committed before is safe."),
 )
 
+ADDRESSES = "give one like sqlite:///books.db or postgresql://user@host/books"
+
 
 class Database:
-    """One database with our tables."""
+    """One database with our tables; `shared`: a server for many processes."""
 
-    __slots__ = ("engine", "path")
+    __slots__ = ("_reader", "engine", "path", "shared")
 
     def __init__(self, engine: Engine, path: str) -> None:
         self.engine = engine
         self.path = path
+        self.shared = engine.dialect.name == "postgresql"
+        # SQLite's readers see one state anyway.
+        options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self.shared else {}
+        self._reader = engine.execution_options(**options)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store throughout."""
-        with self.troubles(), self.engine.connect() as connection:
+        with self.troubles(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
@@ -67,12 +76,13 @@ class Database:
         """What the database reports, as a sentence for people."""
         try:
             yield
-        except (DBAPIError, sqlite3.Error) as error:
-            raise StoreProblem(sentence(self.path, error)) from error
+        except (DBAPIError, NoConnection, sqlite3.Error) as error:
+            tell = postgres.sentence if self.shared else sentence
+            raise StoreProblem(tell(self.path, error)) from error
 
 
 def sentence(path: str, error: Exception) -> str:
-    """What went wrong with the store at a path, and what to do."""
+    """What went wrong with the SQLite store at a path, and what to do."""
     cause = error.orig if isinstance(error, DBAPIError) else error
     name = getattr(cause, "sqlite_errorname", "")
     for beginning, text in SENTENCES:
@@ -82,13 +92,13 @@ def sentence(path: str, error: Exception) -> str:
 
 
 def connect(url: str, create: bool) -> Database:
-    """The database at a URL like `sqlite:///path`, with our tables in their latest form.
+    """The database at a URL like `sqlite:///path` or `postgresql://user@host/name`, its tables in their latest form.
 
     Raises:
         StoreProblem: there is none and `create` is false, it is something else, or it is newer than this program.
     """
     database = _engine(url)
-    file = _file(database.engine.url)
+    file = None if database.shared else _file(database.engine.url)
     if file is not None and not create and not file.exists():
         raise StoreProblem(
             f"There is no store at {file}: give the path of one, or make one with `flopwatch replay --state {file}`."
@@ -114,13 +124,21 @@ def _engine(url: str) -> Database:
     try:
         parsed = make_url(url)
     except ArgumentError as error:
-        raise StoreProblem(f"'{url}' is no address of a store: give one like sqlite:///books.db.") from error
+        raise StoreProblem(f"'{masked(url)}' is no address of a store: {ADDRESSES}.") from error
+    if parsed.get_backend_name() in postgres.BACKENDS:
+        return Database(postgres.engine_of(parsed), postgres.shown(parsed))
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
-        raise StoreProblem(f"'{url}' is no store that can be used: give one like sqlite:///books.db.")
+        raise StoreProblem(f"'{masked(url)}' is no store that can be used: {ADDRESSES}.")
     engine = create_engine(parsed)
     event.listen(engine, "connect", _prepare)
     event.listen(engine, "begin", _begin)
     return Database(engine, parsed.database)
+
+
+def masked(url: str) -> str:
+    """An address as a person may see it: without its password."""
+    without = re.sub(r"(//[^/@:]*):.*@", r"\1:***@", url)
+    return re.sub(r"(password=)[^&\s]*", r"\1***", without)
 
 
 def _file(url: URL) -> Path | None:
@@ -145,7 +163,8 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
     if found == REVISION:
         return
     if found is None and not create:
-        raise StoreProblem(f"{database.path} is an empty file, not a store: give the path of a store.")
+        what = "an empty database" if database.shared else "an empty file"
+        raise StoreProblem(f"{database.path} is {what}, not a store: give the path of a store.")
     with database.troubles():
         _upgrade(database)
 
@@ -176,33 +195,33 @@ def _upgrade(database: Database) -> None:
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
+    # Two processes that make the same store at once: the second one waits, and finds it made.
     with database.engine.connect() as connection:
-        # Two processes that make the same store at once: the second one waits here, and finds it made.
-        connection.exec_driver_sql("ROLLBACK")
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        command.upgrade(config, REVISION)
+        if database.shared:
+            postgres.wait_patiently(connection)
+            postgres.lock(connection, postgres.MIGRATION_LOCK)
+            command.upgrade(config, REVISION)
+            connection.commit()
+        else:
+            _upgrade_file(connection, lambda: command.upgrade(config, REVISION))
+
+
+def _upgrade_file(connection: Connection, upgrade: Callable[[], None]) -> None:
+    """Migrations that make tables anew must not meet references to them; all are looked at in the end."""
+    connection.exec_driver_sql("ROLLBACK")
+    connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
+    try:
+        upgrade()
+        assert not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         connection.commit()
+    finally:
+        connection.invalidate()  # the next one checks references again
 
 
-def driver_sql(engine: Engine, statement: Insert | Update | Delete) -> str:
-    """A statement as text for the driver's own `executemany`, which wants its values in the order of the text.
-
-    SQLAlchemy's handling of each row costs more than the database's.
-    """
-    return str(statement.compile(dialect=engine.dialect))
-
-
-def upsert(table: Table) -> Insert:
-    """Insert a row, or replace the row that has its primary key."""
-    statement = insert(table)
-    keys = [column.name for column in table.primary_key]
-    return statement.on_conflict_do_update(
-        index_elements=keys,
-        set_={column.name: statement.excluded[column.name] for column in table.columns if column.name not in keys},
-    )
-
-
-def insert_new(table: Table) -> Insert:
+def insert_new(database: Database, table: Table) -> postgresql.Insert | sqlite.Insert:
     """Insert a row, unless one with its primary key is there."""
-    return insert(table).on_conflict_do_nothing()
+    if database.shared:
+        return postgresql.insert(table).on_conflict_do_nothing()
+    return sqlite.insert(table).on_conflict_do_nothing()

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Executable, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, func, select
 
 from monitor.core.book import Book, is_source_chain
 from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey
@@ -14,7 +14,17 @@ from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.timeline import Timeline
 from monitor.store.names import AllocationRows
 from monitor.store.pages import FactPages
-from monitor.store.schema import ALLOCATIONS, CHAINS, CLOSED, COUNTED_INNER, MEASURED, OPEN, SOURCES, USAGE
+from monitor.store.schema import (
+    ALLOCATIONS,
+    CHAINS,
+    CLOSED,
+    COUNTED_INNER,
+    MEASURED,
+    OPEN,
+    SOURCES,
+    USAGE,
+    base_of,
+)
 from monitor.store.writing import Names
 
 Decode = Callable[[Sequence[bytes]], list[Observation]]  # of stored facts; as many, in the same order
@@ -24,21 +34,36 @@ LINES_AT_ONCE = 5_000
 SOURCE_FACTS_MAX = 1_024  # of the latest `alive` facts about a source: what a book remembers of it
 
 
-def load_book(
-    connection: Connection, names: Names, rows: AllocationRows, pages: FactPages, decode: Decode, lateness_ms: int
-) -> Book:
+def of_partition(column: Any, partition: int) -> ColumnElement[bool]:
+    """The rows whose id is of the books of a partition."""
+    inside: ColumnElement[bool] = column.between(base_of(partition), base_of(partition + 1) - 1)
+    return inside
+
+
+class Stored(NamedTuple):
+    """The books of one partition as a store keeps them: what their rows are numbered by, and their facts."""
+
+    partition: int
+    names: Names
+    rows: AllocationRows
+    pages: FactPages
+
+
+def load_book(connection: Connection, stored: Stored, decode: Decode, lateness_ms: int) -> Book:
     """The book of all commits so far. Every tenant is dirty in it: nobody knows what was evaluated since."""
+    partition, names, rows, pages = stored
     book = Book(lateness_ms)
     for name in names.tenants.values().values():
         book.tenant(name)
-    _load_timelines(connection, book, names, rows)
-    _load_inner(connection, book, names)
+    _load_timelines(connection, book, names, rows, partition)
+    _load_inner(connection, book, names, partition)
     _load_settled(connection, book, names)
-    _load_usage(connection, book, names)
-    _load_measured(connection, book, names)
-    for name, heard in _rows(connection, select(SOURCES.c.name, SOURCES.c.heard)):
-        book.restore_source(name, heard)
-    _load_chains(connection, book, pages, decode)
+    _load_usage(connection, book, names, partition)
+    _load_measured(connection, book, names, partition)
+    heard = select(SOURCES.c.name, SOURCES.c.heard).where(of_partition(SOURCES.c.id, partition))
+    for name, latest in _rows(connection, heard):
+        book.restore_source(name, latest)
+    _load_chains(connection, book, pages, decode, partition)
     book.next_fact = pages.next_number
     book.dirty_tenants = set(book.tenants)
     return book
@@ -49,7 +74,7 @@ def _rows(connection: Connection, query: Executable) -> Iterator[Any]:
     return iter(connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query))
 
 
-def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows) -> None:
+def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows, partition: int) -> None:
     tenants, sources, shapes = names.tenants.values(), names.sources.values(), names.shapes.values()
     table = ALLOCATIONS.c
     columns = (
@@ -57,11 +82,12 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
     )  # fmt: skip
     timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
+    query = select(*columns).where(OPEN, of_partition(table.id, partition)).order_by(table.id)
     same: dict[object, Any] = {}  # equal values of different rows become one object
     for (
         row, tenant_id, name, head, last_time, shape_id, within, counted,
         prints, since, held, evidence, source_id, lease_ms, measured_until,
-    ) in _rows(connection, select(*columns).where(OPEN).order_by(table.id)):  # fmt: skip
+    ) in _rows(connection, query):  # fmt: skip
         timeline = Timeline()
         timeline.head = head
         timeline.last_time = last_time
@@ -80,13 +106,12 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         rows.keep((tenants[tenant_id], name), row)
 
 
-def _load_inner(connection: Connection, book: Book, names: Names) -> None:
+def _load_inner(connection: Connection, book: Book, names: Names, partition: int) -> None:
     """Inner layers that count, since nothing is known of their outer ones."""
     tenants = names.tenants.values()
     table = ALLOCATIONS.c
-    for tenant_id, name, within in _rows(
-        connection, select(table.tenant_id, table.name, table.within).where(COUNTED_INNER)
-    ):
+    query = select(table.tenant_id, table.name, table.within)
+    for tenant_id, name, within in _rows(connection, query.where(COUNTED_INNER, of_partition(table.id, partition))):
         if within != name:
             book.tenant(tenants[tenant_id]).inner.setdefault(within, set()).add(name)
 
@@ -100,11 +125,12 @@ def _load_settled(connection: Connection, book: Book, names: Names) -> None:
             book.restore_settled(shape.region, last_time)
 
 
-def _load_usage(connection: Connection, book: Book, names: Names) -> None:
+def _load_usage(connection: Connection, book: Book, names: Names, partition: int) -> None:
     ledgers = _ledgers(book, names)
     shapes = names.shapes.values()
     table = USAGE.c
     query = select(table.tenant_id, table.shape_id, table.usage_class, table.hour, table.rate, table.area)
+    query = query.where(of_partition(table.tenant_id, partition))
     for tenant_id, shape_id, usage_class, hour, rate_text, area_text in _rows(connection, query):
         ledger, shape = ledgers[tenant_id], shapes[shape_id]
         usage_class = sys.intern(usage_class)
@@ -115,11 +141,12 @@ def _load_usage(connection: Connection, book: Book, names: Names) -> None:
         ledger.totals[shape, usage_class] = before + area - rate * (hour + 1) * HOUR_MS
 
 
-def _load_measured(connection: Connection, book: Book, names: Names) -> None:
+def _load_measured(connection: Connection, book: Book, names: Names, partition: int) -> None:
     ledgers = _ledgers(book, names)
     shapes = names.shapes.values()
     table = MEASURED.c
     query = select(table.tenant_id, table.shape_id, table.hour, table.usage, table.work, table.plain)
+    query = query.where(of_partition(table.tenant_id, partition))
     for tenant_id, shape_id, hour, usage, work, plain in _rows(connection, query):
         measured = Measured(int(usage), int(work), int(plain))
         ledgers[tenant_id].measured[MeasuredKey(shapes[shape_id], hour)] = measured
@@ -129,11 +156,11 @@ def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:
     return {number: book.tenant(name).ledger for number, name in names.tenants.values().items()}
 
 
-def _load_chains(connection: Connection, book: Book, pages: FactPages, decode: Decode) -> None:
+def _load_chains(connection: Connection, book: Book, pages: FactPages, decode: Decode, partition: int) -> None:
     """The facts that are about no allocation, which the book keeps in memory."""
-    heads: dict[Key, int] = {
-        (tenant, subject): head for tenant, subject, head in _rows(connection, select(*CHAINS.columns))
-    }
+    table = CHAINS.c
+    query = select(table.tenant, table.subject, table.head).where(table.partition == partition)
+    heads: dict[Key, int] = {(tenant, subject): head for tenant, subject, head in _rows(connection, query)}
     of_sources = {key: head for key, head in heads.items() if is_source_chain(key)}
     others = {key: head for key, head in heads.items() if key not in of_sources}
     for chosen, most in ((others, None), (of_sources, SOURCE_FACTS_MAX)):

@@ -12,14 +12,15 @@ Value = TypeVar("Value", bound=Hashable)
 
 
 class Numbering(Generic[Value]):
-    """Numbers from 1 for values, in the order in which they appear.
+    """Numbers after `base` for values, in the order in which they appear.
 
     A number stays given when the commit that would have written it fails; the next one writes it.
     """
 
-    __slots__ = ("_numbers", "unwritten")
+    __slots__ = ("_base", "_numbers", "unwritten")
 
-    def __init__(self, stored: Iterable[tuple[int, Value]]) -> None:
+    def __init__(self, stored: Iterable[tuple[int, Value]], base: int = 0) -> None:
+        self._base = base
         self._numbers = {value: number for number, value in stored}
         self.unwritten: list[tuple[int, Value]] = []
 
@@ -27,7 +28,7 @@ class Numbering(Generic[Value]):
         """The number of a value, a new one if it has none."""
         number = self._numbers.get(value)
         if number is None:
-            number = self._numbers[value] = len(self._numbers) + 1
+            number = self._numbers[value] = self._base + len(self._numbers) + 1
             self.unwritten.append((number, value))
         return number
 

@@ -1,7 +1,8 @@
-"""The tables. SQLite has them today, PostgreSQL can: no type or clause here belongs to one of them alone.
+"""The tables, of SQLite and PostgreSQL alike.
 
 Integers that can pass 64 bits (usage, areas, work) are decimal text. Names that many rows repeat are numbered in
-`tenants`, `sources` and `shapes`. A change here needs a migration; a test compares the two.
+`tenants`, `sources` and `shapes`. The books of each partition have ids of their own: the partition stands in the high
+bits, so that their rows are a range. A change here needs a migration; a test compares the two.
 """
 
 from __future__ import annotations
@@ -15,28 +16,41 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     and_,
+    false,
 )
 
-REVISION = "0001"  # the latest migration
+REVISION = "0002"  # the latest migration
 
 METADATA = MetaData()
 
 # SQLite finds a row fastest by a key that is declared as INTEGER.
 NUMBER = BigInteger().with_variant(Integer(), "sqlite")
 
-# How far each partition has been read. `sequence` is the fence: see `monitor.store.sql`.
+PARTITION_BITS = 40  # from here on an id is the partition: id = partition << 40 | number
+
+
+def base_of(partition: int) -> int:
+    """What all ids of the books of a partition are greater than, or equal to."""
+    return partition << PARTITION_BITS
+
+
+# How far the books of each partition have read each partition of a topic. `sequence` is the fence: see
+# `monitor.store.sql`.
 PROGRESS = Table(
     "progress",
     METADATA,
-    Column("topic", Text, primary_key=True),
-    Column("partition", Integer, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
     Column("sequence", BigInteger, nullable=False),
     Column("next_offset", BigInteger, nullable=False),
     Column("clock", BigInteger, nullable=False),
     Column("check_hash", Text, nullable=False),
+    Column("books", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("books", "topic", "partition", name="progress_pkey"),
 )
 
 # Every accepted fact, 64 to a page, compressed: see `monitor.store.pages`.
@@ -48,19 +62,22 @@ FACT_PAGES = Table(
     Column("body", LargeBinary, nullable=False),
 )
 
+# A tenant is in the books of one partition: its owner. `since`: when it was first committed; null: not known.
 TENANTS = Table(
     "tenants",
     METADATA,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False, unique=True),
+    Column("since", BigInteger),
 )
 
 SOURCES = Table(
     "sources",
     METADATA,
     Column("id", NUMBER, primary_key=True, autoincrement=False),
-    Column("name", Text, nullable=False, unique=True),
+    Column("name", Text, nullable=False),  # once in the books of each partition that heard of it
     Column("heard", BigInteger, nullable=False),
+    Column("accepted", BigInteger, nullable=False, server_default="0"),
 )
 
 SHAPES = Table(
@@ -112,9 +129,11 @@ Index("allocations_inner", ALLOCATIONS.c.id, sqlite_where=COUNTED_INNER, postgre
 CHAINS = Table(
     "chains",
     METADATA,
-    Column("tenant", Text, primary_key=True),
-    Column("subject", Text, primary_key=True),
+    Column("tenant", Text, nullable=False),
+    Column("subject", Text, nullable=False),
     Column("head", BigInteger, nullable=False),
+    Column("partition", Integer, nullable=False, server_default="0"),
+    PrimaryKeyConstraint("partition", "tenant", "subject", name="chains_pkey"),
 )
 
 USAGE = Table(
@@ -174,6 +193,7 @@ CONSERVATION = Table(
 )
 Index("conservation_region", CONSERVATION.c.region, CONSERVATION.c.time)
 
+# `partition` is that of the topic. `state`: waiting, replayed or dropped. `published`: in the topic of dead letters.
 DEAD_LETTERS = Table(
     "dead_letters",
     METADATA,
@@ -185,7 +205,12 @@ DEAD_LETTERS = Table(
     Column("sentence", Text, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("state", Text, nullable=False, server_default="waiting"),
+    Column("published", Boolean, nullable=False, server_default=false()),
+    Column("key", LargeBinary),
 )
+UNPUBLISHED = DEAD_LETTERS.c.published.is_(False)
+Index("dead_letters_unpublished", DEAD_LETTERS.c.id, sqlite_where=UNPUBLISHED, postgresql_where=UNPUBLISHED)
 
 FLAGS = Table(
     "flags",
@@ -214,6 +239,7 @@ FLAG_HISTORY = Table(
 )
 Index("flag_history_flag", FLAG_HISTORY.c.flag)
 
+# `partition`: whose books wrote it; null: a person's decision, which concerns all.
 JOURNAL = Table(
     "journal",
     METADATA,
@@ -221,4 +247,23 @@ JOURNAL = Table(
     Column("at", BigInteger, nullable=False),
     Column("kind", Text, nullable=False),
     Column("body", Text, nullable=False),
+    Column("partition", Integer),
+)
+Index("journal_kind", JOURNAL.c.kind, JOURNAL.c.partition, JOURNAL.c.number)
+
+# Intervals in which the books of a partition could not see: a name in them stays theirs, so that an open one can end.
+BLIND = Table(
+    "blind",
+    METADATA,
+    Column("partition", Integer, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("cause", Text, nullable=False),
+    Column("source", Text),
+    Column("topic", Text),
+    Column("topic_partition", Integer),
+    Column("start_time", BigInteger, nullable=False),
+    Column("end_time", BigInteger),
+    Column("sentence", Text, nullable=False),
+    Column("found_at", BigInteger, nullable=False),
+    PrimaryKeyConstraint("partition", "name"),
 )

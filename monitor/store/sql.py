@@ -1,14 +1,14 @@
-"""The embedded store: the books, every fact, and how far each partition was read, in one database.
+"""The store: the books of each partition, every fact, and how far each topic was read, in one database.
 
-One commit is one transaction. It begins with the fence: the sequence of each position, and of the store as a whole,
-must be what this process left there, else another process has taken over and nothing is written. A commit that fails
-for any reason leaves database and memory as they were, so that the same commit can be tried again.
+One commit is one transaction. It begins with the fence: the sequence of the books as a whole, and of each of their
+positions, must be what this process left there, else another process has taken over and nothing is written. A commit
+that fails for any reason leaves database and memory as they were, so that the same commit can be tried again.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, func, select, update
@@ -19,10 +19,11 @@ from monitor.core.inventory import Conservation
 from monitor.core.model import Key
 from monitor.core.policy import Level
 from monitor.core.timeline import Shape, may_hold
-from monitor.errors import Overtaken
+from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
 from monitor.store.commit import (
     TICK,
+    BlindRow,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -33,11 +34,12 @@ from monitor.store.commit import (
     StoredPosition,
 )
 from monitor.store.database import Database, connect, insert_new
-from monitor.store.loading import Decode, load_book
+from monitor.store.loading import Decode, Stored, load_book, of_partition
 from monitor.store.names import AllocationRows, Numbering, key64
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
     ALLOCATIONS,
+    BLIND,
     CLOSED,
     CONSERVATION,
     DEAD_LETTERS,
@@ -45,63 +47,119 @@ from monitor.store.schema import (
     FLAG_HISTORY,
     FLAGS,
     JOURNAL,
+    PARTITION_BITS,
     PROGRESS,
     RESTATEMENTS,
     SHAPES,
     SOURCES,
     TENANTS,
+    UNPUBLISHED,
+    base_of,
 )
 from monitor.store.writing import Names, Writer, allocation_changes, measured_rows, usage_rows
 
 __all__ = ["Commit", "JournalEntry", "SqlStore"]
 
-# The embedded store has one writer, even where two processes read different files: their tenants may be the same.
+# The books of a partition have one writer, even where two processes read different files, whose tenants may be the
+# same.
 WHOLE_STORE = ("", 0)
 KEYS_AT_ONCE = (1, 16, 128, 512)  # in one query: few lengths, so that the database can keep the statements
 LETTERS_AT_ONCE = 100
+NAMES_AT_ONCE = 500
 
 _BY_KEY = select(ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.name, ALLOCATIONS.c.id, ALLOCATIONS.c.head).where(
     ALLOCATIONS.c.key64.in_(bindparam("keys", expanding=True))
 )
 _PAGES = select(*FACT_PAGES.columns).where(FACT_PAGES.c.page.in_(bindparam("pages", expanding=True)))
 
+Where = tuple[str, int]  # (topic, partition)
+
 
 class SqlStore:
-    """The store of one process: an archive of facts for `take_in`, and the commits of its book."""
+    """The books of one partition in a store: an archive of facts for `take_in`, and the commits of the book."""
 
-    __slots__ = ("_database", "_names", "_pages", "_rows", "_sequences", "_writer")
+    __slots__ = ("_claimed", "_database", "_opened", "_sequences", "_stored", "_writer", "partition")
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, partition: int = 0, opened: bool = True) -> None:
+        """Over a database, which is let go of with the store that opened it."""
+        self.partition = partition
         self._database = database
-        self._writer = Writer(database.engine)
-        self._sequences: dict[tuple[str, int], int] = {}
+        self._opened = opened
+        self._writer = Writer(database.engine, partition)
+        self._claimed = False
         with database.reading() as connection:
-            self._names = Names(
-                Numbering((number, name) for number, name in connection.execute(select(TENANTS.c.id, TENANTS.c.name))),
-                Numbering((number, name) for number, name in connection.execute(select(SOURCES.c.id, SOURCES.c.name))),
-                Numbering((row[0], Shape(*row[1:])) for row in connection.execute(select(*SHAPES.columns))),
+            self._stored, self._sequences = self._found(connection)
+
+    def _found(self, connection: Connection) -> tuple[Stored, dict[Where, int]]:
+        """What the database has of the books of this partition."""
+        number, base = self.partition, base_of(self.partition)
+        tenants, sources = (
+            Numbering(
+                (
+                    (row, name)
+                    for row, name in connection.execute(
+                        select(table.c.id, table.c.name).where(of_partition(table.c.id, number))
+                    )
+                ),
+                base,
             )
-            greatest = connection.execute(select(func.max(ALLOCATIONS.c.id))).scalar()
-            self._rows = AllocationRows(1 if greatest is None else greatest + 1)
-            last = connection.execute(select(*FACT_PAGES.columns).order_by(FACT_PAGES.c.page.desc()).limit(1)).first()
-            self._pages = FactPages(self._fetch_pages, None if last is None else StoredPage(*last))
-            for topic, partition, sequence in connection.execute(
-                select(PROGRESS.c.topic, PROGRESS.c.partition, PROGRESS.c.sequence)
-            ):
-                self._sequences[topic, partition] = sequence
+            for table in (TENANTS, SOURCES)
+        )
+        shapes = connection.execute(select(*SHAPES.columns).where(of_partition(SHAPES.c.id, number)))
+        names = Names(tenants, sources, Numbering(((row[0], Shape(*row[1:])) for row in shapes), base))
+        greatest = connection.execute(
+            select(func.max(ALLOCATIONS.c.id)).where(of_partition(ALLOCATIONS.c.id, number))
+        ).scalar()
+        rows = AllocationRows(base + 1 if greatest is None else greatest + 1)
+        page = FACT_PAGES.c.page
+        last = select(*FACT_PAGES.columns).where(of_partition(page, number)).order_by(page.desc()).limit(1)
+        found = connection.execute(last).first()
+        pages = FactPages(self._fetch_pages, None if found is None else StoredPage(found[0] - base, *found[1:]))
+        return Stored(number, names, rows, pages), _sequences(connection, number)
 
     @staticmethod
-    def open(url: str, create: bool = True) -> SqlStore:
-        """The store at a URL like `sqlite:///path`, made or brought up to date where needed.
+    def open(url: str, create: bool = True, partition: int = 0) -> SqlStore:
+        """The store at a URL like `sqlite:///path` or `postgresql://user@host/name`, made or brought up to date where
+        needed, for the books of a partition.
 
         Raises:
             StoreProblem: it cannot be opened, with a sentence that says why and what to do.
         """
-        return SqlStore(connect(url, create))
+        database = connect(url, create)
+        try:
+            return SqlStore(database, partition)
+        except StoreProblem:
+            database.engine.dispose()
+            raise
+
+    def beside(self, partition: int) -> SqlStore:
+        """The books of another partition of the same store; they share its connections, and end with it.
+
+        Raises:
+            StoreProblem: the database cannot be read.
+        """
+        return SqlStore(self._database, partition, opened=False)
 
     def close(self) -> None:
-        """Let go of the database."""
-        self._database.engine.dispose()
+        """Let go of the database, if this store opened it."""
+        if self._opened:
+            self._database.engine.dispose()
+
+    def claim(self) -> None:
+        """Take the books over: whoever loaded them before cannot commit any more. Then load them.
+
+        Raises:
+            StoreProblem: the database cannot be written.
+        """
+        with self._database.writing() as connection:
+            connection.execute(insert_new(self._database, PROGRESS), self._beginning(WHOLE_STORE))
+            connection.execute(
+                update(PROGRESS)
+                .where(PROGRESS.c.books == self.partition, PROGRESS.c.topic == "", PROGRESS.c.partition == 0)
+                .values(sequence=PROGRESS.c.sequence + 1)
+            )
+            stored, sequences = self._found(connection)
+        self._stored, self._sequences, self._claimed = stored, sequences, True
 
     # -- the archive of facts ------------------------------------------------------------------------------------
 
@@ -113,7 +171,7 @@ class SqlStore:
     def _look_up(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
         """The heads of those allocations that have rows; remembers which rows, and which have none."""
         found: dict[Key, tuple[int, int]] = dict.fromkeys(keys, (0, 0))
-        tenants = self._names.tenants
+        tenants = self._stored.names.tenants
         wanted = {(tenants.known(key[0]), key[1]): key for key in found}
         hashes = [key64(key) for (tenant, _), key in wanted.items() if tenant is not None]
         for part in _parts(hashes):
@@ -122,24 +180,26 @@ class SqlStore:
                 if key is not None:
                     found[key] = (row, head)
         for key, (row, _) in found.items():
-            self._rows.found(key, row)
+            self._stored.rows.found(key, row)
         return {key: head for key, (row, head) in found.items() if row}
 
     def append(self, facts: Sequence[NewFact]) -> None:
         """Keep facts; the next commit writes them."""
-        self._pages.append(facts)
+        self._stored.pages.append(facts)
 
     def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
         """All facts of these chains as they came, latest first; facts that await a commit included."""
-        return self._pages.chains(heads)
+        return self._stored.pages.chains(heads)
 
     def _fetch_pages(self, numbers: Sequence[int]) -> list[StoredPage]:
+        base = base_of(self.partition)
         with self._database.reading() as connection:
-            return [StoredPage(*row) for row in connection.execute(_PAGES, {"pages": list(numbers)})]
+            found = connection.execute(_PAGES, {"pages": [base + number for number in numbers]})
+            return [StoredPage(page - base, facts, body) for page, facts, body in found]
 
     def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
         """Allocations of a tenant that may hold a fact with one of these fingerprints -> head as of the last commit."""
-        number = self._names.tenants.known(tenant)
+        number = self._stored.names.tenants.known(tenant)
         if number is None:
             return {}
         table = ALLOCATIONS.c
@@ -148,14 +208,14 @@ class SqlStore:
         with self._database.reading() as connection:
             for row, name, head, prints in connection.execution_options(yield_per=10_000).execute(query):
                 if may_hold(prints, marks):
-                    self._rows.found((tenant, name), row)
+                    self._stored.rows.found((tenant, name), row)
                     heads[tenant, name] = head
         return heads
 
     def settled(self, region: str, since: int) -> dict[Key, int]:
         """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit."""
-        shapes = [number for number, shape in self._names.shapes.values().items() if shape.region == region]
-        tenants = self._names.tenants.values()
+        shapes = [number for number, shape in self._stored.names.shapes.values().items() if shape.region == region]
+        tenants = self._stored.names.tenants.values()
         table = ALLOCATIONS.c
         heads: dict[Key, int] = {}
         with self._database.reading() as connection:
@@ -165,7 +225,7 @@ class SqlStore:
                     query.where(CLOSED, table.shape_id == shape, table.last_time >= since)
                 ):
                     key = (tenants[tenant], name)
-                    self._rows.found(key, row)
+                    self._stored.rows.found(key, row)
                     heads[key] = head
         return heads
 
@@ -175,17 +235,22 @@ class SqlStore:
         """Write everything or nothing.
 
         Raises:
-            Overtaken: another process has committed since; this one must stop and load anew.
+            Overtaken: another process has committed since, or another partition has the books of a tenant that is new
+                here; this process must stop, or load anew.
             StoreProblem: the database cannot be written; the same commit may be tried again.
         """
-        moved, book, names, writer = commit.moved, commit.book, self._names, self._writer
+        moved, book, writer = commit.moved, commit.book, self._writer
+        _, names, rows_of, pages = self._stored
         with self._database.writing() as connection:
             sequences = self._pass_fence(connection, commit)
-            self._look_up(connection, [key for key in moved.timelines if self._rows.of(key) is None])
-            allocations = allocation_changes(moved.timelines, self._rows, names)
+            self._look_up(connection, [key for key in moved.timelines if rows_of.of(key) is None])
+            allocations = allocation_changes(moved.timelines, rows_of, names)
             usage, measured = usage_rows(moved, book, names), measured_rows(moved, book, names)
-            writer.pages(connection, self._pages.unwritten())
-            writer.names(connection, names, book, moved.sources)
+            for tenant, _ in moved.chains:
+                if tenant:  # it may have nothing but a profile
+                    names.tenants.number(tenant)
+            writer.names(connection, names, book, moved.sources, commit.at)
+            writer.pages(connection, pages.unwritten())
             writer.allocations(connection, allocations)
             writer.chains(connection, moved.chains)
             writer.usage(connection, *usage)
@@ -193,28 +258,30 @@ class SqlStore:
             writer.restatements(connection, moved.restatements)
             writer.conservation(connection, moved.conservation)
             writer.dead_letters(connection, commit.rejected, commit.at)
+            writer.settled_letters(connection, commit.settled_letters)
+            writer.blind(connection, commit.blind)
             writer.flags(connection, commit.flag_changes)
-            writer.journal(connection, commit.journal, commit.at)
+            writer.journal(connection, commit.journal, commit.at, own=True)
         self._sequences.update(sequences)
-        self._pages.written()
-        self._rows.committed(allocations.new, allocations.opened, allocations.closed)
+        pages.written()
+        rows_of.committed(allocations.new, allocations.opened, allocations.closed)
         for numbering in names:
             numbering.unwritten.clear()
 
-    def _pass_fence(self, connection: Connection, commit: Commit) -> dict[tuple[str, int], int]:
+    def _pass_fence(self, connection: Connection, commit: Commit) -> dict[Where, int]:
         """Move the positions, if nobody else has; returns their new sequences."""
         whole = Position(*WHOLE_STORE, 0, commit.book.clock, "")
-        sequences: dict[tuple[str, int], int] = {}
+        sequences: dict[Where, int] = {}
         for position in (whole, *commit.positions):
             key = (position.topic, position.partition)
             expected = self._sequences.get(key)
             if expected is None:
                 expected = 0
-                start = {"topic": key[0], "partition": key[1], "sequence": 0, "next_offset": 0, "clock": -1}
-                connection.execute(insert_new(PROGRESS), {**start, "check_hash": ""})
+                connection.execute(insert_new(self._database, PROGRESS), self._beginning(key))
             moved = connection.execute(
                 update(PROGRESS)
                 .where(
+                    PROGRESS.c.books == self.partition,
                     PROGRESS.c.topic == position.topic,
                     PROGRESS.c.partition == position.partition,
                     PROGRESS.c.sequence == expected,
@@ -227,31 +294,39 @@ class SqlStore:
                 )
             )
             if moved.rowcount != 1:
-                raise Overtaken(
-                    f"Another process has written to the store {self._database.path} since this one read it: stop one "
-                    "of them, then start again; nothing is lost, and nothing was counted twice."
-                )
+                raise self._overtaken()
             sequences[key] = expected + 1
         return sequences
 
+    def _beginning(self, where: Where) -> dict[str, Any]:
+        """The row of a position before anything was read."""
+        place = {"books": self.partition, "topic": where[0], "partition": where[1]}
+        return {**place, "sequence": 0, "next_offset": 0, "clock": -1, "check_hash": ""}
+
+    def _overtaken(self) -> Overtaken:
+        return Overtaken(
+            f"Another process has written to the store {self._database.path} since this one read it: stop one "
+            "of them, then start again; nothing is lost, and nothing was counted twice."
+        )
+
     def record(self, entries: Sequence[JournalEntry], at: int) -> None:
-        """Write journal entries beside a process that owns the store: decisions for it to apply.
+        """Write journal entries beside a process that owns the books: decisions for it to apply.
 
         Raises:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
-            self._writer.journal(connection, entries, at)
+            self._writer.journal(connection, entries, at, own=False)
 
     def decide(self, entry: JournalEntry, changes: Sequence[Change], at: int) -> None:
-        """Write a person's decision, and what it changes about flags, beside a process that owns the store.
+        """Write a person's decision, and what it changes about flags, beside a process that owns the books.
 
         Raises:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
-            self._writer.journal(connection, [entry], at)
             self._writer.flags(connection, changes)
+            self._writer.journal(connection, [entry], at, own=False)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -259,29 +334,65 @@ class SqlStore:
         """The books as the latest commit left them. Call it before anything is taken in.
 
         Raises:
+            Overtaken: they were claimed, and another process has claimed them since, or committed.
             StoreProblem: the database cannot be read, or is damaged.
         """
         with self._database.reading() as connection:
-            positions = _positions(connection)
+            sequences = _sequences(connection, self.partition)
+            if sequences != self._sequences:
+                if self._claimed:
+                    raise self._overtaken()
+                self._stored, self._sequences = self._found(connection)
+            positions = _positions(connection, self.partition)
             flags: dict[str, dict[str, Flag]] = {}
-            for row in connection.execute(select(*FLAGS.columns)):
+            ours = select(TENANTS.c.name).where(of_partition(TENANTS.c.id, self.partition))
+            for row in connection.execute(select(*FLAGS.columns).where(FLAGS.c.tenant.in_(ours))):
                 flag = rows.flag_of(row)
                 flags.setdefault(flag.tenant, {})[flag.id] = flag
-            book = load_book(connection, self._names, self._rows, self._pages, decode, lateness_ms)
+            book = load_book(connection, self._stored, decode, lateness_ms)
         book.clock = max((position.clock for position in positions.values()), default=-1)
         positions.pop(WHOLE_STORE, None)
         return Loaded(book, flags, positions)
 
-    def positions(self) -> dict[tuple[str, int], StoredPosition]:
-        """How far each partition has been read."""
+    def partitions(self) -> list[int]:
+        """The partitions that have books in this store."""
+        return [row[0] for row in self._all(select(PROGRESS.c.books).distinct().order_by(PROGRESS.c.books))]
+
+    def positions(self) -> dict[Where, StoredPosition]:
+        """How far each partition has been read; where several books read it, by those that are least far."""
+        least: dict[Where, StoredPosition] = {}
+        for positions in self.book_positions().values():
+            for where, position in positions.items():
+                if where not in least or position.next_offset < least[where].next_offset:
+                    least[where] = position
+        return least
+
+    def book_positions(self) -> dict[int, dict[Where, StoredPosition]]:
+        """How far the books of each partition have read."""
         with self._database.reading() as connection:
-            positions = _positions(connection)
-        positions.pop(WHOLE_STORE, None)
-        return positions
+            numbers = connection.execute(select(PROGRESS.c.books).distinct().order_by(PROGRESS.c.books)).scalars()
+            found = {number: _positions(connection, number) for number in numbers.all()}
+        for positions in found.values():
+            positions.pop(WHOLE_STORE, None)
+        return found
+
+    def owners(self, names: Collection[str]) -> dict[str, int]:
+        """Of these tenants those that any books know -> the partition of the books."""
+        wanted, owners = sorted(names), {}
+        for start in range(0, len(wanted), NAMES_AT_ONCE):
+            query = select(TENANTS.c.name, TENANTS.c.id).where(
+                TENANTS.c.name.in_(wanted[start : start + NAMES_AT_ONCE])
+            )
+            owners.update({name: number >> PARTITION_BITS for name, number in self._all(query)})
+        return owners
+
+    def heard(self) -> dict[str, int]:
+        """The latest event time of anything from each source, in whatever partition it came."""
+        return dict(map(tuple, self._all(select(SOURCES.c.name, func.max(SOURCES.c.heard)).group_by(SOURCES.c.name))))
 
     def facts(self) -> Iterator[StoredFact]:
         """Every fact in order of acceptance, a few pages in memory at a time."""
-        return self._pages.facts()
+        return self._stored.pages.facts()
 
     def lines(self) -> Iterator[bytes]:
         """Every fact as it came, in order of acceptance."""
@@ -314,6 +425,45 @@ class SqlStore:
             yield from (DeadLetter(*letter) for letter in letters)
             after = letters[-1][0]
 
+    def dead_letter(self, number: int) -> DeadLetter | None:
+        """The dead letter with this number, if there is one."""
+        found = self._all(select(*DEAD_LETTERS.columns).where(DEAD_LETTERS.c.id == number))
+        return DeadLetter(*found[0]) if found else None
+
+    def unpublished(self, limit: int) -> list[DeadLetter]:
+        """The oldest dead letters that are not in their topic yet, at most so many."""
+        query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED).order_by(DEAD_LETTERS.c.id).limit(limit)
+        return [DeadLetter(*letter) for letter in self._all(query)]
+
+    def mark_published(self, numbers: Collection[int]) -> None:
+        """These dead letters are in their topic.
+
+        Raises:
+            StoreProblem: the database cannot be written.
+        """
+        if numbers:
+            statement = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("number")).values(published=True)
+            with self._database.writing() as connection:
+                connection.execute(statement, [{"number": number} for number in sorted(numbers)])
+
+    def settle_letters(self, numbers: Collection[int], state: str) -> None:
+        """Write what became of dead letters, where that takes no commit.
+
+        Raises:
+            StoreProblem: the database cannot be written.
+        """
+        if numbers:
+            with self._database.writing() as connection:
+                self._writer.settled_letters(connection, dict.fromkeys(sorted(numbers), state))
+
+    def blind(self, partition: int | None = None) -> list[BlindRow]:
+        """What the books of all partitions, or of one, could not see, the earliest first."""
+        columns = [column for column in BLIND.columns if column is not BLIND.c.partition]
+        query = select(*columns, BLIND.c.partition).order_by(BLIND.c.start_time, BLIND.c.name, BLIND.c.partition)
+        if partition is not None:
+            query = query.where(BLIND.c.partition == partition)
+        return [BlindRow(*row) for row in self._all(query)]
+
     def restatements(self, tenant: str | None = None) -> list[Restatement]:
         """What late facts changed, of all tenants or of one, oldest first."""
         query = select(*list(RESTATEMENTS.columns)[1:]).order_by(RESTATEMENTS.c.id)
@@ -328,19 +478,22 @@ class SqlStore:
             query = query.where(CONSERVATION.c.region == region)
         return [rows.conservation_of(row) for row in self._all(query)]
 
-    def journal(self, after: int = 0) -> list[JournalRow]:
-        """Journal entries with numbers above `after`, in order."""
+    def journal(self, after: int = 0, kinds: Collection[str] | None = None) -> list[JournalRow]:
+        """Journal entries with numbers above `after`, in order, of all kinds or of these."""
         table = JOURNAL.c
-        query = select(table.number, table.at, table.kind, table.body).where(table.number > after)
+        query = select(table.number, table.at, table.kind, table.body, table.partition).where(table.number > after)
+        if kinds is not None:
+            query = query.where(table.kind.in_(sorted(kinds)))
         return [
-            JournalRow(number, at, JournalEntry(kind, json.loads(body)))
-            for number, at, kind, body in self._all(query.order_by(table.number))
+            JournalRow(number, at, JournalEntry(kind, json.loads(body)), partition)
+            for number, at, kind, body, partition in self._all(query.order_by(table.number))
         ]
 
     def last_tick(self) -> int | None:
-        """The instant of the latest evaluation that was committed."""
-        query = select(JOURNAL.c.body).where(JOURNAL.c.kind == TICK).order_by(JOURNAL.c.number.desc()).limit(1)
-        found = self._all(query)
+        """The instant of the latest evaluation of these books that was committed."""
+        table = JOURNAL.c
+        query = select(table.body).where(table.kind == TICK, table.partition == self.partition)
+        found = self._all(query.order_by(table.number.desc()).limit(1))
         return int(json.loads(found[0][0])["as_of"]) if found else None
 
     def _all(self, query: Any) -> Sequence[Any]:
@@ -348,8 +501,14 @@ class SqlStore:
             return connection.execute(query).all()
 
 
-def _positions(connection: Connection) -> dict[tuple[str, int], StoredPosition]:
-    return {(row[0], row[1]): StoredPosition(*row[2:]) for row in connection.execute(select(*PROGRESS.columns))}
+def _positions(connection: Connection, books: int) -> dict[Where, StoredPosition]:
+    table = PROGRESS.c
+    query = select(table.topic, table.partition, table.sequence, table.next_offset, table.clock, table.check_hash)
+    return {(row[0], row[1]): StoredPosition(*row[2:]) for row in connection.execute(query.where(table.books == books))}
+
+
+def _sequences(connection: Connection, books: int) -> dict[Where, int]:
+    return {where: position.sequence for where, position in _positions(connection, books).items()}
 
 
 def _parts(values: Sequence[int]) -> Iterator[list[int]]:

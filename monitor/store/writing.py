@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Delete, Engine, Table, bindparam, delete, insert, update
+from sqlalchemy import Connection, Engine, Table, bindparam, update
+from sqlalchemy.exc import IntegrityError
 
 from monitor.core.book import Book, Moved, Restatement
 from monitor.core.flags import Change, State
@@ -16,13 +17,16 @@ from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured
 from monitor.core.model import Key, Rejected
 from monitor.core.timeline import Shape, Timeline
-from monitor.store.commit import JournalEntry
-from monitor.store.database import driver_sql, upsert
+from monitor.errors import Overtaken
+from monitor.store import postgres
+from monitor.store.bulk import Statements
+from monitor.store.commit import BlindRow, JournalEntry
 from monitor.store.names import AllocationRows, NewRows, Numbering, key64
 from monitor.store.pages import StoredPage
 from monitor.store.rows import Row, canonical_json, conservation_row, flag_row, restatement_row, timeline_row
 from monitor.store.schema import (
     ALLOCATIONS,
+    BLIND,
     CHAINS,
     CONSERVATION,
     DEAD_LETTERS,
@@ -36,6 +40,7 @@ from monitor.store.schema import (
     SOURCES,
     TENANTS,
     USAGE,
+    base_of,
 )
 
 FIXED_COLUMNS = 4  # of `allocations`: those before `head` never change
@@ -85,33 +90,51 @@ def allocation_changes(timelines: Mapping[Key, Timeline], rows: AllocationRows, 
 
 
 class Writer:
-    """The statements, as text for one kind of database."""
+    """The statements, for one kind of database and the books of one partition."""
 
-    __slots__ = ("_delete", "_insert", "_update_allocation", "_upsert")
+    __slots__ = ("_base", "_delete", "_insert", "_partition", "_shared", "_update_allocation", "_upsert")
 
-    def __init__(self, engine: Engine) -> None:
-        inserted = (TENANTS, SHAPES, ALLOCATIONS)
+    def __init__(self, engine: Engine, partition: int) -> None:
+        self._partition = partition
+        self._base = base_of(partition)
+        self._shared = engine.dialect.name == "postgresql"
+        statements = Statements(engine)
         numbered = (RESTATEMENTS, CONSERVATION, DEAD_LETTERS, FLAG_HISTORY, JOURNAL)  # the database counts these
-        upserted = (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS)
-        self._insert = {table.name: driver_sql(engine, insert(table)) for table in inserted}
-        for table in numbered:
-            columns = [column.name for column in table.columns if not column.primary_key]
-            self._insert[table.name] = driver_sql(engine, insert(table).values(dict.fromkeys(columns)))
-        self._upsert = {table.name: driver_sql(engine, upsert(table)) for table in upserted}
-        self._delete = {table.name: driver_sql(engine, _deletion(table)) for table in (USAGE, MEASURED)}
+        left_out = {DEAD_LETTERS.c.state, DEAD_LETTERS.c.published, SOURCES.c.accepted}  # have their first values
+        self._insert = {
+            table.name: statements.insert(
+                table,
+                [one for one in table.columns if not ((table in numbered and one.primary_key) or one in left_out)],
+            )
+            for table in (TENANTS, SHAPES, ALLOCATIONS, *numbered)
+        }
+        self._upsert = {
+            table.name: statements.upsert(table, [one for one in table.columns if one not in left_out])
+            for table in (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS, BLIND)
+        }
+        self._delete = {table.name: statements.delete(table) for table in (USAGE, MEASURED)}
         changing = list(ALLOCATIONS.columns)[FIXED_COLUMNS:]
-        statement = update(ALLOCATIONS).where(ALLOCATIONS.c.id == bindparam("row"))
-        self._update_allocation = driver_sql(
-            engine, statement.values({column.name: bindparam(f"new_{column.name}") for column in changing})
-        )
+        self._update_allocation = statements.update(ALLOCATIONS, changing, ALLOCATIONS.c.id)
 
     def pages(self, connection: Connection, pages: Iterable[StoredPage]) -> None:
         """New pages of facts, and the last one again."""
-        self._put(connection, FACT_PAGES, list(pages))
+        self._put(connection, FACT_PAGES, [(self._base + page, facts, body) for page, facts, body in pages])
 
-    def names(self, connection: Connection, names: Names, book: Book, heard: Mapping[str, int]) -> None:
-        """New tenants, shapes and sources, and when sources were heard of."""
-        self._add(connection, TENANTS, names.tenants.unwritten)
+    def names(self, connection: Connection, names: Names, book: Book, heard: Mapping[str, int], at: int) -> None:
+        """New tenants, shapes and sources, and when sources were heard of.
+
+        Raises:
+            Overtaken: another partition has the books of one of the tenants.
+        """
+        # In the order of their names: two that write the same ones wait for each other, and not in a circle.
+        tenants = sorted((name, number) for number, name in names.tenants.unwritten)
+        try:
+            self._add(connection, TENANTS, [(number, name, at) for name, number in tenants])
+        except IntegrityError as error:
+            raise Overtaken(
+                "Another partition has the books of a tenant that came new to this one: reading goes on once these "
+                "books are loaded anew; nothing is lost, and nothing was counted twice."
+            ) from error
         self._add(connection, SHAPES, [(number, *shape) for number, shape in names.shapes.unwritten])
         times = {name: book.sources[name].heard if name in book.sources else -1 for _, name in names.sources.unwritten}
         times.update(heard)
@@ -120,21 +143,21 @@ class Writer:
     def allocations(self, connection: Connection, changes: AllocationChanges) -> None:
         """Allocations that are new or moved."""
         self._add(connection, ALLOCATIONS, changes.inserted)
-        _many(connection, self._update_allocation, changes.updated)
+        self._update_allocation.run(connection, changes.updated)
 
     def chains(self, connection: Connection, heads: Mapping[Key, int]) -> None:
         """The latest facts of chains that are no allocation."""
-        self._put(connection, CHAINS, [(*key, head) for key, head in heads.items()])
+        self._put(connection, CHAINS, [(*key, head, self._partition) for key, head in heads.items()])
 
     def usage(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
         """Changes of rate and area as they are now, and those that are nothing any more."""
         self._put(connection, USAGE, rows)
-        _many(connection, self._delete[USAGE.name], gone)
+        self._delete[USAGE.name].run(connection, gone)
 
     def measured(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
         """Measured usage as it is now, and what is nothing any more."""
         self._put(connection, MEASURED, rows)
-        _many(connection, self._delete[MEASURED.name], gone)
+        self._delete[MEASURED.name].run(connection, gone)
 
     def restatements(self, connection: Connection, told: Sequence[Restatement]) -> None:
         """What late facts changed."""
@@ -147,10 +170,22 @@ class Writer:
     def dead_letters(self, connection: Connection, rejected: Sequence[Rejected], at: int) -> None:
         """Records that are no facts."""
         rows = [
-            (record.topic, record.partition, record.offset, reason, sentence, record.value, at)
+            (record.topic, record.partition, record.offset, reason, sentence, record.value, at, record.key)
             for record, reason, sentence in rejected
         ]
         self._add(connection, DEAD_LETTERS, rows)
+
+    def settled_letters(self, connection: Connection, states: Mapping[int, str]) -> None:
+        """What became of dead letters."""
+        if states:
+            statement = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("number"))
+            rows = [{"number": number, "becomes": state} for number, state in states.items()]
+            connection.execute(statement.values(state=bindparam("becomes")), rows)
+
+    def blind(self, connection: Connection, intervals: Sequence[BlindRow]) -> None:
+        """Intervals in which these books could not see; a name that is there already is replaced."""
+        latest = {one.name: one for one in intervals}
+        self._put(connection, BLIND, [(self._partition, *one[:-1]) for one in latest.values()])
 
     def flags(self, connection: Connection, changes: Sequence[Change]) -> None:
         """Flags as they are now, and the lines of their histories that somebody is told.
@@ -170,15 +205,22 @@ class Writer:
         rows = [(entry.flag, entry.at, str(entry.act), str(entry.level), entry.reason) for entry in told]
         self._add(connection, FLAG_HISTORY, rows)
 
-    def journal(self, connection: Connection, entries: Sequence[JournalEntry], at: int) -> None:
-        """Ticks, decisions and activations."""
-        self._add(connection, JOURNAL, [(at, entry.kind, canonical_json(entry.body)) for entry in entries])
+    def journal(self, connection: Connection, entries: Sequence[JournalEntry], at: int, own: bool) -> None:
+        """Ticks, decisions and activations: those of these books, or such as concern all.
+
+        The last statement of a transaction: until it ends, nobody else's numbers can come between, so that whoever
+        reads the journal up to a number has seen all before it.
+        """
+        if entries and self._shared:
+            postgres.lock(connection, postgres.JOURNAL_LOCK)
+        partition = self._partition if own else None
+        self._add(connection, JOURNAL, [(at, entry.kind, canonical_json(entry.body), partition) for entry in entries])
 
     def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        _many(connection, self._insert[table.name], rows)
+        self._insert[table.name].run(connection, rows)
 
     def _put(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
-        _many(connection, self._upsert[table.name], rows)
+        self._upsert[table.name].run(connection, rows)
 
 
 def usage_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[Row]]:
@@ -207,15 +249,3 @@ def measured_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], li
         else:
             gone.append(place)
     return rows, gone
-
-
-def _deletion(table: Table) -> Delete:
-    statement = delete(table)
-    for column in table.primary_key:
-        statement = statement.where(column == bindparam(column.name))
-    return statement
-
-
-def _many(connection: Connection, statement: str, rows: Sequence[Row]) -> None:
-    if rows:
-        connection.exec_driver_sql(statement, rows)

@@ -153,7 +153,7 @@ def test_what_is_no_store_of_ours_is_refused(
 
 
 @pytest.mark.parametrize(
-    "url", ["books.db", "nonsense://books", "postgresql://host/books", "sqlite://", "sqlite:///:memory:"]
+    "url", ["books.db", "nonsense://books", "mysql://host/books", "sqlite://", "sqlite:///:memory:"]
 )
 def test_a_wrong_address_is_refused(url: str) -> None:
     """What is no address of an embedded store is refused with an example of one."""

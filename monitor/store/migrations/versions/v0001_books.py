@@ -173,7 +173,7 @@ def upgrade() -> None:
         ["id"],
         unique=False,
         sqlite_where=sa.text("within IS NOT NULL AND counted = 1"),
-        postgresql_where=sa.text("within IS NOT NULL AND counted = 1"),
+        postgresql_where=sa.text("within IS NOT NULL AND counted"),
     )
     op.create_index("allocations_key64", "allocations", ["key64"], unique=False)
     op.create_index(
