@@ -1,6 +1,7 @@
 """Where the books live: one schema, one commit protocol."""
 
 from monitor.store.commit import (
+    ACTIVATION,
     DECISION,
     DROPPED,
     REPLAYED,
@@ -19,6 +20,7 @@ from monitor.store.commit import (
 )
 
 __all__ = [
+    "ACTIVATION",
     "DECISION",
     "DROPPED",
     "REPLAYED",

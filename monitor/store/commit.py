@@ -30,13 +30,13 @@ class StoredPosition(NamedTuple):
     check: str
 
 
-TICK, DECISION, STOP = "tick", "decision", "stop"  # kinds of journal entries
+TICK, DECISION, STOP, ACTIVATION = "tick", "decision", "stop", "activation"  # kinds of journal entries
 
 
 class JournalEntry(NamedTuple):
     """A tick, decision or activation: what beside the facts can change an answer."""
 
-    kind: str  # TICK, DECISION or STOP
+    kind: str  # one of the four
     body: Mapping[str, object]  # JSON; a tick has `as_of` in milliseconds
 
 
