@@ -44,6 +44,57 @@ class Files(BaseModel):
     follow: bool = True
 
 
+class Tls(BaseModel):
+    """Files for encrypted connections; they are read again when they change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    ca_file: Path | None = None  # None: the system's authorities
+    certificate_file: Path | None = None
+    key_file: Path | None = None
+    key_password_file: Path | None = None
+
+
+class Sasl(BaseModel):
+    """How we say who we are; secrets are in files and are read again when they change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mechanism: Literal["PLAIN", "SCRAM-SHA-512", "OAUTHBEARER"] | None = None
+    username: str = ""
+    password_file: Path | None = None
+    token_file: Path | None = None
+
+    @model_validator(mode="after")
+    def _has_its_secret(self) -> Sasl:
+        if self.mechanism == "OAUTHBEARER" and self.token_file is None:
+            raise ValueError("OAUTHBEARER needs `token_file`")
+        if self.mechanism in ("PLAIN", "SCRAM-SHA-512") and not (self.username and self.password_file):
+            raise ValueError(f"{self.mechanism} needs `username` and `password_file`")
+        return self
+
+
+class Kafka(BaseModel):
+    """The topics that the daemon reads, and how it connects."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    bootstrap_servers: tuple[str, ...] = ()
+    tenant_topic: str = Field(default="flopwatch.tenants", min_length=1)
+    control_topic: str = Field(default="flopwatch.control", min_length=1)
+    dead_letter_topic: str | None = None
+    group: str = Field(default="flopwatch", min_length=1)
+    client: Literal["kafka-python", "confluent-kafka"] = "kafka-python"
+    static_member: str | None = None
+    partitioner: Literal["murmur2", "crc32"] = "murmur2"
+    session_seconds: float = Field(default=45.0, ge=6, le=1_800)
+    max_poll_seconds: float = Field(default=300.0, ge=6, le=3_600)
+    request_seconds: float = Field(default=30.0, ge=1, le=600)
+    allow_insecure: bool = False
+    tls: Tls = Tls()
+    sasl: Sasl = Sasl()
+
+
 class DeadLetters(BaseModel):
     """When unreadable records are too many (ruling 8)."""
 
@@ -84,6 +135,7 @@ class Settings(BaseSettings):
 
     store_url: str = Field(default="sqlite:///flopwatch.db", min_length=1)
     files: Files = Files()
+    kafka: Kafka = Kafka()
     record_bytes_max: int = Field(default=1_000_000, ge=1_024, le=100_000_000)
     batch_records_max: int = Field(default=2_000, ge=1, le=100_000)
     commit_seconds: float = Field(default=1.0, ge=0.01, le=60)
