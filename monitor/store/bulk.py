@@ -16,11 +16,9 @@ from typing import Any
 from sqlalchemy import Column, Connection, Engine, Table
 
 from monitor.store.rows import Row
-from monitor.store.texts import storable
 
 ArrayOf = Callable[[Sequence[Any]], str]
 
-_SPECIAL = re.compile('[\x00\x1a"\\\\\ud800-\udfff]')
 _QUOTED = re.compile(r'(["\\])')
 
 
@@ -125,12 +123,12 @@ def binaries(values: Sequence[bytes | None]) -> str:
 
 
 def texts(values: Sequence[str | None]) -> str:
-    """Texts as an array of PostgreSQL, whatever is in them."""
+    """Texts as an array of PostgreSQL; what it refuses altogether, `monitor.store.postgres` takes care of."""
     present = [value for value in values if value is not None]
-    if len(present) == len(values) and not _SPECIAL.search("".join(present)):
+    if len(present) == len(values) and not _QUOTED.search("".join(present)):
         return '{"' + '","'.join(present) + '"}'
     return "{" + ",".join("NULL" if value is None else f'"{_escaped(value)}"' for value in values) + "}"
 
 
 def _escaped(text: str) -> str:
-    return _QUOTED.sub(r"\\\1", storable(text))
+    return _QUOTED.sub(r"\\\1", text)
