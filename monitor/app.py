@@ -13,12 +13,13 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import SystemClock
-from monitor.core.book import Book, Moved
+from monitor.core.book import Book, Moved, joined
 from monitor.core.engine import Answer, Reference, answer, evaluate, follow
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import HOUR_MS, Observation, Rejected
+from monitor.core.partitions import adopter
 from monitor.errors import FlagProblem, LimitReached, SettingsProblem
 from monitor.intake.decode import Rules, decode_facts
 from monitor.log import build_log
@@ -32,13 +33,17 @@ from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
-from monitor.run.verify import Verified, verify
-from monitor.run.worker import Ends, Worker, positions_of
+from monitor.run.routing import Layout
+from monitor.run.task import JOURNAL, Store
+from monitor.run.verify import Kept, Verified, verify
+from monitor.run.worker import Ends, Worker
 from monitor.settings import Settings, load_settings
 from monitor.simulate.scenarios import simulate
-from monitor.source import Position
+from monitor.source import Position, Source
 from monitor.source.files import FileSource
-from monitor.store import DECISION, TICK, Commit, JournalEntry, Loaded, StoredPosition
+from monitor.source.kafka import KafkaSource
+from monitor.store import ACTIVATION, DECISION, TICK, Commit, JournalEntry, Loaded, StoredPosition
+from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from monitor.web.health import HealthServer, Pages
@@ -118,6 +123,7 @@ def _replay_in_memory(
     progress: Progress,
 ) -> Replayed:
     source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
+    source.begin_all({})
     book, archive = Book(settings.lateness_ms), MemoryArchive()
 
     def keep(moved: Moved, rejected: list[Rejected]) -> None:
@@ -171,10 +177,14 @@ def _replay_into(
 ) -> Replayed:
     loaded = store.load(decode_facts, settings.lateness_ms)
     book, clock = loaded.book, SystemClock()
-    source = FileSource(paths, _resumed(loaded), record_bytes_max=settings.record_bytes_max)
+    source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
+    source.begin_all({where: Position(one.next_offset, one.check) for where, one in loaded.positions.items()})
 
     def commit(moved: Moved, rejected: list[Rejected], changes: Sequence[Change], journal: list[JournalEntry]) -> None:
-        positions = positions_of(source, book.clock)
+        positions = [
+            BookedPosition(*where, position.next_offset, book.clock, position.check)
+            for where, position in source.positions().items()
+        ]
         store.commit(Commit(moved, book, positions, changes, rejected, journal, clock.now_ms()))
 
     tally = _read(
@@ -190,11 +200,6 @@ def _replay_into(
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
-
-
-def _resumed(loaded: Loaded) -> dict[str, Position]:
-    """Where the files that a store has read before go on."""
-    return {topic: Position(one.next_offset, one.check) for (topic, _), one in loaded.positions.items()}
 
 
 def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
@@ -236,8 +241,26 @@ def _remarks(source: FileSource, tally: Tally) -> list[str]:
 
 
 def load(store: SqlStore, lateness_ms: int = HOUR_MS) -> Loaded:
-    """The books as the latest commit left them."""
+    """The books of one partition as the latest commit left them."""
     return store.load(decode_facts, lateness_ms)
+
+
+def _load_all(store: SqlStore) -> list[Kept]:
+    """The books of all partitions."""
+    kept = []
+    for partition in store.partitions():
+        bound = store.beside(partition)
+        loaded = load(bound)
+        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines))
+    books = [one.book for one in kept]
+    for book in books:
+        book.heard_elsewhere = store.heard()
+    return kept
+
+
+def _whole(kept: Sequence[Kept]) -> Book:
+    """The books of all partitions as one, to be read only."""
+    return kept[0].book if len(kept) == 1 else joined(one.book for one in kept)
 
 
 @contextmanager
@@ -249,13 +272,13 @@ def _existing(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
 def stored_answer(settings: Settings, state: Path | None) -> Answer:
     """What a store knows of every tenant, as of its latest fact."""
     with _existing(settings, state) as store:
-        book = load(store).book
-        return answer(book, load_reference(config_root()), _latest(store, book))
+        kept = _load_all(store)
+        return answer(_whole(kept), load_reference(config_root()), _latest(kept))
 
 
-def _latest(store: SqlStore, book: Book) -> int:
+def _latest(kept: Sequence[Kept]) -> int:
     """The instant that a store is read at: its last tick, or its latest fact."""
-    return max(book.clock, store.last_tick() or 0)
+    return max((max(one.book.clock, one.evaluated_at or 0) for one in kept), default=0)
 
 
 def stored_flags(settings: Settings, state: Path | None) -> list[Flag]:
@@ -286,9 +309,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
-        loaded = load(store)
-        reference = load_reference(config_root())
-        return verify(loaded.book, loaded.flags, store.lines(), _working_archive, reference, store.last_tick(), as_of)
+        return verify(_load_all(store), _working_archive, load_reference(config_root()), as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:
@@ -304,13 +325,14 @@ def check(config: Path | None, root: Path | None) -> list[str]:
 def stored_positions(settings: Settings, state: Path | None) -> dict[tuple[str, int], StoredPosition]:
     """How far each topic partition has been read."""
     with _existing(settings, state) as store:
-        return store.positions()
+        return {where: position for where, position in store.positions().items() if where != JOURNAL}
 
 
-def accept_position(settings: Settings, state: Path | None, topic: str, reason: str) -> None:
-    """Record that a person wants to go past a stop."""
+def accept_position(settings: Settings, state: Path | None, topic: str, partition: int | None, reason: str) -> None:
+    """Record that a person wants to go past the stops of a topic, or of one of its partitions."""
+    body = {"accept": topic, "reason": reason} | ({} if partition is None else {"partition": partition})
     with _existing(settings, state) as store:
-        store.decide(JournalEntry(DECISION, {"accept": topic, "reason": reason}), [], SystemClock().now_ms())
+        store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
 
 
 def explain(
@@ -318,14 +340,18 @@ def explain(
 ) -> TenantStory | AllocationStory | tuple[Flag, list[Entry]] | None:
     """The story of a tenant, a flag or an event; None if the store knows nothing of that name."""
     with _existing(settings, state) as store:
-        loaded = load(store)
-        book = loaded.book
-        if what in book.tenants:
-            return explain_tenant(book, load_reference(config_root()), what, _latest(store, book))
-        for flags in loaded.flags.values():
-            if what in flags:
-                return flags[what], store.flag_history(what)
-        return _explain_event(store, book, what)
+        kept = _load_all(store)
+        for one in kept:
+            if what in one.book.tenants:
+                return explain_tenant(one.book, load_reference(config_root()), what, _latest(kept))
+            for flags in one.flags.values():
+                if what in flags:
+                    return flags[what], store.flag_history(what)
+        stories = (
+            _explain_event(store.beside(partition), one.book, what)
+            for partition, one in zip(store.partitions(), kept, strict=True)
+        )
+        return next((story for story in stories if story is not None), None)
 
 
 def _explain_event(store: SqlStore, book: Book, what: str) -> AllocationStory | None:
@@ -391,31 +417,75 @@ def tune_collector() -> None:
 # -- the daemon ----------------------------------------------------------------------------------------------------
 
 
+class _Books:
+    """The books of the partitions in one database."""
+
+    def __init__(self, store: SqlStore, settings: Settings, partitions: Callable[[], int] | None) -> None:
+        """`partitions` counts those of the tenant topic; None where files are read."""
+        self._store = store
+        self._settings = settings
+        self._partitions = partitions
+
+    def open(self, partition: int) -> tuple[Loaded, Store]:
+        """The books of a partition; those of a topic can from now on be committed by nobody else.
+
+        Raises:
+            LimitReached: the topic has another number of partitions than the books.
+            StoreProblem: the books cannot be read.
+        """
+        if self._partitions is None:
+            return load(self._store, self._settings.lateness_ms), self._store
+        known = self._known(self._partitions())
+        store = self._store.beside(partition)
+        store.claim()
+        loaded = load(store, self._settings.lateness_ms)
+        loaded.book.adopts = adopter(partition, known, self._settings.kafka.partitioner)
+        return loaded, store
+
+    def _known(self, now: int) -> int:
+        """How many partitions the books have; the number at their start, until a person moves tenants."""
+        known = known_partitions(self._store)
+        if known is None:
+            entry = JournalEntry(ACTIVATION, {"partitions": now})
+            self._store.record([entry], SystemClock().now_ms())
+            return now
+        if now != known:
+            raise LimitReached(
+                f"{self._settings.kafka.tenant_topic} has {now} partitions, and the books were kept for {known}: stop "
+                "the workers once they have read the old partitions to their end, then move tenants with "
+                "`flopwatch positions repartition`."
+            )
+        return known
+
+    def heard(self) -> dict[str, int]:
+        """When any partition last heard of each source."""
+        return self._store.heard()
+
+
+def known_partitions(store: SqlStore) -> int | None:
+    """For how many partitions of the tenant topic the books of a store are kept; None before the first."""
+    for row in reversed(store.journal(0, (ACTIVATION,))):
+        if "partitions" in row.entry.body:
+            return int(str(row.entry.body["partitions"]))
+    return None
+
+
 def run_daemon(settings: Settings) -> None:
-    """Follow the files of the settings, keep the books, serve metrics and health, until SIGTERM or SIGINT.
+    """Read Kafka or follow files, keep the books, serve metrics and health, until SIGTERM or SIGINT.
 
     Raises:
         MonitorError: it cannot start, or had to stop; everything committed stands.
     """
-    if not settings.files.paths:
-        raise SettingsProblem(
-            "The settings name no event files: set `files.paths` in the settings file, or FLOPWATCH_FILES__PATHS to a "
-            'JSON list such as ["/var/lib/flopwatch/events.jsonl"].'
-        )
     reference, clock = load_reference(config_root()), SystemClock()
+    layout = _layout(settings)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
     metrics.describe(settings.digest, reference)
-    with opened_store(settings.store_url) as store:
-        loaded = load(store, settings.lateness_ms)
-        source = FileSource(
-            settings.files.paths,
-            _resumed(loaded),
-            follow=settings.files.follow,
-            record_bytes_max=settings.record_bytes_max,
-        )
-        log = build_log(settings.log_level, clock)
-        worker = Worker(loaded, Ends(source, store, metrics, clock, log), reference, settings)
+    log = build_log(settings.log_level, clock)
+    with opened_store(settings.store_url) as store, _source(settings) as source:
+        partitions = source.tenant_partitions if isinstance(source, KafkaSource) else None
+        ends = Ends(source, _Books(store, settings, partitions), metrics, clock, log)
+        worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
@@ -425,4 +495,51 @@ def run_daemon(settings: Settings) -> None:
             worker.run()
         finally:
             server.close()
-            source.close()
+
+
+def _layout(settings: Settings) -> Layout:
+    """What the settings say is read.
+
+    Raises:
+        SettingsProblem: nothing, or both kinds of source at once.
+    """
+    kafka = settings.kafka
+    if kafka.bootstrap_servers and settings.files.paths:
+        raise SettingsProblem(
+            "The settings name both `kafka.bootstrap_servers` and `files.paths`: a daemon reads one of them; event "
+            "files can be taken in with `flopwatch replay --state` before."
+        )
+    if kafka.bootstrap_servers:
+        return Layout(kafka.tenant_topic, kafka.control_topic)
+    if settings.files.paths:
+        return Layout()
+    raise SettingsProblem(
+        "The settings name nothing to read: set `kafka.bootstrap_servers`, or `files.paths` in the settings file, or "
+        'FLOPWATCH_FILES__PATHS to a JSON list such as ["/var/lib/flopwatch/events.jsonl"].'
+    )
+
+
+def _kafka(settings: Settings) -> KafkaSource:
+    """The client of Kafka that the settings name.
+
+    Raises:
+        SettingsProblem: plain text without saying so.
+        SourceProblem: Kafka does not answer, or does not let us read.
+    """
+    return KafkaSource(settings.kafka)
+
+
+@contextmanager
+def _source(settings: Settings) -> Iterator[Source]:
+    """Where records come from, closed at the end."""
+    source: Source
+    if settings.kafka.bootstrap_servers:
+        source = _kafka(settings)
+    else:
+        source = FileSource(
+            settings.files.paths, follow=settings.files.follow, record_bytes_max=settings.record_bytes_max
+        )
+    try:
+        yield source
+    finally:
+        source.close()

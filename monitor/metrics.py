@@ -1,7 +1,8 @@
 """What Prometheus can read of the daemon: one described list, and the numbers of the books as of the latest pass.
 
 Names follow the Prometheus conventions: one prefix, base units, `_total` on counters, times instead of ages (an age
-stops growing when the loop that computes it stands still). No label names a tenant, a source or a person.
+stops growing when the loop that computes it stands still). No label names a tenant or a person; what can have many
+values, such as the sources of events, has a maximum and a name for the rest.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -16,13 +18,14 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from monitor.core.blind import CAUSES
 from monitor.core.book import OTHER_CONTENT
 from monitor.core.engine import Reference
 from monitor.core.flags import State
 from monitor.core.inventory import Conservation
 from monitor.core.model import SECOND_MS
 from monitor.core.policy import LEVELS
-from monitor.intake.refusal import REASONS
+from monitor.intake.refusal import MISROUTED, REASONS
 
 OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
 ANOMALIES = (
@@ -34,6 +37,8 @@ ANOMALIES = (
     "seen after stop",
     OTHER_CONTENT,
 )
+SOURCES_MAX = 50  # that have a series of their own; the rest share one
+OTHER_SOURCES = "other"
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 Type = Literal["counter", "gauge", "histogram", "state"]
@@ -82,10 +87,75 @@ METRICS = (
         "The greatest event time accepted.",
         ("topic", "partition"),
     ),
+    Described(
+        "flopwatch_consumer_lag_records",
+        "gauge",
+        "Records of a partition of ours that Kafka has and the worker has not read.",
+        ("topic", "partition"),
+    ),
+    Described(
+        "flopwatch_partition_progress_timestamp_seconds",
+        "gauge",
+        "When a record of the partition was last taken in, or the partition was last seen to be read to its end.",
+        ("topic", "partition"),
+    ),
+    Described(
+        "flopwatch_partition_stalled",
+        "gauge",
+        "1 while Kafka has more records of the partition and none is taken in.",
+        ("topic", "partition"),
+    ),
+    Described("flopwatch_consumer_assigned_partitions", "gauge", "Partitions of the tenant topic that are ours."),
+    Described("flopwatch_topic_partitions", "gauge", "Partitions that a topic has.", ("topic",)),
+    Described("flopwatch_rebalances_total", "counter", "Times that the group gave us partitions or took them."),
+    Described("flopwatch_overtaken_total", "counter", "Partitions lost to another owner before a commit."),
+    Described("flopwatch_positions_lost", "gauge", "Partitions that stand still until a person decides."),
+    Described("flopwatch_source_trouble", "gauge", "1 while the source does not answer as it should."),
+    Described("flopwatch_insecure_connection", "gauge", "1 where Kafka is read without encryption."),
     Described("flopwatch_evaluated_timestamp_seconds", "gauge", "The instant for which flags were last evaluated."),
     Described("flopwatch_heartbeat_timestamp_seconds", "gauge", "When the loop last completed a pass."),
     Described("flopwatch_last_commit_timestamp_seconds", "gauge", "When the books were last committed."),
     Described("flopwatch_caught_up", "gauge", "1 while there is nothing more to read right now."),
+    Described("flopwatch_source_trouble", "gauge", "1 while what is read from does not answer as it should."),
+    Described("flopwatch_insecure_connection", "gauge", "1 while records are read over a connection without TLS."),
+    Described(
+        "flopwatch_topic_partitions",
+        "gauge",
+        "Partitions of a topic that workers share among themselves.",
+        ("topic",),
+    ),
+    Described("flopwatch_consumer_assigned_partitions", "gauge", "Of those partitions, how many this worker reads."),
+    Described("flopwatch_rebalances_total", "counter", "Times that the partitions of this worker changed."),
+    Described("flopwatch_overtaken_total", "counter", "Books dropped because another worker had taken them over."),
+    Described(
+        "flopwatch_consumer_lag_records",
+        "gauge",
+        "Records that Kafka has after the last one taken in.",
+        ("topic", "partition"),
+    ),
+    Described(
+        "flopwatch_partition_progress_timestamp_seconds",
+        "gauge",
+        "When a record was last taken in, or the partition was last seen to be read to its end.",
+        ("topic", "partition"),
+    ),
+    Described(
+        "flopwatch_partition_stalled",
+        "gauge",
+        "1 while Kafka has more records of the partition and none is taken in.",
+        ("topic", "partition"),
+    ),
+    Described("flopwatch_positions_lost", "gauge", "Positions to go on from that Kafka no longer has; a person decides."),
+    Described("flopwatch_dead_letters_waiting", "gauge", "Dead letters in the store that wait for a person."),
+    Described("flopwatch_blind_intervals", "gauge", "Reasons why facts may be missing right now, by cause.", ("cause",)),
+    Described("flopwatch_blind_seconds_total", "counter", "Event time for which facts may be missing.", ("cause",)),
+    Described(
+        "flopwatch_source_last_heartbeat_timestamp_seconds",
+        "gauge",
+        "When a source of events was last heard of; beyond 50 sources, the latest of the others.",
+        ("source",),
+    ),
+    Described("flopwatch_commits_total", "counter", "Commits that the store took."),
     Described("flopwatch_store_failures_total", "counter", "Commits that the store refused; each is tried again."),
     Described("flopwatch_store_transaction_seconds", "histogram", "Duration of a commit."),
     Described("flopwatch_batch_seconds", "histogram", "Duration of decoding a batch of records and taking it in."),
@@ -128,6 +198,8 @@ class Metrics:
         self._histograms = {
             one.name: Histogram(*_arguments(one), buckets=BUCKETS, registry=registry) for one in _of("histogram")
         }
+        self._sources: set[str] = set()
+        self._others_heard_ms = 0
         self._initialise()
 
     def add(self, name: str, amount: float = 1, **labels: str) -> None:
@@ -148,6 +220,13 @@ class Metrics:
         """Note a duration."""
         self._histograms[name].observe(seconds)
 
+    def forget_partition(self, topic: str, partition: str) -> None:
+        """A partition is no longer ours: whoever has it now shows its numbers."""
+        for described in METRICS:
+            if described.labels == ("topic", "partition"):
+                with suppress(KeyError):
+                    self._gauges[described.name].remove(topic, partition)
+
     def describe(self, config_digest: str, reference: Reference) -> None:
         """Say which program, settings, policies and catalogue are in force."""
         catalogue = reference.estimator.catalogue
@@ -157,18 +236,40 @@ class Metrics:
         for policy in reference.policies:
             self.set("flopwatch_policy_info", 1, policy=policy.id, version=str(policy.version), digest=policy.digest)
 
+    def initialise_topics(self, topics: Iterable[str]) -> None:
+        """Give the counters of these topics a zero before the first record, so that a rate over them starts there."""
+        for topic in topics:
+            for outcome in OUTCOMES:
+                self.add("flopwatch_events_consumed_total", 0, topic=topic, outcome=outcome)
+
+    def forget_partition(self, topic: str, partition: str) -> None:
+        """Drop what is said of a partition that another worker reads now: its last words here would only mislead."""
+        for described in _of("gauge"):
+            if described.labels == ("topic", "partition"):
+                self._gauges[described.name].remove(topic, partition)
+
+    def heard(self, source: str, at_ms: int) -> None:
+        """Note when a source was last heard of. The first 50 have a series each, all others one together."""
+        if source in self._sources or len(self._sources) < SOURCES_MAX:
+            self._sources.add(source)
+        else:
+            self._others_heard_ms = at_ms = max(self._others_heard_ms, at_ms)
+            source = OTHER_SOURCES
+        self.set_time("flopwatch_source_last_heartbeat_timestamp_seconds", at_ms, source=source)
+
     def expose(self, read: Callable[[], BooksState], rules: Iterable[str]) -> None:
         """Show the state of the books at each scrape; every rule has a number before its first flag."""
         self.registry.register(_BooksCollector(read, tuple(rules)))
 
     def _initialise(self) -> None:
-        """A series exists before the first event, so that a rate over it starts at zero."""
-        for outcome in OUTCOMES:
-            self.add("flopwatch_events_consumed_total", 0, topic="file", outcome=outcome)
-        for reason in REASONS:
+        """A series of a known label exists before the first event, so that a rate over it starts at zero."""
+        for reason in (*REASONS, *MISROUTED):
             self.add("flopwatch_dead_letters_total", 0, reason=reason)
         for kind in ANOMALIES:
             self.add("flopwatch_anomalies_total", 0, kind=kind)
+        for cause in CAUSES:
+            self.set("flopwatch_blind_intervals", 0, cause=cause)
+            self.add("flopwatch_blind_seconds_total", 0, cause=cause)
 
 
 def program_version() -> str:

@@ -52,12 +52,13 @@ def show_positions(state: Path | None, as_json: bool, config: Path | None) -> No
 
 @positions.command()
 @click.argument("topic")
+@click.option("--partition", type=int, help="Only this partition of it.")
 @click.option("--reason", required=True, help="Why it is right to go on; kept in the journal.")
 @state_option
 @config_option
-def accept(topic: str, reason: str, state: Path | None, config: Path | None) -> None:
-    """Let the next run go past a stop of TOPIC on too many unreadable records."""
+def accept(topic: str, partition: int | None, reason: str, state: Path | None, config: Path | None) -> None:
+    """Let the next run go past a stop of TOPIC: too many unreadable records, or records that are gone."""
     if not reason.strip():
         raise click.UsageError("Going past a stop needs a reason; --reason is empty.")
-    app.accept_position(load_settings(config), state, topic, reason.strip())
+    app.accept_position(load_settings(config), state, topic, partition, reason.strip())
     click.echo(f"The next run goes past the stop of {show.plain(topic)}.")

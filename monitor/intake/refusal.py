@@ -28,6 +28,8 @@ SHOWN_CHARACTERS_MAX = 60
 
 Reason = Literal["bytes_limit", "encoding", "json", "envelope", "type", "time", "field", "source"]
 REASONS: tuple[Reason, ...] = ("bytes_limit", "encoding", "json", "envelope", "type", "time", "field", "source")
+# Of facts that are as they must be, but came where the books that they belong to cannot be.
+MISROUTED = ("wrong_topic", "wrong_key", "other_partition")
 
 
 class Refusal(NamedTuple):

@@ -1,6 +1,7 @@
-"""Stops at the dead-letter limit (ruling 8): recorded in the journal, and answered there by a person.
+"""Stops that only a person can answer: too many unreadable records (ruling 8), and records that Kafka no longer has.
 
-Without the record a supervisor that restarts the process would read on bit by bit, past what nobody has looked at.
+Both are recorded in the journal at the position of the last commit. Without the record a supervisor that restarts the
+process would read on bit by bit, past what nobody has looked at.
 """
 
 from __future__ import annotations
@@ -20,10 +21,12 @@ def stop_entry(where: Partition, next_offset: int, sentence: str) -> JournalEntr
     )
 
 
-def lifted(journal: Iterable[JournalRow], offsets: Mapping[Partition, int], topics: Collection[str]) -> set[Partition]:
+def lifted(
+    journal: Iterable[JournalRow], offsets: Mapping[Partition, int], mine: Collection[Partition]
+) -> set[Partition]:
     """The partitions whose stop a person has accepted. A stop whose position has been passed is history.
 
-    `offsets` are the positions of the store, `topics` what is going to be read.
+    `offsets` are the positions of the store, `mine` the partitions that are going to be read.
 
     Raises:
         LimitReached: a partition stands at a stop that nobody has answered.
@@ -34,12 +37,13 @@ def lifted(journal: Iterable[JournalRow], offsets: Mapping[Partition, int], topi
         body = row.entry.body
         if row.entry.kind == STOP:
             where = (str(body["topic"]), int(str(body["partition"])))
-            if offsets.get(where, 0) == body["next_offset"]:
+            if where in mine and offsets.get(where, 0) == body["next_offset"]:
                 standing[where] = str(body["sentence"])
                 accepted.discard(where)
         elif row.entry.kind == DECISION and "accept" in body:
-            accepted.update(where for where in standing if where[0] == body["accept"])
+            only = body.get("partition")
+            accepted.update(where for where in standing if where[0] == body["accept"] and only in (None, where[1]))
     for where, sentence in standing.items():
-        if where not in accepted and where[0] in topics:
+        if where not in accepted:
             raise LimitReached(sentence)
     return accepted

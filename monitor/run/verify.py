@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import chain
 from typing import NamedTuple
 
-from monitor.core.book import Book
-from monitor.core.engine import Answer, Reference, answer, hearing
+from monitor.core.book import Book, joined
+from monitor.core.engine import Answer, Reference, answer, hearing, tenant_findings
 from monitor.core.estimate import totals
+from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State, flag_id
 from monitor.run.replay import MakeArchive, rebuild
+
+
+class Kept(NamedTuple):
+    """What a store keeps of one partition."""
+
+    book: Book
+    flags: Mapping[str, Mapping[str, Flag]]  # by tenant, then id
+    evaluated_at: int | None  # the instant of the last evaluation stored, None if there was none
+    lines: Callable[[], Iterable[bytes]]  # every fact as it came
 
 
 class Verified(NamedTuple):
@@ -19,32 +30,35 @@ class Verified(NamedTuple):
     problems: list[str]
 
 
-def verify(
-    book: Book,
-    flags: Mapping[str, Mapping[str, Flag]],
-    lines: Iterable[bytes],
-    make_archive: MakeArchive,
-    reference: Reference,
-    evaluated_at: int | None,
-    as_of: int | None,
-) -> Verified:
-    """Compare stored books and flags with what their facts give.
+def verify(kept: Sequence[Kept], make_archive: MakeArchive, reference: Reference, as_of: int | None) -> Verified:
+    """Compare the stored books and flags of all partitions with what their facts give.
 
-    `evaluated_at` is the instant of the last evaluation stored, None if there was none. For an earlier `as_of` the
-    store keeps no answer to compare with: then the facts are only counted again.
+    For an `as_of` before the latest fact the store keeps no answer to compare with: then the facts are only counted
+    again.
     """
-    now = book.clock if as_of is None else as_of
-    rebuilt = rebuild(lines, make_archive, now)
+    stored = joined(one.book for one in kept)
+    now = stored.clock if as_of is None else as_of
+    rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), make_archive, now)
     result = answer(rebuilt, reference, now)
-    if now < book.clock:
+    if now < stored.clock:
         return Verified(result, [])
-    problems = _compare_usage(book, rebuilt, now)
-    if evaluated_at is not None:
-        standing = result
-        if evaluated_at >= book.clock and evaluated_at != now:
-            standing = answer(rebuilt, reference, evaluated_at)
-        problems.extend(_compare_flags(standing, flags))
+    problems = _compare_usage(stored, rebuilt, now)
+    for one in kept:
+        if one.evaluated_at is not None:
+            at = now if one.evaluated_at < one.book.clock else one.evaluated_at
+            problems.extend(_compare_flags(_findings(rebuilt, reference, one.book.tenants, at), one.flags))
     return Verified(result, problems)
+
+
+def _findings(book: Book, reference: Reference, names: Iterable[str], at: int) -> list[Finding]:
+    """What stands at an instant for some tenants."""
+    heard = hearing(book, at)
+    return [
+        finding
+        for name in sorted(names)
+        if name in book.tenants
+        for finding in tenant_findings(book, reference, name, totals(book.tenants[name], at, heard), at)
+    ]
 
 
 def _compare_usage(stored: Book, rebuilt: Book, now: int) -> list[str]:
@@ -64,10 +78,8 @@ def _compare_usage(stored: Book, rebuilt: Book, now: int) -> list[str]:
     return problems
 
 
-def _compare_flags(result: Answer, flags: Mapping[str, Mapping[str, Flag]]) -> list[str]:
-    standing = {
-        flag_id(finding.rule, finding.tenant): finding for tenant in result.tenants for finding in tenant.findings
-    }
+def _compare_flags(findings: Iterable[Finding], flags: Mapping[str, Mapping[str, Flag]]) -> list[str]:
+    standing = {flag_id(finding.rule, finding.tenant): finding for finding in findings}
     kept = {name: flag for of_tenant in flags.values() for name, flag in of_tenant.items()}
     problems = [
         f"Finding {finding.rule} of tenant {finding.tenant} stands, but there is no flag {name}."

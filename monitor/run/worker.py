@@ -1,78 +1,50 @@
-"""The daemon's loop: read, decode, take in, evaluate on ticks, commit; the only place that waits.
+"""The daemon's loop: follow what is assigned, read, decode, hand out, evaluate, commit; the only place that waits.
 
-One pass (`step`) never waits, so tests turn the clock and call it. Everything between two commits is one transaction
-of the store, the position included: a crash at any point reads again what was not committed, and nothing twice. While
-the store refuses a commit, that commit is kept as it is, nothing more is read, and it is tried again.
+One pass (`step`) never waits, so tests turn the clock and call it. Each partition of the tenant topic has a task with
+books of its own; the control topic is for all of them. Which partitions are ours may change with every poll: a task
+that is no longer ours is dropped without a commit (its next owner reads again what was not committed), and one that
+another process has overtaken likewise. While a store refuses commits nothing is delivered, but the membership in the
+group is kept.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
-from monitor.core.book import Book, NewFact
 from monitor.core.engine import Reference
-from monitor.core.flags import Change
-from monitor.core.inventory import Conservation
-from monitor.core.limits import DeadLetterLimits
-from monitor.core.model import Key, Kind, Record, Rejected
-from monitor.errors import LimitReached, SourceProblem, StoreProblem
+from monitor.core.limits import Partition
+from monitor.core.model import Record
+from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import Decoded, Rules, decode
 from monitor.log import Log
-from monitor.metrics import BooksState, Metrics, conservation_figures
-from monitor.run.apply import take_in
-from monitor.run.evaluation import Evaluation
-from monitor.run.stops import lifted, stop_entry
+from monitor.metrics import BooksState, Metrics
+from monitor.run.control import ControlFacts
+from monitor.run.routing import Layout, parts, without_misrouted
+from monitor.run.task import Store, Task, Watch
+from monitor.run.watching import Progress
 from monitor.settings import Settings
-from monitor.source import Source
-from monitor.store import TICK, Commit, JournalEntry, JournalRow, Loaded, Position
+from monitor.source import Position, Source
+from monitor.store import Loaded
 
 IDLE_SECONDS = 0.1  # between passes when there is nothing to read
-UNCOMMITTED_RECORDS_MAX = 50_000
-UNCOMMITTED_REJECTED_MAX = 200  # a dead letter keeps its bytes, so that few of them may be large
-RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 30.0
-TOPIC_LABEL = "file"  # a path is no label: anybody can choose one
+REOPEN_SECONDS = 1.0  # after the store could not be read
+STANDING_SECONDS = 5.0  # between two looks whether a person has answered for a partition
+HEARD_SECONDS = 1.0  # between two looks at what other partitions heard of sources
 
 
-class Store(Protocol):
-    """What the loop needs of a store: the archive of facts, and one transaction for everything else."""
+class Stores(Protocol):
+    """What the loop needs of a database: the books of its partitions."""
 
-    def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
-        """Of these allocations those that are known -> number of the latest fact."""
+    def open(self, partition: int) -> tuple[Loaded, Store]:
+        """The books of a partition, which from now on nobody else can commit."""
         ...
 
-    def append(self, facts: Sequence[NewFact]) -> None:
-        """Keep facts for the next commit."""
-        ...
-
-    def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
-        """All facts of these chains, as they came."""
-        ...
-
-    def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
-        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head."""
-        ...
-
-    def settled(self, region: str, since: int) -> dict[Key, int]:
-        """Allocations of a region whose latest fact is at or after `since` -> head."""
-        ...
-
-    def commit(self, commit: Commit) -> None:
-        """Write everything or nothing."""
-        ...
-
-    def record(self, entries: Sequence[JournalEntry], at: int) -> None:
-        """Write journal entries alone, beside what awaits a commit."""
-        ...
-
-    def journal(self, after: int = 0) -> list[JournalRow]:
-        """Journal entries with numbers above `after`, in order."""
-        ...
-
-    def last_tick(self) -> int | None:
-        """The instant of the latest evaluation that was committed."""
+    def heard(self) -> Mapping[str, int]:
+        """When any partition last heard of each source."""
         ...
 
 
@@ -80,65 +52,44 @@ class Ends(NamedTuple):
     """What the loop is given beside the books: what it reads, where it writes, and how it is watched."""
 
     source: Source
-    store: Store
+    stores: Stores
     metrics: Metrics
     clock: Clock
     log: Log
 
 
-def positions_of(source: Source, clock: int) -> list[Position]:
-    """Where a commit puts each topic of a source."""
-    return [
-        Position(topic, 0, position.next_offset, clock, position.check)
-        for topic, position in source.positions().items()
-    ]
-
-
 class Worker:
-    """The loop over one book."""
+    """The loop over the partitions of one process."""
 
-    def __init__(self, loaded: Loaded, ends: Ends, reference: Reference, settings: Settings) -> None:
-        """Over what a store has loaded.
+    def __init__(self, ends: Ends, reference: Reference, settings: Settings, layout: Layout | None = None) -> None:
+        """Over a source; what is assigned from the start is opened at once.
 
         Raises:
             LimitReached: an earlier run stopped at the dead-letter limit, and nobody has decided to go past it.
+            StoreProblem: the books cannot be read.
         """
-        self._book: Book = loaded.book
-        self._evaluation = Evaluation(self._book, loaded.flags, reference, ends.clock, settings.tick_seconds)
         self._ends = ends
+        self._reference = reference
         self._settings = settings
+        self._layout = layout or Layout()
+        self._watch = Watch(ends.metrics, ends.clock, ends.log)
         self._rules = Rules(record_bytes_max=settings.record_bytes_max, sources=settings.allowed_sources)
-        self._limits = DeadLetterLimits(settings.dead_letters.limits)
-        last_tick = ends.store.last_tick()
-        self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it
+        self.tasks: dict[int, Task] = {}
+        self._control = ControlFacts()
+        self._standing: dict[int, str] = {}  # partitions that a person must answer for -> why
+        self._control_halted = False
+        self._reopen_at: dict[int, float] = {}  # books that could not be opened, or were overtaken
+        self._unopened = ""  # why
+        self._assigned: frozenset[Partition] = frozenset()
+        self._paused = False
         self._stopping = False
         self._started = False
-
-        # What the next commit takes.
-        self._records = 0
-        self._rejected: list[Rejected] = []
-        self._changes: list[Change] = []
-        self._journal: list[JournalEntry] = []
-
-        # A commit that the store refused, and when to try again.
-        self._held: Commit | None = None
-        self._problem = ""
-        self._retry_seconds = RETRY_SECONDS_MIN
-        self._retry_at = 0.0
-
         now = ends.clock.monotonic()
-        self._passed = self._committed = now
+        self._passed = self._heard_at = now
+        self._progress = Progress(ends.source, settings.stalled_seconds, ends.clock, ends.metrics)
         self._remarks = 0  # how many of the source's remarks were logged
-        self._conservation: dict[tuple[str, str], Conservation] = {}
-        self._state = BooksState()
-        self._offsets = {where: position.next_offset for where, position in loaded.positions.items()}
-        journal = ends.store.journal()
-        self._journal_read: int = journal[-1].number if journal else 0
-        for topic, partition in lifted(
-            journal, self._offsets, {one.topic for one in positions_of(self._ends.source, self._book.clock)}
-        ):
-            self._limits.lift(topic, partition)
-        ends.metrics.expose(lambda: self._state, [rule.id for policy in reference.policies for rule in policy.rules])
+        ends.metrics.expose(self._state, [rule.id for policy in reference.policies for rule in policy.rules])
+        self._follow_assignment()
 
     # -- what others ask, from other threads ---------------------------------------------------------------------
 
@@ -149,10 +100,18 @@ class Worker:
     def healthy(self) -> tuple[bool, str]:
         """Whether there is progress, and a sentence that says what stands still if not."""
         now, limit = self._ends.clock.monotonic(), self._settings.stalled_seconds
-        if self._problem:
-            return False, f"The books cannot be committed, and nothing is read meanwhile. {self._problem}"
+        for task in list(self.tasks.values()):
+            if task.problem:
+                return False, f"The books cannot be committed, and nothing is read meanwhile. {task.problem}"
         if now - self._passed > limit:
             return False, f"The loop has not completed a pass for {now - self._passed:.0f} seconds."
+        if self._unopened:
+            return False, f"The books of a partition cannot be opened. {self._unopened}"
+        for sentence in list(self._standing.values()):
+            return False, sentence
+        stalled = self._progress.stalled()
+        if stalled:
+            return False, stalled
         return True, "The loop makes progress, and the store takes what it read."
 
     def ready(self) -> tuple[bool, str]:
@@ -169,7 +128,7 @@ class Worker:
         """Make passes until `stop`, then commit what is left.
 
         Raises:
-            LimitReached: too many records are unreadable; the position stays at the last commit.
+            LimitReached: too many records of a file are unreadable; the position stays at the last commit.
             SourceProblem: a source cannot be read on; what came before is committed.
             StoreProblem: the store refused the last commit when stopping, or could not be read; nothing is lost.
             Overtaken: another process has committed to this store.
@@ -185,15 +144,14 @@ class Worker:
 
     def step(self) -> bool:
         """One pass; returns whether there was anything to read, or is more to evaluate."""
-        busy = False
-        if self._held is None:
-            busy = self._read()
-            self._evaluate()
-            busy = busy or self._evaluation.pending
-            if self._commit_is_due():
-                self._commit()
-        elif self._now() >= self._retry_at:
-            self._try_commit(self._held)
+        self._hold_back()
+        busy = self._read()
+        self._follow_assignment()
+        self._hear()
+        for task in list(self.tasks.values()):
+            self._guarded(task, self._work)
+            busy = busy or task.pending
+        self._progress.look(self._positions())
         self._beat()
         return busy
 
@@ -204,17 +162,17 @@ class Worker:
             StoreProblem: the store refused; nothing is lost, since what is not committed is read again.
         """
         self._stopping = True
-        if self._held is not None:
-            self._try_commit(self._held)
-        if self._held is None:
-            # One slice of what facts changed; whoever is left is evaluated at the next start, like everybody.
-            self._evaluation.take_changed()
-            self._evaluate()
-            if self._has_uncommitted():
-                self._commit()
-        if self._held is not None:
-            raise StoreProblem(f"{self._problem} What is not committed is read again at the next start.")
-        self._ends.log.info("stopped", clock=self._book.clock)
+        problems = []
+        for task in list(self.tasks.values()):
+            try:
+                self._guarded(task, Task.finish)
+            except StoreProblem as problem:
+                problems.append(problem)
+        self._hint()
+        if problems:
+            raise problems[0]
+        clock = max((task.book.clock for task in self.tasks.values()), default=-1)
+        self._ends.log.info("stopped", clock=clock)
 
     def _now(self) -> float:
         return self._ends.clock.monotonic()
@@ -224,86 +182,203 @@ class Worker:
         self._passed = self._now()
         metrics = self._ends.metrics
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
-        metrics.set("flopwatch_caught_up", int(self._ends.source.caught_up))
+        metrics.set("flopwatch_caught_up", int(not self._ends.source.behind()))
+
+    def _state(self) -> BooksState:
+        """The numbers of all books here, for a scrape."""
+        states = [task.state for task in list(self.tasks.values())]
+        flags: dict[tuple[str, str, str], int] = {}
+        for state in states:
+            for key, count in state.flags.items():
+                flags[key] = flags.get(key, 0) + count
+        return BooksState(
+            sum(state.tenants for state in states),
+            sum(state.open_allocations for state in states),
+            flags,
+            sum(state.unattributed for state in states),
+            max((state.conservation_error for state in states), default=0.0),
+        )
+
+    # -- what is assigned ----------------------------------------------------------------------------------------
+
+    def _follow_assignment(self) -> None:
+        """Open the books of what is ours now, and drop those of what is not."""
+        assigned = self._ends.source.assigned()
+        if assigned != self._assigned:
+            for where in sorted(self._assigned - assigned):
+                self._let_go(where)
+            self._assigned = assigned
+            self._ends.log.info("assigned", partitions=len(assigned))
+        now = self._now()
+        wanted = {number for where in assigned if (number := self._layout.books(where)) is not None}
+        opened = [
+            self._open(number)
+            for number in sorted(wanted - self.tasks.keys())
+            if now >= self._reopen_at.get(number, now)
+        ]
+        if any(opened):
+            for where in self._of_all():
+                self._begin_control(where)
+        metrics = self._ends.metrics
+        metrics.set("flopwatch_consumer_assigned_partitions", len(wanted))
+        metrics.set("flopwatch_positions_lost", len(self._standing))
+
+    def _of(self, number: int) -> list[Partition]:
+        """The assigned partitions of these books."""
+        return [where for where in sorted(self._assigned) if self._layout.books(where) == number]
+
+    def _of_all(self) -> list[Partition]:
+        """The assigned partitions that are for all books."""
+        return [where for where in sorted(self._assigned) if self._layout.books(where) is None]
+
+    def _let_go(self, where: Partition) -> None:
+        """A partition is no longer ours."""
+        self._progress.forget(where)
+        number = self._layout.books(where)
+        if number is not None:
+            self._drop(number)
+            self._reopen_at.pop(number, None)
+            self._standing.pop(number, None)
+
+    def _drop(self, number: int, reopen_after: float = 0.0) -> None:
+        """Forget the books of a partition; what was not committed is read again by whoever owns it."""
+        if self.tasks.pop(number, None) is not None:
+            self._ends.log.info("partition left", partition=number)
+        for where in self._of(number):
+            self._ends.source.halt(where)
+        self._reopen_at[number] = self._now() + reopen_after
+
+    def _open(self, number: int) -> bool:
+        """Load the books of a partition and begin to read where they stand; returns whether that went well."""
+        mine = self._of(number)
+        try:
+            loaded, store = self._ends.stores.open(number)
+            task = Task(number, self._layout.shared, loaded, store, self._watch, self._reference, self._settings)
+            task.answer_stops({*mine, *self._of_all()})
+            for where in mine:
+                self._begin(task, where)
+        except StoreProblem as problem:
+            if not self._layout.shared:
+                raise
+            self._unopened = str(problem)
+            self._reopen_at[number] = self._now() + REOPEN_SECONDS
+            return False
+        except LimitReached as stop:
+            self._stand_still(number, stop)
+            return False
+        self._unopened = ""
+        self._standing.pop(number, None)
+        self.tasks[number] = task
+        self._ends.log.info("partition opened", partition=number, clock=task.book.clock)
+        return True
+
+    def _begin(self, task: Task, where: Partition) -> None:
+        """Deliver a partition from where the books of a task stand.
+
+        Raises:
+            LimitReached: the topic no longer has that place, and nobody has decided to go on after it.
+        """
+        lost = self._ends.source.begin(where, task.positions.get(where))
+        if lost is not None:
+            if not task.lose(lost):
+                raise LimitReached(lost.sentence)
+            self._ends.source.begin(where, Position(lost.available, ""))
+        self._progress.begin(where)
+
+    def _begin_control(self, where: Partition) -> None:
+        """Deliver a partition that is for all books from where the last of them stands."""
+        self._control.restart(where)
+        while self.tasks:
+            last = min(self.tasks.values(), key=lambda task: _offset(task.positions.get(where)))
+            try:
+                self._begin(last, where)
+                return
+            except LimitReached as stop:
+                self._stand_still(last.number, stop)
+                self._drop(last.number, STANDING_SECONDS)
+
+    def _stand_still(self, number: int, why: LimitReached) -> None:
+        """Nothing of a partition is read until a person decides; a process that reads files ends."""
+        if not self._layout.shared:
+            raise why
+        if self._standing.get(number) != str(why):
+            self._standing[number] = str(why)
+            self._ends.log.error("partition stands still", partition=number, problem=str(why))
+        self._reopen_at[number] = self._now() + STANDING_SECONDS
 
     # -- reading -------------------------------------------------------------------------------------------------
+
+    def _hold_back(self) -> None:
+        """Deliver nothing while a commit waits for the store, and no control facts far ahead of the books."""
+        holding = any(task.holding for task in self.tasks.values())
+        if holding != self._paused:
+            self._paused = holding
+            (self._ends.source.pause if holding else self._ends.source.resume)()
+        if self._control.full != self._control_halted:
+            self._control_halted = self._control.full
+            for where in self._of_all():
+                if self._control_halted:
+                    self._ends.source.halt(where)
+                else:
+                    self._ends.source.begin(where, self._ends.source.positions().get(where))
+        if self._control_halted:
+            for where in self._of_all():
+                self._progress.moved(where)
 
     def _read(self) -> bool:
         """Take in one batch."""
         records = self._ends.source.poll(self._settings.batch_records_max)
         self._tell_remarks()
         if not records:
+            self._take_control()
             return False
-        started = self._now()
-        decoded = decode(records, self._rules)
-        over = self._limits.add_batch(records, decoded.rejected)
-        if over is not None:
-            self._stop_at_limit(over)
-        self._take_in(decoded)
-        self._records += len(records)
-        self._rejected.extend(decoded.rejected)
-        self._count_batch(records, decoded)
-        self._ends.metrics.observe("flopwatch_batch_seconds", self._now() - started)
+        decoded = without_misrouted(decode(records, self._rules), self._layout)
+        self._count_ignored(records, decoded)
+        for part in parts(records, decoded):
+            number = self._layout.books(part.where)
+            if number is None:
+                self._control.add(part)
+            elif number in self.tasks:
+                self._guarded(self.tasks[number], partial(Task.take, part=part))
+            self._progress.moved(part.where)
+        self._follow_positions()
+        self._take_control()
         return True
 
-    def _stop_at_limit(self, sentence: str) -> None:
-        """Record the stop, so that a supervisor's restart does not read on, and commit nothing."""
-        assert self._limits.stopped_at is not None
-        where, ends = self._limits.stopped_at, self._ends
-        self._stopping = True
-        ends.metrics.add("flopwatch_limit_stops_total")
-        ends.log.error("stopped at the dead-letter limit", problem=sentence)
-        try:
-            ends.store.record([stop_entry(where, self._offsets.get(where, 0), sentence)], ends.clock.now_ms())
-        except StoreProblem as problem:
-            ends.log.error("stop not recorded", problem=str(problem))
-        raise LimitReached(sentence)
+    def _follow_positions(self) -> None:
+        for where, position in self._ends.source.positions().items():
+            number = self._layout.books(where)
+            if number is not None and number in self.tasks:
+                self.tasks[number].moved_to(where, position)
 
-    def _take_in(self, decoded: Decoded) -> None:
-        counts = self._book.counts
-        before = (counts.accepted, counts.duplicate, counts.late, dict(counts.anomalies))
-        retracting = {fact.tenant for fact in decoded.observations if fact.kind is Kind.RETRACTED}
-        in_force = self._retractions(retracting)
-        take_in(self._book, self._ends.store, decoded.observations, [record.received for record in decoded.records])
-        self._evaluation.note_retracted(
-            name for name, identities in self._retractions(retracting).items() if identities != in_force.get(name)
-        )
-        metrics = self._ends.metrics
-        self._count_outcome("accepted", counts.accepted - before[0])
-        self._count_outcome("duplicate", counts.duplicate - before[1])
-        metrics.add("flopwatch_duplicate_events_total", counts.duplicate - before[1])
-        metrics.add("flopwatch_late_events_total", counts.late - before[2])
-        for kind, count in counts.anomalies.items():
-            if count > before[3].get(kind, 0):
-                metrics.add("flopwatch_anomalies_total", count - before[3].get(kind, 0), kind=kind)
-
-    def _retractions(self, names: Iterable[str]) -> dict[str, frozenset[tuple[str, str]]]:
-        """What is retracted of these tenants, as far as they are known."""
-        return {name: self._book.tenants[name].retracted for name in names if name in self._book.tenants}
-
-    def _count_outcome(self, outcome: str, count: int) -> None:
-        self._ends.metrics.add("flopwatch_events_consumed_total", count, topic=TOPIC_LABEL, outcome=outcome)
-
-    def _count_batch(self, records: Sequence[Record], decoded: Decoded) -> None:
-        metrics, clock = self._ends.metrics, self._ends.clock
-        self._count_outcome("ignored", sum(decoded.ignored.values()))
-        self._count_outcome("rejected", len(decoded.rejected))
-        for one in decoded.rejected:
-            metrics.add("flopwatch_dead_letters_total", reason=one.reason)
-        if decoded.rejected:
-            # One line a batch. The sentence quotes what was sent, so it stays with the dead letter and out of the log.
-            first, count = decoded.rejected[0], len(decoded.rejected)
-            self._ends.log.warning(
-                "dead letters",
-                rejected=count,
-                reason=first.reason,
-                topic=first.record.topic,
-                offset=first.record.offset,
+    def _take_control(self) -> None:
+        """Hand out the control facts whose time the books have reached."""
+        for where in self._of_all():
+            for task in list(self.tasks.values()):
+                if not task.holding:
+                    self._guarded(task, partial(self._take_due, where=where))
+            self._control.taken(
+                where, (task.positions.get(where, Position(0, "")).next_offset for task in self.tasks.values())
             )
-        where = {"topic": TOPIC_LABEL, "partition": "0"}
-        metrics.set_time("flopwatch_event_last_processed_timestamp_seconds", clock.now_ms(), **where)
-        if self._book.clock >= 0:
-            metrics.set_time("flopwatch_event_time_watermark_timestamp_seconds", self._book.clock, **where)
+
+    def _take_due(self, task: Task, where: Partition) -> None:
+        at = task.positions.get(where, Position(0, "")).next_offset
+        part = self._control.due(where, at, None if self._own_read(task) else task.book.clock)
+        if part is not None:
+            # Each partition takes every control fact in; the first one answers for what cannot be read.
+            task.take(part, counted=task.number == 0)
+            task.moved_to(where, Position(part.all[-1].next_offset, ""))
+
+    def _own_read(self, task: Task) -> bool:
+        """Whether a task's own partitions were read to their end."""
+        behind = self._ends.source.behind()
+        return not any(self._layout.books(where) == task.number for where in behind)
+
+    def _count_ignored(self, records: Sequence[Record], decoded: Decoded) -> None:
+        ignored = sum(decoded.ignored.values())
+        if ignored:
+            topic = records[0].topic if self._layout.shared else "file"
+            self._ends.metrics.add("flopwatch_events_consumed_total", ignored, topic=topic, outcome="ignored")
 
     def _tell_remarks(self) -> None:
         remarks = self._ends.source.restarted
@@ -311,116 +386,69 @@ class Worker:
             self._ends.log.warning("source restarted", problem=sentence)
         self._remarks = len(remarks)
 
-    # -- evaluating ----------------------------------------------------------------------------------------------
-
-    def _instant(self) -> int:
-        """What "now" is: the books' clock while there is more to read, else the wall clock less a slack; never back."""
-        now = self._book.clock
-        if self._ends.source.caught_up:
-            now = max(now, self._ends.clock.now_ms() - self._settings.clock_slack_ms)
-        self._as_of = max(self._as_of, now)
-        return self._as_of
-
-    def _evaluate(self) -> None:
-        """Do what is due of the evaluation."""
-        evaluation, metrics = self._evaluation, self._ends.metrics
-        if evaluation.tick_is_due():
-            self._keep(evaluation.close(self._new_decisions()))
-            evaluation.tick(self._instant())
-        as_of, started, before = self._instant(), self._now(), evaluation.evaluated
-        self._keep(evaluation.work(as_of, self._ends.source.caught_up))
-        if evaluation.evaluated > before:
-            metrics.observe("flopwatch_evaluation_seconds", self._now() - started)
-            self._show_flags()
-        if not evaluation.pending:
-            metrics.set_time("flopwatch_evaluated_timestamp_seconds", as_of)
-
-    def _keep(self, changes: list[Change]) -> None:
-        """Changes for the next commit, with the tick that made them."""
-        if changes:
-            self._changes.extend(changes)
-            self._journal.append(JournalEntry(TICK, {"as_of": self._as_of}))
-
-    def _new_decisions(self) -> list[JournalRow]:
-        """What was written into the journal since the last look."""
-        try:
-            rows = self._ends.store.journal(self._journal_read)
-        except StoreProblem as problem:  # the next tick asks again
-            self._ends.log.warning("journal not read", problem=str(problem))
-            return []
-        if rows:
-            self._journal_read = rows[-1].number
-        return rows
-
-    def _show_flags(self) -> None:
-        self._state = self._state._replace(
-            tenants=len(self._book.tenants),
-            open_allocations=self._evaluation.open_allocations,
-            flags=self._evaluation.flag_numbers(),
-        )
-
-    # -- committing ----------------------------------------------------------------------------------------------
-
-    def _has_uncommitted(self) -> bool:
-        return bool(self._records or self._changes or self._rejected or self._journal)
-
-    def _commit_is_due(self) -> bool:
-        if not self._has_uncommitted():
-            return False
-        full = self._records >= UNCOMMITTED_RECORDS_MAX or len(self._rejected) >= UNCOMMITTED_REJECTED_MAX
-        return full or self._now() - self._committed >= self._settings.commit_seconds
-
-    def _commit(self) -> None:
-        moved = self._book.drain()
-        for one in moved.conservation:
-            self._conservation[one.region, one.hardware] = one
-        unattributed, error = conservation_figures(self._conservation.values())
-        self._state = self._state._replace(unattributed=unattributed, conservation_error=error)
-        self._ends.metrics.add("flopwatch_restatements_total", len(moved.restatements))
-        held = Commit(
-            moved,
-            self._book,
-            positions_of(self._ends.source, self._book.clock),
-            self._changes,
-            self._rejected,
-            self._journal,
-            self._ends.clock.now_ms(),
-        )
-        self._rejected, self._changes, self._journal = [], [], []
-        self._held = held
-        self._try_commit(held)
-
-    def _try_commit(self, held: Commit) -> None:
-        """Commit, or keep the commit for later."""
-        ends, started = self._ends, self._now()
-        try:
-            ends.store.commit(held)
-        except StoreProblem as problem:
-            self._problem = str(problem)
-            self._retry_at = self._now() + self._retry_seconds
-            ends.metrics.add("flopwatch_store_failures_total")
-            ends.log.error("commit refused", problem=self._problem, seconds=self._retry_seconds)
-            self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS_MAX)
+    def _hear(self) -> None:
+        """Learn what other partitions heard of sources."""
+        if not self._layout.shared or self._now() - self._heard_at < HEARD_SECONDS:
             return
-        if self._problem:
-            ends.log.info("commits again")
-        self._held, self._problem, self._retry_seconds = None, "", RETRY_SECONDS_MIN
-        self._records, self._committed = 0, self._now()
-        self._offsets.update({(one.topic, one.partition): one.next_offset for one in held.positions})
-        ends.metrics.observe("flopwatch_store_transaction_seconds", self._committed - started)
-        ends.metrics.set_time("flopwatch_last_commit_timestamp_seconds", ends.clock.now_ms())
-        self._tell_flags(held.flag_changes)
+        self._heard_at = self._now()
+        try:
+            heard = self._ends.stores.heard()
+        except StoreProblem as problem:  # the next pass asks again
+            self._ends.log.warning("sources not read", problem=str(problem))
+            return
+        for task in self.tasks.values():
+            task.book.heard_elsewhere = heard
 
-    def _tell_flags(self, changes: Sequence[Change]) -> None:
-        """Log what people are told, once it is committed."""
-        for flag, entry in changes:
-            if entry.act:
-                self._ends.log.info(
-                    "flag",
-                    flag=flag.id,
-                    rule=flag.rule,
-                    tenant=flag.tenant,
-                    severity=str(entry.level),
-                    act=str(entry.act),
-                    as_of=entry.at,
-                )
+    # -- working on tasks ----------------------------------------------------------------------------------------
+
+    def _work(self, task: Task) -> None:
+        """Evaluate and commit what is due."""
+        if task.holding:
+            committed = task.retry()
+        else:
+            task.evaluate(self._own_read(task))
+            committed = task.commit_is_due() and task.commit()
+        if committed:
+            self._hint()
+
+    def _guarded(self, task: Task, work: Callable[[Task], object]) -> None:
+        """Work on a task; what makes its books unusable drops them, and the rest goes on."""
+        try:
+            work(task)
+            return
+        except (Overtaken, LimitReached, StoreProblem) as problem:
+            if not self._layout.shared:
+                raise
+            trouble = problem
+        if isinstance(trouble, LimitReached):
+            self._drop(task.number)
+            self._stand_still(task.number, trouble)
+        elif isinstance(trouble, Overtaken):
+            self._ends.metrics.add("flopwatch_overtaken_total")
+            self._ends.log.warning("partition overtaken", partition=task.number, problem=str(trouble))
+            # Kafka will soon say whose it is; if it stays ours, it is opened again after a session's length.
+            self._drop(task.number, self._settings.kafka.session_seconds)
+        else:
+            self._ends.log.error("books dropped", partition=task.number, problem=str(trouble))
+            self._unopened = str(trouble)
+            self._drop(task.number, REOPEN_SECONDS)
+
+    def _positions(self) -> dict[Partition, int]:
+        """Where reading goes on, of everything assigned."""
+        return {where: position.next_offset for where, position in self._ends.source.positions().items()}
+
+    def _hint(self) -> None:
+        """Tell Kafka how far the books are, for tools that show lag."""
+        if self._layout.shared:
+            self._ends.source.committed(
+                {
+                    where: offset
+                    for task in self.tasks.values()
+                    for where, offset in task.committed.items()
+                    if self._layout.books(where) == task.number
+                }
+            )
+
+
+def _offset(position: Position | None) -> int:
+    return -1 if position is None else position.next_offset

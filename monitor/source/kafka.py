@@ -7,6 +7,7 @@ committed is a hint for tools that show lag. A place that a topic no longer has 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -290,10 +291,8 @@ class KafkaSource:
             if where in self._ours and self._of(where) is self._group
         }
         if hints:
-            try:
+            with suppress(kafka_errors.KafkaError):  # the books know; the next hint comes with the next commit
                 self._group.commit_async(hints)
-            except kafka_errors.KafkaError:
-                pass  # the books know; the next hint comes with the next commit
 
     def close(self) -> None:
         """Leave the group and close the connections."""

@@ -10,11 +10,13 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock, SystemClock
+from monitor.core.book import Book
 from monitor.core.engine import Reference, books_digest
 from monitor.core.estimate import Estimator
 from monitor.core.flags import State
@@ -28,11 +30,11 @@ from monitor.reference.countries import load_countries
 from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
+from monitor.run.task import JOURNAL, Store
 from monitor.run.worker import Ends, Worker
 from monitor.settings import DeadLetters, Settings
-from monitor.source import Position
 from monitor.source.files import FileSource
-from monitor.store import Commit, JournalEntry, JournalRow
+from monitor.store import Commit, JournalEntry, JournalRow, Loaded
 from monitor.store.sql import SqlStore
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -91,10 +93,10 @@ class RefusingStore:
         self.refusals = refusals
         self.journal_fails = False
 
-    def journal(self, after: int = 0) -> list[JournalRow]:
+    def journal(self, after: int = 0, kinds: Sequence[str] | None = None) -> list[JournalRow]:
         if self.journal_fails:
             raise StoreProblem("The journal cannot be read.")
-        return self._store.journal(after)
+        return self._store.journal(after, kinds)
 
     def record(self, entries: Sequence[JournalEntry], at: int) -> None:
         if self.journal_fails:
@@ -111,20 +113,28 @@ class RefusingStore:
         self._store.commit(commit)
 
 
+class Books(NamedTuple):
+    """The books of files: those of one partition, in a store that may refuse."""
+
+    store: SqlStore
+    refusing: RefusingStore
+    settings: Settings
+
+    def open(self, partition: int) -> tuple[Loaded, Store]:
+        return self.store.load(decode_facts, self.settings.lateness_ms), self.refusing
+
+    def heard(self) -> dict[str, int]:
+        return self.store.heard()
+
+
 class Daemon:
     """A worker with its ends, as the application builds it."""
 
     def __init__(self, folder: Path, clock: Clock, settings: Settings = SETTINGS, refusals: int = 0) -> None:
         self.clock = clock
         self.store = SqlStore.open(f"sqlite:///{folder / 'books.db'}")
-        loaded = self.store.load(decode_facts, settings.lateness_ms)
-        self.book = loaded.book
         self.source = FileSource(
             list(settings.files.paths) or [str(folder / "events.jsonl")],
-            positions={
-                topic: Position(position.next_offset, position.check)
-                for (topic, _), position in loaded.positions.items()
-            },
             record_bytes_max=settings.record_bytes_max,
             follow=settings.files.follow,
         )
@@ -133,8 +143,13 @@ class Daemon:
         self.refusing = RefusingStore(self.store, refusals)
         metrics = Metrics(self.registry)
         metrics.describe(settings.digest, reference())
-        ends = Ends(self.source, self.refusing, metrics, clock, build_log("info", clock, self.logged))
-        self.worker = Worker(loaded, ends, reference(), settings)
+        stores = Books(self.store, self.refusing, settings)
+        ends = Ends(self.source, stores, metrics, clock, build_log("info", clock, self.logged))
+        self.worker = Worker(ends, reference(), settings)
+
+    @property
+    def book(self) -> Book:
+        return self.worker.tasks[0].book
 
     def passes(self, count: int, seconds: float = 1.0) -> None:
         """Passes with so many seconds before each."""
@@ -153,7 +168,8 @@ class Daemon:
         return [json.loads(line) for line in self.logged.getvalue().splitlines()]
 
     def offset(self) -> int:
-        return sum(position.next_offset for position in self.store.positions().values())
+        read = {where: one for where, one in self.store.positions().items() if where != JOURNAL}
+        return sum(position.next_offset for position in read.values())
 
     def close(self) -> None:
         self.source.close()

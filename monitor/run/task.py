@@ -1,0 +1,442 @@
+"""The work on one partition of the tenant topic: its books, its flags, its commits.
+
+Everything between two commits is one transaction of the store, the positions included: a crash at any point reads again
+what was not committed, and nothing twice. While the store refuses a commit, that commit is kept as it is, nothing more
+is taken in, and it is tried again. Nothing here waits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from monitor.clock import Clock
+from monitor.core.book import Book, NewFact
+from monitor.core.engine import Reference
+from monitor.core.flags import Change
+from monitor.core.inventory import Conservation
+from monitor.core.limits import DeadLetterLimits, Partition
+from monitor.core.model import Key, Kind, Rejected
+from monitor.errors import LimitReached, StoreProblem
+from monitor.log import Log
+from monitor.metrics import BooksState, Metrics, conservation_figures
+from monitor.run.apply import take_in
+from monitor.run.evaluation import Evaluation
+from monitor.run.routing import Part, whose
+from monitor.run.stops import lifted, stop_entry
+from monitor.settings import Settings
+from monitor.source import LostPosition, Position
+from monitor.store import DECISION, STOP, TICK, Commit, JournalEntry, JournalRow, Loaded
+from monitor.store import Position as BookedPosition
+
+UNCOMMITTED_RECORDS_MAX = 50_000
+UNCOMMITTED_REJECTED_MAX = 200  # a dead letter keeps its bytes, so that few of them may be large
+RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 30.0
+FILE_LABEL = "file"  # a path is no label: anybody can choose one
+JOURNAL = ("journal", 0)  # decisions are read like a topic: which of them these books have heard is a position, too
+
+
+class Store(Protocol):
+    """What a task needs of a store: the archive of facts, and one transaction for everything else."""
+
+    def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """Of these allocations those that are known -> number of the latest fact."""
+        ...
+
+    def append(self, facts: Sequence[NewFact]) -> None:
+        """Keep facts for the next commit."""
+        ...
+
+    def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
+        """All facts of these chains, as they came."""
+        ...
+
+    def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
+        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head."""
+        ...
+
+    def settled(self, region: str, since: int) -> dict[Key, int]:
+        """Allocations of a region whose latest fact is at or after `since` -> head."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write everything or nothing."""
+        ...
+
+    def record(self, entries: Sequence[JournalEntry], at: int) -> None:
+        """Write journal entries alone, beside what awaits a commit."""
+        ...
+
+    def journal(self, after: int = 0, kinds: Collection[str] | None = None) -> list[JournalRow]:
+        """Journal entries with numbers above `after`, in order, of all kinds or of these."""
+        ...
+
+    def last_tick(self) -> int | None:
+        """The instant of the latest evaluation that was committed."""
+        ...
+
+    def owners(self, names: Collection[str]) -> dict[str, int]:
+        """Of these tenants those that some partition owns -> that partition."""
+        ...
+
+
+class Watch(NamedTuple):
+    """How a task is watched, and what time it is."""
+
+    metrics: Metrics
+    clock: Clock
+    log: Log
+
+
+class Task:
+    """The work on the books of one partition."""
+
+    def __init__(
+        self,
+        number: int,
+        shared: bool,
+        loaded: Loaded,
+        store: Store,
+        watch: Watch,
+        reference: Reference,
+        settings: Settings,
+    ) -> None:
+        """Over what a store has loaded; `shared`: other partitions may own tenants.
+
+        Raises:
+            StoreProblem: the store cannot be read.
+        """
+        self.number = number
+        self.book: Book = loaded.book
+        self.positions: dict[Partition, Position] = {
+            where: Position(one.next_offset, one.check) for where, one in loaded.positions.items()
+        }
+        self.committed: dict[Partition, int] = {where: one.next_offset for where, one in loaded.positions.items()}
+        self.problem = ""  # why the store refused the last commit
+        self._shared = shared
+        self._store = store
+        self._watch = watch
+        self._settings = settings
+        self._evaluation = Evaluation(self.book, loaded.flags, reference, watch.clock, settings.tick_seconds)
+        self._limits = DeadLetterLimits(settings.dead_letters.limits)
+        last_tick = store.last_tick()
+        self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it
+
+        # What the next commit takes.
+        self._records = 0
+        self._rejected: list[Rejected] = []
+        self._changes: list[Change] = []
+        self._journal: list[JournalEntry] = []
+
+        # A commit that the store refused, and when to try again.
+        self._held: Commit | None = None
+        self._retry_seconds = RETRY_SECONDS_MIN
+        self._retry_at = 0.0
+
+        self._committed_at = watch.clock.monotonic()
+        self._conservation: dict[tuple[str, str], Conservation] = {}
+        self.state = BooksState()
+        journal = store.journal(0, (STOP, DECISION))
+        if JOURNAL not in self.positions:  # decisions before these books began are not theirs
+            self.positions[JOURNAL] = Position(journal[-1].number if journal else 0, "")
+            self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
+        self._stops = journal
+        self._accepted: set[Partition] = set()
+
+    def answer_stops(self, mine: Collection[Partition]) -> None:
+        """Look whether an earlier run stopped before records of these partitions.
+
+        Raises:
+            LimitReached: it did, and nobody has decided to go past them.
+        """
+        self._accepted = lifted(self._stops, self.committed, mine)
+        for topic, partition in self._accepted:
+            self._limits.lift(topic, partition)
+        self._stops = []
+
+    def lose(self, lost: LostPosition) -> bool:
+        """Records that these books have not read are gone; returns whether a person accepted that.
+
+        Raises:
+            StoreProblem: the question to a person cannot be recorded.
+        """
+        at = self.committed.get(lost.where, 0)
+        if lost.where in self._accepted:
+            self.moved_to(lost.where, Position(lost.available, ""))
+            return True
+        self._store.record([stop_entry(lost.where, at, lost.sentence)], self._watch.clock.now_ms())
+        return False
+
+    @property
+    def holding(self) -> bool:
+        """Whether a commit waits for the store; nothing may be taken in meanwhile."""
+        return self._held is not None
+
+    @property
+    def pending(self) -> bool:
+        """Whether tenants are due to be evaluated."""
+        return self._evaluation.pending
+
+    def _now(self) -> float:
+        return self._watch.clock.monotonic()
+
+    # -- taking in -----------------------------------------------------------------------------------------------
+
+    def take(self, part: Part, counted: bool = True) -> None:
+        """Take in what one partition brought; `counted`: these books answer for its dead letters and its numbers.
+
+        Raises:
+            LimitReached: too many of its records are unreadable; the books must not be used any more.
+            StoreProblem: the archive cannot be read; the books must not be used any more.
+        """
+        started = self._now()
+        if self._shared:
+            part = self._ours(part)
+        if counted:
+            over = self._limits.add_batch(part.all, part.rejected)
+            if over is not None:
+                self._stop_at_limit(over)
+            self._rejected.extend(part.rejected)
+        self._take_in(part, counted)
+        self._records += len(part.all)
+        self._watch.metrics.observe("flopwatch_batch_seconds", self._now() - started)
+
+    def _ours(self, part: Part) -> Part:
+        """The facts of tenants that no other partition owns; the others are dead letters."""
+        unclaimed: set[str] = set()
+        for fact in part.observations:
+            if fact.tenant not in self.book.tenants:
+                unclaimed |= self.book.unclaimed(fact)
+        if not unclaimed:
+            return part
+        foreign = whose(self._store.owners(unclaimed), self.number)
+        self.book.elsewhere |= foreign
+        if not any(fact.tenant in foreign for fact in part.observations):
+            return part
+        ours = Part(part.where, [], [], list(part.rejected), part.all)
+        for fact, record in zip(part.observations, part.records, strict=True):
+            if fact.tenant in foreign:
+                why = "Another partition has the books of this tenant; `flopwatch positions repartition` moves tenants."
+                ours.rejected.append(Rejected(record, "other_partition", why))
+            else:
+                ours.observations.append(fact)
+                ours.records.append(record)
+        return ours
+
+    def _stop_at_limit(self, sentence: str) -> None:
+        """Record the stop, so that a supervisor's restart does not read on, and commit nothing."""
+        assert self._limits.stopped_at is not None
+        where, watch = self._limits.stopped_at, self._watch
+        watch.metrics.add("flopwatch_limit_stops_total")
+        watch.log.error("stopped at the dead-letter limit", problem=sentence)
+        try:
+            entry = stop_entry(where, self.committed.get(where, 0), sentence)
+            self._store.record([entry], watch.clock.now_ms())
+        except StoreProblem as problem:
+            watch.log.error("stop not recorded", problem=str(problem))
+        raise LimitReached(sentence)
+
+    def _take_in(self, part: Part, counted: bool) -> None:
+        counts = self.book.counts
+        before = (counts.accepted, counts.duplicate, counts.late, dict(counts.anomalies))
+        retracting = {fact.tenant for fact in part.observations if fact.kind is Kind.RETRACTED}
+        in_force = self._retractions(retracting)
+        take_in(self.book, self._store, part.observations, [record.received for record in part.records])
+        self._evaluation.note_retracted(
+            name for name, identities in self._retractions(retracting).items() if identities != in_force.get(name)
+        )
+        if not counted:
+            return
+        metrics = self._watch.metrics
+        label = self.label(part.where)
+        outcomes = {
+            "accepted": counts.accepted - before[0],
+            "duplicate": counts.duplicate - before[1],
+            "rejected": len(part.rejected),
+        }
+        for outcome, count in outcomes.items():
+            metrics.add("flopwatch_events_consumed_total", count, topic=label, outcome=outcome)
+        metrics.add("flopwatch_duplicate_events_total", outcomes["duplicate"])
+        metrics.add("flopwatch_late_events_total", counts.late - before[2])
+        for kind, count in counts.anomalies.items():
+            if count > before[3].get(kind, 0):
+                metrics.add("flopwatch_anomalies_total", count - before[3].get(kind, 0), kind=kind)
+        self._tell_dead_letters(part.rejected)
+        self._tell_progress(part.where)
+
+    def label(self, where: Partition) -> str:
+        """How metrics name a topic."""
+        return where[0] if self._shared else FILE_LABEL
+
+    def _retractions(self, names: Iterable[str]) -> dict[str, frozenset[tuple[str, str]]]:
+        """What is retracted of these tenants, as far as they are known."""
+        return {name: self.book.tenants[name].retracted for name in names if name in self.book.tenants}
+
+    def _tell_dead_letters(self, rejected: Sequence[Rejected]) -> None:
+        for one in rejected:
+            self._watch.metrics.add("flopwatch_dead_letters_total", reason=one.reason)
+        if rejected:
+            # One line a batch. The sentence quotes what was sent, so it stays with the dead letter and out of the log.
+            record = rejected[0].record
+            self._watch.log.warning(
+                "dead letters",
+                rejected=len(rejected),
+                reason=rejected[0].reason,
+                topic=record.topic,
+                offset=record.offset,
+            )
+
+    def _tell_progress(self, where: Partition) -> None:
+        metrics = self._watch.metrics
+        labels = {"topic": self.label(where), "partition": str(where[1])}
+        metrics.set_time("flopwatch_event_last_processed_timestamp_seconds", self._watch.clock.now_ms(), **labels)
+        if self.book.clock >= 0:
+            metrics.set_time("flopwatch_event_time_watermark_timestamp_seconds", self.book.clock, **labels)
+
+    def moved_to(self, where: Partition, position: Position) -> None:
+        """Reading has come to a position; the next commit keeps it."""
+        if self.positions.get(where) != position:
+            self.positions[where] = position
+
+    # -- evaluating ----------------------------------------------------------------------------------------------
+
+    def _instant(self, caught_up: bool) -> int:
+        """What "now" is: the books' clock while there is more to read, else the wall clock less a slack; never back."""
+        now = self.book.clock
+        if caught_up:
+            now = max(now, self._watch.clock.now_ms() - self._settings.clock_slack_ms)
+        self._as_of = max(self._as_of, now)
+        return self._as_of
+
+    def tick_is_due(self) -> bool:
+        """Whether it is time to look which tenants are due."""
+        return self._evaluation.tick_is_due()
+
+    def evaluate(self, caught_up: bool) -> None:
+        """Do what is due of the evaluation."""
+        evaluation, metrics = self._evaluation, self._watch.metrics
+        if evaluation.tick_is_due():
+            self._keep(evaluation.close(self._new_decisions()))
+            evaluation.tick(self._instant(caught_up))
+        as_of, started, before = self._instant(caught_up), self._now(), evaluation.evaluated
+        self._keep(evaluation.work(as_of, caught_up))
+        if evaluation.evaluated > before:
+            metrics.observe("flopwatch_evaluation_seconds", self._now() - started)
+            self._show_flags()
+        if not evaluation.pending:
+            metrics.set_time("flopwatch_evaluated_timestamp_seconds", as_of)
+
+    def _keep(self, changes: list[Change]) -> None:
+        """Changes for the next commit, with the tick that made them."""
+        if changes:
+            self._changes.extend(changes)
+            self._journal.append(JournalEntry(TICK, {"as_of": self._as_of}))
+
+    def _new_decisions(self) -> list[JournalRow]:
+        """What people decided since the last look."""
+        try:
+            rows = self._store.journal(self.positions[JOURNAL].next_offset, (DECISION,))
+        except StoreProblem as problem:  # the next tick asks again
+            self._watch.log.warning("journal not read", problem=str(problem))
+            return []
+        if rows:
+            self.positions[JOURNAL] = Position(rows[-1].number, "")
+        return rows
+
+    def _show_flags(self) -> None:
+        self.state = self.state._replace(
+            tenants=len(self.book.tenants),
+            open_allocations=self._evaluation.open_allocations,
+            flags=self._evaluation.flag_numbers(),
+        )
+
+    # -- committing ----------------------------------------------------------------------------------------------
+
+    def _has_uncommitted(self) -> bool:
+        moved = any(self.committed.get(where) != position.next_offset for where, position in self.positions.items())
+        return bool(moved or self._records or self._changes or self._rejected or self._journal)
+
+    def commit_is_due(self) -> bool:
+        """Whether there is something to commit, and the time has come or it has become much."""
+        if not self._has_uncommitted():
+            return False
+        full = self._records >= UNCOMMITTED_RECORDS_MAX or len(self._rejected) >= UNCOMMITTED_REJECTED_MAX
+        return full or self._now() - self._committed_at >= self._settings.commit_seconds
+
+    def commit(self) -> bool:
+        """Commit what there is; returns whether the store took it.
+
+        Raises:
+            Overtaken: the partition has another owner; the books must not be used any more.
+        """
+        moved = self.book.drain()
+        for one in moved.conservation:
+            self._conservation[one.region, one.hardware] = one
+        unattributed, error = conservation_figures(self._conservation.values())
+        self.state = self.state._replace(unattributed=unattributed, conservation_error=error)
+        self._watch.metrics.add("flopwatch_restatements_total", len(moved.restatements))
+        positions = [
+            BookedPosition(*where, position.next_offset, self.book.clock, position.check)
+            for where, position in self.positions.items()
+        ]
+        at = self._watch.clock.now_ms()
+        self._held = Commit(moved, self.book, positions, self._changes, self._rejected, self._journal, at)
+        self._rejected, self._changes, self._journal = [], [], []
+        return self._try_commit(self._held)
+
+    def retry(self) -> bool:
+        """Try again the commit that the store refused, if it is time to; returns whether the store took it."""
+        return self._held is not None and self._now() >= self._retry_at and self._try_commit(self._held)
+
+    def _try_commit(self, held: Commit) -> bool:
+        watch, started = self._watch, self._now()
+        try:
+            self._store.commit(held)
+        except StoreProblem as problem:
+            self.problem = str(problem)
+            self._retry_at = self._now() + self._retry_seconds
+            watch.metrics.add("flopwatch_store_failures_total")
+            watch.log.error("commit refused", problem=self.problem, seconds=self._retry_seconds)
+            self._retry_seconds = min(2 * self._retry_seconds, RETRY_SECONDS_MAX)
+            return False
+        if self.problem:
+            watch.log.info("commits again")
+        self._held, self.problem, self._retry_seconds = None, "", RETRY_SECONDS_MIN
+        self._records, self._committed_at = 0, self._now()
+        self.committed = {(one.topic, one.partition): one.next_offset for one in held.positions}
+        watch.metrics.observe("flopwatch_store_transaction_seconds", self._committed_at - started)
+        watch.metrics.set_time("flopwatch_last_commit_timestamp_seconds", watch.clock.now_ms())
+        self._tell_flags(held.flag_changes)
+        return True
+
+    def finish(self) -> None:
+        """Evaluate a slice of what facts changed and commit everything taken in.
+
+        Raises:
+            StoreProblem: the store refused; nothing is lost, since what is not committed is read again.
+            Overtaken: the partition has another owner.
+        """
+        if self._held is not None:
+            self._try_commit(self._held)
+        if self._held is None:
+            # Whoever is left is evaluated at the next start, like everybody.
+            self._evaluation.take_changed()
+            self.evaluate(caught_up=False)
+            if self._has_uncommitted():
+                self.commit()
+        if self._held is not None:
+            raise StoreProblem(f"{self.problem} What is not committed is read again at the next start.")
+
+    def _tell_flags(self, changes: Sequence[Change]) -> None:
+        """Log what people are told, once it is committed."""
+        for flag, entry in changes:
+            if entry.act:
+                self._watch.log.info(
+                    "flag",
+                    flag=flag.id,
+                    rule=flag.rule,
+                    tenant=flag.tenant,
+                    severity=str(entry.level),
+                    act=str(entry.act),
+                    as_of=entry.at,
+                )
