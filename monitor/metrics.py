@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
 from typing import Literal, NamedTuple
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, disable_created_metrics
@@ -87,31 +86,6 @@ METRICS = (
         "The greatest event time accepted.",
         ("topic", "partition"),
     ),
-    Described(
-        "flopwatch_consumer_lag_records",
-        "gauge",
-        "Records of a partition of ours that Kafka has and the worker has not read.",
-        ("topic", "partition"),
-    ),
-    Described(
-        "flopwatch_partition_progress_timestamp_seconds",
-        "gauge",
-        "When a record of the partition was last taken in, or the partition was last seen to be read to its end.",
-        ("topic", "partition"),
-    ),
-    Described(
-        "flopwatch_partition_stalled",
-        "gauge",
-        "1 while Kafka has more records of the partition and none is taken in.",
-        ("topic", "partition"),
-    ),
-    Described("flopwatch_consumer_assigned_partitions", "gauge", "Partitions of the tenant topic that are ours."),
-    Described("flopwatch_topic_partitions", "gauge", "Partitions that a topic has.", ("topic",)),
-    Described("flopwatch_rebalances_total", "counter", "Times that the group gave us partitions or took them."),
-    Described("flopwatch_overtaken_total", "counter", "Partitions lost to another owner before a commit."),
-    Described("flopwatch_positions_lost", "gauge", "Partitions that stand still until a person decides."),
-    Described("flopwatch_source_trouble", "gauge", "1 while the source does not answer as it should."),
-    Described("flopwatch_insecure_connection", "gauge", "1 where Kafka is read without encryption."),
     Described("flopwatch_evaluated_timestamp_seconds", "gauge", "The instant for which flags were last evaluated."),
     Described("flopwatch_heartbeat_timestamp_seconds", "gauge", "When the loop last completed a pass."),
     Described("flopwatch_last_commit_timestamp_seconds", "gauge", "When the books were last committed."),
@@ -145,9 +119,13 @@ METRICS = (
         "1 while Kafka has more records of the partition and none is taken in.",
         ("topic", "partition"),
     ),
-    Described("flopwatch_positions_lost", "gauge", "Positions to go on from that Kafka no longer has; a person decides."),
+    Described(
+        "flopwatch_positions_lost", "gauge", "Positions to go on from that Kafka no longer has; a person decides."
+    ),
     Described("flopwatch_dead_letters_waiting", "gauge", "Dead letters in the store that wait for a person."),
-    Described("flopwatch_blind_intervals", "gauge", "Reasons why facts may be missing right now, by cause.", ("cause",)),
+    Described(
+        "flopwatch_blind_intervals", "gauge", "Reasons why facts may be missing right now, by cause.", ("cause",)
+    ),
     Described("flopwatch_blind_seconds_total", "counter", "Event time for which facts may be missing.", ("cause",)),
     Described(
         "flopwatch_source_last_heartbeat_timestamp_seconds",
@@ -219,13 +197,6 @@ class Metrics:
     def observe(self, name: str, seconds: float) -> None:
         """Note a duration."""
         self._histograms[name].observe(seconds)
-
-    def forget_partition(self, topic: str, partition: str) -> None:
-        """A partition is no longer ours: whoever has it now shows its numbers."""
-        for described in METRICS:
-            if described.labels == ("topic", "partition"):
-                with suppress(KeyError):
-                    self._gauges[described.name].remove(topic, partition)
 
     def describe(self, config_digest: str, reference: Reference) -> None:
         """Say which program, settings, policies and catalogue are in force."""

@@ -13,7 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.core.inventory import Conservation
 from monitor.errors import SettingsProblem
-from monitor.metrics import METRICS, BooksState, Metrics, conservation_figures
+from monitor.metrics import METRICS, OTHER_SOURCES, SOURCES_MAX, BooksState, Metrics, conservation_figures
 from monitor.web import health
 from monitor.web.health import HealthServer, Pages
 
@@ -161,23 +161,32 @@ def test_the_page_has_every_metric_of_the_list_and_no_other(server: HealthServer
 
 
 def test_metrics_follow_the_conventions() -> None:
-    """One prefix, `_total` on counters only, seconds for durations, a full sentence of help, no label of a tenant."""
+    """One prefix, `_total` on counters only, seconds for durations, a full sentence of help, no label of a tenant.
+
+    Sources are a label of one metric only, which has a maximum of them.
+    """
     for one in METRICS:
         assert re.fullmatch(r"flopwatch_[a-z_]+", one.name)
         assert (one.type == "counter") == one.name.endswith("_total")
         assert one.type != "histogram" or one.name.endswith("_seconds")
         assert one.help.endswith(".")
-        assert set() == set(one.labels) & {"tenant", "source", "allocation", "name", "run"}
+        assert set() == set(one.labels) & {"tenant", "allocation", "name", "run"}
+    assert ["flopwatch_source_last_heartbeat_timestamp_seconds"] == [
+        one.name for one in METRICS if "source" in one.labels
+    ]
 
 
 def test_series_exist_before_the_first_event(server: HealthServer, registry: CollectorRegistry) -> None:
     """A rate over a counter of a known label starts at zero, and no `_created` series stands beside it."""
-    exposed(registry, BooksState())
+    exposed(registry, BooksState()).initialise_topics(["file", "flopwatch.control"])
 
     body = ask(server, "GET", "/metrics")[1]
 
     assert 'flopwatch_events_consumed_total{outcome="rejected",topic="file"} 0.0' in body
+    assert 'flopwatch_events_consumed_total{outcome="accepted",topic="flopwatch.control"} 0.0' in body
     assert 'flopwatch_dead_letters_total{reason="json"} 0.0' in body
+    assert 'flopwatch_blind_intervals{cause="silence"} 0.0' in body
+    assert 'flopwatch_blind_seconds_total{cause="dead letters"} 0.0' in body
     assert 'flopwatch_flags{level="critical",rule="ladder.1e23.of_concern",state="open"} 0.0' in body
     assert "_created" not in body
 
@@ -193,6 +202,41 @@ def test_the_state_of_the_books_is_read_at_each_scrape(registry: CollectorRegist
     assert 2 == registry.get_sample_value("flopwatch_tenants")
     labels = {"state": "open", "level": "watch", "rule": RULES[0]}
     assert 3 == registry.get_sample_value("flopwatch_flags", labels)
+
+
+def test_a_partition_that_is_gone_leaves_no_series(registry: CollectorRegistry) -> None:
+    """What was said of a partition disappears when another worker reads it; its neighbours and counters stay."""
+    metrics = Metrics(registry)
+    by_partition = [one.name for one in METRICS if one.labels == ("topic", "partition")]
+    for name in by_partition:
+        metrics.set(name, 7, topic="tenants", partition="3")
+        metrics.set(name, 7, topic="tenants", partition="4")
+    metrics.initialise_topics(["tenants"])
+
+    metrics.forget_partition("tenants", "3")
+    metrics.forget_partition("tenants", "5")  # never had any
+
+    gone, kept = ({"topic": "tenants", "partition": number} for number in "34")
+    assert 5 == len(by_partition)
+    assert [None] * 5 == [registry.get_sample_value(name, gone) for name in by_partition]
+    assert [7] * 5 == [registry.get_sample_value(name, kept) for name in by_partition]
+    consumed = {"topic": "tenants", "outcome": "accepted"}
+    assert 0 == registry.get_sample_value("flopwatch_events_consumed_total", consumed)
+
+
+def test_many_sources_share_a_series(registry: CollectorRegistry) -> None:
+    """The first fifty sources have a series each; of the others the latest word counts, in whatever order it comes."""
+    metrics = Metrics(registry)
+    for number in range(SOURCES_MAX):
+        metrics.heard(f"source-{number}", 1_000)
+    metrics.heard("one-more", 9_000)
+    metrics.heard("and-another", 5_000)
+    metrics.heard("source-0", 2_000)
+
+    def heard(source: str) -> float | None:
+        return registry.get_sample_value("flopwatch_source_last_heartbeat_timestamp_seconds", {"source": source})
+
+    assert [2, 1, 9, None] == [heard(source) for source in ("source-0", "source-49", OTHER_SOURCES, "one-more")]
 
 
 def test_two_sets_of_metrics_do_not_know_each_other() -> None:
