@@ -120,7 +120,9 @@ METRICS = (
         ("topic", "partition"),
     ),
     Described(
-        "flopwatch_positions_lost", "gauge", "Positions to go on from that Kafka no longer has; a person decides."
+        "flopwatch_positions_lost",
+        "gauge",
+        "Partitions that wait for a person, since records are lost or too many were unreadable.",
     ),
     Described("flopwatch_dead_letters_waiting", "gauge", "Dead letters in the store that wait for a person."),
     Described(
