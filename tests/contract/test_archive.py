@@ -24,14 +24,15 @@ class Kept(NamedTuple):
     lines: Callable[[], Iterable[bytes]]
 
 
-@pytest.fixture(params=["memory", "sqlite"])
+@pytest.fixture(params=["memory", "sqlite", "postgresql"])
 def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
     """Each archive in turn, empty."""
     if request.param == "memory":
         memory = MemoryArchive()
         yield Kept(memory, lambda book: memory.commit(book.drain()), memory.lines)
     else:
-        store = SqlStore.open(url_of(tmp_path))
+        url = url_of(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+        store = SqlStore.open(url)
         yield Kept(store, lambda book: store.commit(commit_of(book)), store.lines)
         store.close()
 

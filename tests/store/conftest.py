@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 
 from monitor.store.sql import SqlStore
+from tests.store.cluster import Cluster, postgres
 from tests.store.taking import url_of
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture
@@ -17,3 +20,9 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
     store = SqlStore.open(url_of(tmp_path))
     yield store
     store.close()
+
+
+@pytest.fixture
+def shared(postgres: Cluster) -> str:
+    """The address of a new, empty database of PostgreSQL."""
+    return postgres.new_database()

@@ -1,0 +1,74 @@
+"""A private PostgreSQL for a test run: Debian's programs over a temporary folder, reached through a socket in it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+USER = "flopwatch"
+
+
+def programs() -> Path | None:
+    """The folder of PostgreSQL's server programs, the latest version's."""
+    found = shutil.which("initdb")
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: path.parts)
+    return Path(found).parent if found else folders[-1].parent if folders else None
+
+
+class Cluster:
+    """A running server."""
+
+    def __init__(self, bin: Path, folder: Path) -> None:
+        self._bin = bin
+        self._folder = folder
+        self._numbers = count(1)
+        # The server refuses to run for root.
+        self._user = "postgres" if os.geteuid() == 0 else None
+        if self._user:
+            shutil.chown(folder, self._user)
+        self._run("initdb", "-D", f"{folder}/data", "-A", "trust", "-U", USER, "-E", "UTF8", "--locale=C", "-N")
+        self.start()
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        options = f"-c listen_addresses='' -c unix_socket_directories={self._folder} -c fsync=off"
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-o", options, "-l", f"{self._folder}/log", "start")
+
+    def stop(self) -> None:
+        """Stop it; whoever is connected loses the connection."""
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-m", "fast", "stop")
+
+    def _run(self, program: str, *arguments: str) -> None:
+        command = [str(self._bin / program), *arguments]
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._folder, timeout=60)
+
+    def url(self, database: str) -> str:
+        """The address of a database."""
+        return f"postgresql://{USER}@/{database}?host={self._folder}"
+
+    def new_database(self) -> str:
+        """The address of a new, empty database."""
+        name = f"books_{next(self._numbers)}"
+        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
+            connection.execute(f"create database {name}".encode())
+        return self.url(name)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster]:
+    """A server for the whole run."""
+    bin = programs()
+    if bin is None:
+        pytest.skip("needs PostgreSQL's server programs: `make test-deps` says how to get them")
+    with tempfile.TemporaryDirectory(prefix="flopwatch-pg-") as folder:
+        cluster = Cluster(bin, Path(folder))
+        yield cluster
+        cluster.stop()
