@@ -1,7 +1,7 @@
 """Write dashboards/flopwatch.json: `python deploy/grafana/generate.py`.
 
-The dashboard is made here and never in Grafana, so that a change can be read and every query is tested. The numbers of the
-panels are part of the addresses that alerts carry: a panel keeps its number.
+The dashboard is made here and never in Grafana, so that a change can be read and every query is tested. The numbers of
+the panels are part of the addresses that alerts carry: a panel keeps its number.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 FILE = Path(__file__).parent / "dashboards" / "flopwatch.json"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS, HEIGHT = 24, 8
+SOURCE_HEARD = "flopwatch_source_last_heartbeat_timestamp_seconds"
 JOB = '{job=~"$job"}'
 
 
@@ -107,12 +108,7 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 7,
                 "Since sources were heard of",
                 "Each source has its own rhythm; a line that leaves it is what silence looks like.",
-                (
-                    Query(
-                        f"time() - {by('source', 'flopwatch_source_last_heartbeat_timestamp_seconds', operation='max')}",
-                        "{{source}}",
-                    ),
-                ),
+                (Query(f"time() - {by('source', SOURCE_HEARD, operation='max')}", "{{source}}"),),
                 "s",
             ),
             Panel(
