@@ -10,8 +10,11 @@ from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State
 from monitor.core.inventory import Conservation
+from monitor.core.model import Record
 from monitor.core.policy import Level
 from monitor.core.timeline import Timeline
+from monitor.store.commit import DeadLetter
+from monitor.store.texts import original, storable
 
 Row = tuple[Any, ...]
 
@@ -66,6 +69,18 @@ def conservation_of(row: Row) -> Conservation:
     capacity, attributed, unattributed, idle, surplus = map(int, amounts)
     keys = tuple((tenant, name) for tenant, name in json.loads(allocations))
     return Conservation(region, time, hardware, capacity, attributed, unattributed, idle, surplus, keys)
+
+
+def dead_letter_row(record: Record, reason: str, sentence: str, at: int) -> Row:
+    """The columns of `dead_letters` that are known at first: names of files may hold what is no text."""
+    place = (storable(record.topic), record.partition, record.offset)
+    return (*place, reason, storable(sentence), record.value, at, record.key)
+
+
+def dead_letter_of(row: Row) -> DeadLetter:
+    """A dead letter from all its columns."""
+    letter = DeadLetter(*row)
+    return letter._replace(topic=original(letter.topic), sentence=original(letter.sentence))
 
 
 def flag_row(flag: Flag) -> Row:

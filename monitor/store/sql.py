@@ -56,6 +56,7 @@ from monitor.store.schema import (
     UNPUBLISHED,
     base_of,
 )
+from monitor.store.texts import original, storable
 from monitor.store.writing import Names, Writer, allocation_changes, measured_rows, usage_rows
 
 __all__ = ["Commit", "JournalEntry", "SqlStore"]
@@ -282,7 +283,7 @@ class SqlStore:
                 update(PROGRESS)
                 .where(
                     PROGRESS.c.books == self.partition,
-                    PROGRESS.c.topic == position.topic,
+                    PROGRESS.c.topic == storable(position.topic),
                     PROGRESS.c.partition == position.partition,
                     PROGRESS.c.sequence == expected,
                 )
@@ -300,7 +301,7 @@ class SqlStore:
 
     def _beginning(self, where: Where) -> dict[str, Any]:
         """The row of a position before anything was read."""
-        place = {"books": self.partition, "topic": where[0], "partition": where[1]}
+        place = {"books": self.partition, "topic": storable(where[0]), "partition": where[1]}
         return {**place, "sequence": 0, "next_offset": 0, "clock": -1, "check_hash": ""}
 
     def _overtaken(self) -> Overtaken:
@@ -422,18 +423,18 @@ class SqlStore:
         """Records that are no facts, with numbers above `after`, a few in memory at a time."""
         query = select(*DEAD_LETTERS.columns).order_by(DEAD_LETTERS.c.id).limit(LETTERS_AT_ONCE)
         while letters := self._all(query.where(DEAD_LETTERS.c.id > after)):
-            yield from (DeadLetter(*letter) for letter in letters)
+            yield from map(rows.dead_letter_of, letters)
             after = letters[-1][0]
 
     def dead_letter(self, number: int) -> DeadLetter | None:
         """The dead letter with this number, if there is one."""
         found = self._all(select(*DEAD_LETTERS.columns).where(DEAD_LETTERS.c.id == number))
-        return DeadLetter(*found[0]) if found else None
+        return rows.dead_letter_of(found[0]) if found else None
 
     def unpublished(self, limit: int) -> list[DeadLetter]:
         """The oldest dead letters that are not in their topic yet, at most so many."""
         query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED).order_by(DEAD_LETTERS.c.id).limit(limit)
-        return [DeadLetter(*letter) for letter in self._all(query)]
+        return [rows.dead_letter_of(letter) for letter in self._all(query)]
 
     def mark_published(self, numbers: Collection[int]) -> None:
         """These dead letters are in their topic.
@@ -485,7 +486,7 @@ class SqlStore:
         if kinds is not None:
             query = query.where(table.kind.in_(sorted(kinds)))
         return [
-            JournalRow(number, at, JournalEntry(kind, json.loads(body)), partition)
+            JournalRow(number, at, JournalEntry(kind, json.loads(original(body))), partition)
             for number, at, kind, body, partition in self._all(query.order_by(table.number))
         ]
 
@@ -504,7 +505,8 @@ class SqlStore:
 def _positions(connection: Connection, books: int) -> dict[Where, StoredPosition]:
     table = PROGRESS.c
     query = select(table.topic, table.partition, table.sequence, table.next_offset, table.clock, table.check_hash)
-    return {(row[0], row[1]): StoredPosition(*row[2:]) for row in connection.execute(query.where(table.books == books))}
+    found = connection.execute(query.where(table.books == books))
+    return {(original(row[0]), row[1]): StoredPosition(*row[2:]) for row in found}
 
 
 def _sequences(connection: Connection, books: int) -> dict[Where, int]:

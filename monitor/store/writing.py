@@ -23,7 +23,15 @@ from monitor.store.bulk import Statements
 from monitor.store.commit import BlindRow, JournalEntry
 from monitor.store.names import AllocationRows, NewRows, Numbering, key64
 from monitor.store.pages import StoredPage
-from monitor.store.rows import Row, canonical_json, conservation_row, flag_row, restatement_row, timeline_row
+from monitor.store.rows import (
+    Row,
+    canonical_json,
+    conservation_row,
+    dead_letter_row,
+    flag_row,
+    restatement_row,
+    timeline_row,
+)
 from monitor.store.schema import (
     ALLOCATIONS,
     BLIND,
@@ -42,6 +50,7 @@ from monitor.store.schema import (
     USAGE,
     base_of,
 )
+from monitor.store.texts import storable
 
 FIXED_COLUMNS = 4  # of `allocations`: those before `head` never change
 NO_CHANGE = (0, 0)
@@ -169,10 +178,7 @@ class Writer:
 
     def dead_letters(self, connection: Connection, rejected: Sequence[Rejected], at: int) -> None:
         """Records that are no facts."""
-        rows = [
-            (record.topic, record.partition, record.offset, reason, sentence, record.value, at, record.key)
-            for record, reason, sentence in rejected
-        ]
+        rows = [dead_letter_row(*one, at) for one in rejected]
         self._add(connection, DEAD_LETTERS, rows)
 
     def settled_letters(self, connection: Connection, states: Mapping[int, str]) -> None:
@@ -214,7 +220,8 @@ class Writer:
         if entries and self._shared:
             postgres.lock(connection, postgres.JOURNAL_LOCK)
         partition = self._partition if own else None
-        self._add(connection, JOURNAL, [(at, entry.kind, canonical_json(entry.body), partition) for entry in entries])
+        rows = [(at, entry.kind, storable(canonical_json(entry.body)), partition) for entry in entries]
+        self._add(connection, JOURNAL, rows)
 
     def _add(self, connection: Connection, table: Table, rows: Sequence[Row]) -> None:
         self._insert[table.name].run(connection, rows)
