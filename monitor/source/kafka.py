@@ -26,6 +26,7 @@ from monitor.source.kafka_troubles import sentence, told, will_pass
 
 CLIENT_ID = "flopwatch"
 POLL_MS = 50  # how long a poll waits for records when there are none
+JOIN_MS = 1_000  # the same while the group shares its partitions out
 FETCH_BYTES_MAX = 16 * 1024 * 1024  # of a partition in one answer; a single record may be larger
 CLOSE_MS = 5_000
 ASK_MS = 5_000  # how long a question about offsets may take
@@ -152,14 +153,27 @@ class KafkaSource:
         if stamp(self._kafka) != self._stamp:
             self._reconnect()
         records: list[Record] = []
-        for consumer, wait in ((self._control, 0), (self._group, POLL_MS)):
-            if len(records) < records_max:
-                self._poll(consumer, 0 if records else wait, records_max - len(records), records)
+        self._poll(self._control, 0, records_max, records)
+        joining = self._joining()
+        if len(records) < records_max:
+            self._poll(self._group, JOIN_MS if joining else 0 if records else POLL_MS, records_max, records)
         return records
+
+    def _joining(self) -> bool:
+        """Whether the group is about to share its partitions out anew.
+
+        kafka-python 3.0.12 drops the outcome of a join that comes in between two polls: it then takes itself for a
+        member, sends no heartbeat and reads nothing, for ever. So a join is waited for within one poll, and where it
+        was missed, it is asked for again.
+        """
+        coordinator = self._group._coordinator
+        if coordinator.rejoining and not coordinator.need_rejoin():
+            coordinator.request_rejoin()
+        return bool(coordinator.rejoining or coordinator.need_rejoin())
 
     def _poll(self, consumer: KafkaConsumer, wait: int, records_max: int, records: list[Record]) -> None:
         try:
-            found = consumer.poll(timeout_ms=wait, max_records=records_max)
+            found = consumer.poll(timeout_ms=wait, max_records=records_max - len(records))
         except kafka_errors.OffsetOutOfRangeError as problem:
             self._lose(problem)
             return
