@@ -123,7 +123,7 @@ def migrate(url: str) -> None:
 def _engine(url: str) -> Database:
     try:
         parsed = make_url(url)
-    except ArgumentError as error:
+    except (ArgumentError, ValueError) as error:
         raise StoreProblem(f"'{masked(url)}' is no address of a store: {ADDRESSES}.") from error
     if parsed.get_backend_name() in postgres.BACKENDS:
         return Database(postgres.engine_of(parsed), postgres.shown(parsed))

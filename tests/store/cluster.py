@@ -50,6 +50,12 @@ class Cluster:
         command = [str(self._bin / program), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._folder, timeout=60)
 
+    def demand_password(self, database: str) -> None:
+        """From now on let nobody into a database without a password."""
+        rules = Path(f"{self._folder}/data/pg_hba.conf")
+        rules.write_text(f"local {database} all scram-sha-256\n{rules.read_text()}")
+        self._run("pg_ctl", "-D", f"{self._folder}/data", "reload")
+
     def url(self, database: str) -> str:
         """The address of a database."""
         return f"postgresql://{USER}@/{database}?host={self._folder}"

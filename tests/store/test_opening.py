@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -15,11 +16,13 @@ from sqlalchemy import create_engine
 
 import monitor.store
 from monitor.core.book import Book
+from monitor.core.model import Record, Rejected
 from monitor.errors import StoreProblem
+from monitor.store import DECISION, TICK, JournalEntry, StoredPosition
 from monitor.store.database import migrate, sentence
 from monitor.store.schema import METADATA, REVISION
 from monitor.store.sql import SqlStore
-from tests.store.taking import commit_of, loaded_book, started, take, url_of
+from tests.store.taking import commit_of, event, known_of, loaded_book, seen, started, stopped, take, url_of
 
 MIGRATIONS = Path(monitor.store.__file__).parent / "migrations"
 
@@ -93,6 +96,58 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     again = SqlStore.open(url_of(tmp_path), create=False)
     assert [started("x")] == list(again.lines())
     again.close()
+
+
+def before_partitions(path: Path, made: Path) -> None:
+    """A store as the first migration made it, with the facts of a newer one."""
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, "0001")
+    engine.dispose()
+    store = sqlite3.connect(path)
+    store.execute(f"attach '{made}' as made")
+    for (table,) in store.execute("select name from sqlite_master where type = 'table'").fetchall():
+        if table != "alembic_version":
+            columns = ", ".join(f'"{row[1]}"' for row in store.execute(f"pragma table_info('{table}')"))
+            store.execute(f"insert into {table} ({columns}) select {columns} from made.{table}")
+    store.execute("delete from tenants where id not in (select tenant_id from allocations)")
+    store.commit()
+    store.close()
+
+
+def test_a_store_of_before_partitions_becomes_partition_0(tmp_path: Path) -> None:
+    """Everything that was in it is there, tenants with nothing but a profile own their row, and it goes on."""
+    (tmp_path / "made").mkdir()
+    made = SqlStore.open(url_of(tmp_path / "made"))
+    book = Book()
+    profile = event("tenant.profiled", 3, "//cloud", "profile", {"tenant": "basalt", "legal_name": "Basalt Ltd"})
+    lines = [started("x"), profile, seen("x", 60), started("y", 61), stopped("y", 70)]
+    take(book, made, lines)
+    letter = Rejected(Record("events.jsonl", 0, 1, 2, b"{", None), "json", "Not JSON.")
+    entries = [JournalEntry(TICK, {"as_of": 5})]
+    made.commit(commit_of(book, 400, rejected=[letter], journal=entries))
+    made.record([JournalEntry(DECISION, {"accept": "events.jsonl"})], 9)
+    made.close()
+    before_partitions(tmp_path / "books.db", tmp_path / "made" / "books.db")
+    store = SqlStore.open(url_of(tmp_path), create=False)
+    assert known_of(book) == known_of(loaded_book(store))
+    assert lines == list(store.lines())
+    assert {("events.jsonl", 0): StoredPosition(1, 400, book.clock, "c0ffee")} == store.positions()
+    assert {"amber": 0, "basalt": 0} == store.owners(["amber", "basalt"])
+    assert ([0], 5) == (store.partitions(), store.last_tick())
+    assert [0, None] == [row.partition for row in store.journal()]
+    assert [("waiting", False, None)] == [(one.state, one.published, one.key) for one in store.dead_letters()]
+    take(book, store, [stopped("x", 120), started("z", 130, tenant="cobalt")])
+    store.commit(commit_of(book, 500))
+    assert known_of(book) == known_of(loaded_book(store.beside(0)))
+    store.close()
+    (tmp_path / "new").mkdir()
+    migrate(url_of(tmp_path / "new"))
+    assert tables_of(tmp_path / "new" / "books.db") == tables_of(tmp_path / "books.db")
 
 
 def test_an_interrupted_migration_leaves_an_empty_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
