@@ -1,0 +1,276 @@
+"""A real Kafka for tests: one that is named, one in a container, or Apache Kafka itself, started on loopback.
+
+In this order: KAFKA_BOOTSTRAP_SERVERS; testcontainers, where a container engine answers within five seconds; the
+published jars of Apache Kafka in KRaft mode under Java, fetched by Maven into the user's cache. Where none of them can
+be had, the test is skipped by name.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Protocol
+from xml.etree import ElementTree
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.admin import NewPartitions, NewTopic
+
+POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
+ENGINE_SECONDS = 5.0
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
+
+Produced = tuple[bytes | None, bytes | None]  # key, value
+
+
+class Kafka(Protocol):
+    """A broker: where it is."""
+
+    bootstrap: str
+
+
+class Topics:
+    """What tests do with topics of a broker."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+        self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+
+    def create(self, partitions: int, name: str = "") -> str:
+        """A new topic; the name is made up unless given."""
+        topic = name or f"t-{uuid.uuid4().hex[:12]}"
+        self._admin.create_topics([NewTopic(topic, partitions, 1)])
+        return topic
+
+    def widen(self, topic: str, partitions: int) -> None:
+        """More partitions."""
+        self._admin.create_partitions({topic: NewPartitions(partitions)})
+
+    def remove(self, topic: str) -> None:
+        """Delete a topic, and wait until it is gone."""
+        self._admin.delete_topics([topic])
+        wait_for(lambda: topic not in self._admin.list_topics(), 10, f"the end of {topic}")
+
+    def cut(self, topic: str, partition: int, before: int) -> None:
+        """Delete the records before an offset."""
+        self._admin.delete_records({TopicPartition(topic, partition): before})
+
+    def write(
+        self,
+        topic: str,
+        records: Iterable[Produced],
+        partition: int | None = None,
+        headers: Sequence[tuple[str, bytes]] = (),
+        **options: object,
+    ) -> None:
+        """Send records in order, and wait until they are there."""
+        producer = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=5, **options)
+        try:
+            for key, value in records:
+                producer.send(topic, key=key, value=value, partition=partition, headers=list(headers))
+            producer.flush()
+        finally:
+            producer.close()
+
+    def close(self) -> None:
+        """Let go of the broker."""
+        self._admin.close()
+
+
+def wait_for(what: object, seconds: float, name: str) -> None:
+    """Look again and again until something holds.
+
+    Raises:
+        AssertionError: it did not in the time given.
+    """
+    assert callable(what)
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"{name} did not come within {seconds:.0f} seconds"
+        time.sleep(0.05)
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of loopback that nobody has."""
+    sockets = [socket.socket() for _ in range(count)]
+    for one in sockets:
+        one.bind(("127.0.0.1", 0))
+    ports = [int(one.getsockname()[1]) for one in sockets]
+    for one in sockets:
+        one.close()
+    return ports
+
+
+# -- Apache Kafka, from its jars --------------------------------------------------------------------------------------
+
+
+def jars() -> Path:
+    """The folder with the broker's jars, fetched once into the user's cache; skips where they cannot be had."""
+    version = ElementTree.parse(POM).findtext(".//m:dependency/m:version", "", NAMESPACE)
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flopwatch"
+    folder = cache / f"kafka-{version}"
+    if folder.is_dir():
+        return folder
+    if shutil.which("mvn") is None or shutil.which("java") is None:
+        pytest.skip("no Kafka: set KAFKA_BOOTSTRAP_SERVERS, run a container engine, or install Java 17 and Maven")
+    cache.mkdir(parents=True, exist_ok=True)
+    fetched = Path(tempfile.mkdtemp(prefix="kafka-", dir=cache))
+    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    if done.returncode:
+        shutil.rmtree(fetched)
+        pytest.skip(f"no Kafka: Maven could not fetch its jars: {done.stdout[-500:]}")
+    try:
+        fetched.rename(folder)
+    except OSError:  # somebody else was faster
+        shutil.rmtree(fetched)
+    return folder
+
+
+class JavaKafka:
+    """One broker that is its own controller, with its data in a temporary folder until it is closed."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None, cpus: str = "", heap: str = "512m") -> None:
+        self._jars = jars()
+        self._cpus = cpus
+        self._heap = heap
+        self._folder = Path(tempfile.mkdtemp(prefix="fwk-"))
+        port, controller = free_ports(2)
+        self.bootstrap = f"127.0.0.1:{port}"
+        self._port = port
+        self._process: subprocess.Popen[bytes] | None = None
+        listeners = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{controller}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "controller.listener.names": "CONTROLLER",
+            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "log.dirs": str(self._folder / "data"),
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
+            "auto.create.topics.enable": "false",
+            "message.max.bytes": "20971520",
+            "replica.fetch.max.bytes": "20971520",
+            "log.cleaner.enable": "false",
+        }
+        lines = "".join(f"{name}={value}\n" for name, value in {**listeners, **(settings or {})}.items())
+        (self._folder / "server.properties").write_text(lines, encoding="utf-8")
+        try:
+            self._format()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    def _java(self, *words: str) -> list[str]:
+        command = ["java", f"-Xmx{self._heap}", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-cp", f"{self._jars}/*"]
+        return [*(["taskset", "-c", self._cpus] if self._cpus else []), *command, *words]
+
+    def _format(self) -> None:
+
+        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        settings = str(self._folder / "server.properties")
+        command = self._java("kafka.tools.StorageTool", "format", "-t", name, "-c", settings)
+        subprocess.run(command, check=True, capture_output=True, timeout=60)
+
+    def start(self) -> None:
+        """Start the broker, with the data that it has, and wait until it answers."""
+        log = (self._folder / "kafka.log").open("ab")
+        command = self._java("kafka.Kafka", str(self._folder / "server.properties"))
+        with log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        end = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > end:
+                tail = (self._folder / "kafka.log").read_text(encoding="utf-8", errors="replace")[-2_000:]
+                raise RuntimeError(f"Kafka did not start:\n{tail}")
+            time.sleep(0.1)
+
+    def _answers(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port), 1).close()
+        except OSError:
+            return False
+        return True
+
+    def stop(self) -> None:
+        """Kill the broker; its data stay."""
+        if self._process is not None:
+            os.killpg(self._process.pid, signal.SIGKILL)
+            self._process.wait(STOP_SECONDS)
+            self._process = None
+
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """Stop it and remove its data."""
+        self.stop()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+# -- whichever can be had ---------------------------------------------------------------------------------------------
+
+
+class _Named:
+    """A broker that somebody else runs."""
+
+    def __init__(self, bootstrap: str) -> None:
+        self.bootstrap = bootstrap
+
+
+def engine_answers() -> bool:
+    """Whether a container engine answers within five seconds."""
+    if shutil.which("docker") is None and not os.environ.get("DOCKER_HOST"):
+        return False
+    try:
+        import docker
+
+        client = docker.from_env(timeout=ENGINE_SECONDS)
+        try:
+            client.ping()
+        finally:
+            client.close()
+    except Exception:  # noqa: BLE001  # whatever is wrong with it, there is no engine
+        return False
+    return True
+
+
+@contextmanager
+def any_kafka() -> Iterator[Kafka]:
+    """A broker, whichever can be had first."""
+    named = os.environ.get("KAFKA_BOOTSTRAP_SERVERS")
+    if named:
+        yield _Named(named)
+        return
+    if engine_answers():
+        from testcontainers.kafka import KafkaContainer
+
+        with KafkaContainer().with_kraft() as container:
+            yield _Named(container.get_bootstrap_server())
+        return
+    broker = JavaKafka()
+    try:
+        yield broker
+    finally:
+        broker.close()
