@@ -165,6 +165,9 @@ class JavaKafka:
             "transaction.state.log.replication.factor": "1",
             "transaction.state.log.min.isr": "1",
             "group.initial.rebalance.delay.ms": "0",
+            # A broker that was killed comes back once the controller no longer takes the old one for alive.
+            "broker.session.timeout.ms": "2000",
+            "broker.heartbeat.interval.ms": "500",
             "group.min.session.timeout.ms": "1000",
             "auto.create.topics.enable": "false",
             "message.max.bytes": "20971520",
