@@ -484,6 +484,9 @@ def run_daemon(settings: Settings) -> None:
     log = build_log(settings.log_level, clock)
     with opened_store(settings.store_url) as store, _source(settings) as source:
         partitions = source.tenant_partitions if isinstance(source, KafkaSource) else None
+        metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
+        if partitions is not None:
+            metrics.set("flopwatch_topic_partitions", partitions(), topic=settings.kafka.tenant_topic)
         ends = Ends(source, _Books(store, settings, partitions), metrics, clock, log)
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))

@@ -28,6 +28,11 @@ class Layout(NamedTuple):
         """Whether there are partitions that other workers may own."""
         return self.tenant_topic is not None
 
+    @property
+    def topics(self) -> list[str]:
+        """The names of the topics."""
+        return [topic for topic in (self.tenant_topic, self.control_topic) if topic is not None]
+
     def books(self, where: Partition) -> int | None:
         """The books that a partition is for; None: those of every partition."""
         if self.tenant_topic is None:

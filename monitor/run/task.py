@@ -404,6 +404,7 @@ class Task:
         self._held, self.problem, self._retry_seconds = None, "", RETRY_SECONDS_MIN
         self._records, self._committed_at = 0, self._now()
         self.committed = {(one.topic, one.partition): one.next_offset for one in held.positions}
+        watch.metrics.add("flopwatch_commits_total")
         watch.metrics.observe("flopwatch_store_transaction_seconds", self._committed_at - started)
         watch.metrics.set_time("flopwatch_last_commit_timestamp_seconds", watch.clock.now_ms())
         self._tell_flags(held.flag_changes)

@@ -24,7 +24,7 @@ from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
 from monitor.run.routing import Layout, parts, without_misrouted
-from monitor.run.task import Store, Task, Watch
+from monitor.run.task import FILE_LABEL, Store, Task, Watch
 from monitor.run.watching import Progress
 from monitor.settings import Settings
 from monitor.source import Position, Source
@@ -89,6 +89,7 @@ class Worker:
         self._progress = Progress(ends.source, settings.stalled_seconds, ends.clock, ends.metrics)
         self._remarks = 0  # how many of the source's remarks were logged
         ends.metrics.expose(self._state, [rule.id for policy in reference.policies for rule in policy.rules])
+        ends.metrics.initialise_topics(self._layout.topics or [FILE_LABEL])
         self._follow_assignment()
 
     # -- what others ask, from other threads ---------------------------------------------------------------------
@@ -183,6 +184,7 @@ class Worker:
         metrics = self._ends.metrics
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
         metrics.set("flopwatch_caught_up", int(not self._ends.source.behind()))
+        metrics.set("flopwatch_source_trouble", int(bool(self._ends.source.trouble)))
 
     def _state(self) -> BooksState:
         """The numbers of all books here, for a scrape."""
@@ -209,6 +211,7 @@ class Worker:
                 self._let_go(where)
             self._assigned = assigned
             self._ends.log.info("assigned", partitions=len(assigned))
+            self._ends.metrics.add("flopwatch_rebalances_total", int(self._layout.shared))
         now = self._now()
         wanted = {number for where in assigned if (number := self._layout.books(where)) is not None}
         opened = [
@@ -377,7 +380,7 @@ class Worker:
     def _count_ignored(self, records: Sequence[Record], decoded: Decoded) -> None:
         ignored = sum(decoded.ignored.values())
         if ignored:
-            topic = records[0].topic if self._layout.shared else "file"
+            topic = records[0].topic if self._layout.shared else FILE_LABEL
             self._ends.metrics.add("flopwatch_events_consumed_total", ignored, topic=topic, outcome="ignored")
 
     def _tell_remarks(self) -> None:
@@ -398,6 +401,8 @@ class Worker:
             return
         for task in self.tasks.values():
             task.book.heard_elsewhere = heard
+        for source, at in heard.items():
+            self._ends.metrics.heard(source, at)
 
     # -- working on tasks ----------------------------------------------------------------------------------------
 

@@ -84,6 +84,11 @@ class Source(Protocol):
         ...
 
     @property
+    def trouble(self) -> str:
+        """A sentence about what keeps the source from answering now, "" if nothing does."""
+        ...
+
+    @property
     def restarted(self) -> Sequence[str]:
         """A sentence for each topic that was read from its start again, or otherwise not as asked; only grows."""
         ...

@@ -42,6 +42,7 @@ class FileSource:
 
     def __init__(self, paths: Sequence[str], follow: bool = False, record_bytes_max: int = 1_000_000) -> None:
         self.restarted: list[str] = []
+        self.trouble = ""  # a file that cannot be read is a problem, not a trouble
         self._files: dict[str, _File | None] = {}  # None: not begun, or halted
         self._problem: SourceProblem | None = None
         self._turn = 0  # of the files in order, the one that delivers next

@@ -33,6 +33,7 @@ class Member:
         self.topics = topics
         self.given: frozenset[Partition] = frozenset()
         self.restarted: list[str] = []
+        self.trouble = ""
         self.hints: dict[Partition, int] = {}
         self.deaf: set[Partition] = set()  # partitions that deliver nothing, for no reason that the client knows
         self.away = False  # nothing answers
