@@ -7,6 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.kafka import Kafka, Topics, any_kafka
+from tests.store.cluster import postgres
+
+__all__ = ["postgres"]
 
 
 @pytest.fixture(scope="session")

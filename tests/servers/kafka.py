@@ -24,7 +24,7 @@ from xml.etree import ElementTree
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import NewPartitions, NewTopic
+from kafka.admin import NewPartitions, NewTopic, OffsetSpec
 
 POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
 ENGINE_SECONDS = 5.0
@@ -83,6 +83,12 @@ class Topics:
             producer.flush()
         finally:
             producer.close()
+
+    def ends(self, topics: Mapping[str, int]) -> dict[tuple[str, int], int]:
+        """What follows the last record of each partition of these topics, {name: partitions}."""
+        places = [TopicPartition(name, number) for name, count in topics.items() for number in range(count)]
+        found = self._admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
+        return {(place.topic, place.partition): one.offset for place, one in found.items()}
 
     def close(self) -> None:
         """Let go of the broker."""

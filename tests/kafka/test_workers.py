@@ -1,0 +1,118 @@
+"""Many workers, one truth: killed, paused, cut off, the books are those of one quiet replay."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from monitor.core.flags import State
+from monitor.simulate.scenarios import simulate
+from monitor.store.sql import SqlStore
+from tests.kafka.workers import SESSION_SECONDS, Site, until
+from tests.servers.kafka import JavaKafka, Topics
+from tests.store.cluster import Cluster
+
+PARTITIONS = 8
+
+
+@pytest.fixture(scope="module")
+def broker() -> Iterator[JavaKafka]:
+    """A broker of our own, which may be killed."""
+    broker = JavaKafka()
+    yield broker
+    broker.close()
+
+
+@pytest.fixture
+def site(broker: JavaKafka, postgres: Cluster, tmp_path: Path) -> Iterator[Site]:
+    topics = Topics(broker.bootstrap)
+    site = Site(tmp_path, topics, postgres.new_database(), PARTITIONS)
+    yield site
+    site.close()
+    topics.close()
+
+
+def check(site: Site, path: Path) -> None:
+    """The stored books and findings are those of the file, and people were told once of each standing finding."""
+    alone = site.answer("replay", str(path))
+    together = site.answer("verify", "--as-of", alone["as_of"])
+    assert alone["books_digest"] == together["books_digest"]
+    assert alone["digest"] == together["digest"]
+    assert [] == site.answer("verify")["problems"]
+    store = SqlStore.open(site.store_url, create=False)
+    try:
+        flags = store.flags()
+        raised = Counter(entry.flag for flag in flags for entry in store.flag_history(flag.id) if entry.act == "raised")
+        withdrawn = [flag.id for flag in flags if flag.state is State.WITHDRAWN]
+        undone = [store.flag_history(flag)[-1].reason for flag in withdrawn]
+    finally:
+        store.close()
+    standing = {(flag["rule"], tenant["tenant"]) for tenant in alone["tenants"] for flag in tenant["flags"]}
+    opened = Counter((flag.rule, flag.tenant) for flag in flags if flag.state is State.OPEN)
+    assert standing <= set(opened)
+    assert set(opened.values()) <= {1}
+    assert set(raised.values()) <= {1}
+    assert all(undone)
+
+
+def campaign(site: Site, broker: JavaKafka, postgres: Cluster, lines: list[bytes], kills: int, seed: int) -> None:
+    """Workers read while somebody kills them, the broker and the database."""
+    chance = random.Random(seed)
+    workers = [
+        site.start(KAFKA__STATIC_MEMBER="one"), site.start(KAFKA__STATIC_MEMBER="two"), site.start(),
+    ]  # fmt: skip
+    step = len(lines) // kills + 1
+    for number in range(kills):
+        site.produce(lines[number * step : (number + 1) * step])
+        time.sleep(chance.uniform(0.5, 1.5))
+        victim = chance.choice(workers)
+        victim.kill()
+        victim.start()
+        if number == kills // 3:
+            broker.restart()
+        if number == kills // 2:
+            postgres.stop()
+            postgres.start()
+    until(site.read_to_the_end, 90, "the end of the topics", site)
+    for worker in workers:
+        worker.stop()
+
+
+def test_killed_workers_leave_the_books_of_a_quiet_replay(
+    site: Site, broker: JavaKafka, postgres: Cluster, tmp_path: Path
+) -> None:
+    """Twenty kills, a broker and a database that go away: the same digests, and each flag told once."""
+    lines = list(simulate("demo").events())
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(lines))
+
+    campaign(site, broker, postgres, lines, kills=20, seed=1)
+
+    check(site, path)
+
+
+def test_a_worker_that_was_paused_too_long_commits_nothing(site: Site, tmp_path: Path) -> None:
+    """A zombie's commit is refused: it drops its books, joins again, and the books are right."""
+    lines = list(simulate("quiet").events())
+    path = tmp_path / "events.jsonl"
+    path.write_bytes(b"".join(lines))
+    first, _ = site.start(), site.start()
+    site.produce(lines[: len(lines) // 2])
+    until(lambda: "partition opened" in first.logged(), 60, "the first worker's partitions", site)
+
+    first.signal(signal.SIGSTOP)
+    site.produce(lines[len(lines) // 2 :])
+    until(site.read_to_the_end, 60 + SESSION_SECONDS, "the end of the topics without the first worker", site)
+    first.signal(signal.SIGCONT)
+    until(lambda: first.logged().count("partition left") > 0, 60, "the first worker's farewell", site)
+
+    assert first.running
+    for worker in site.workers:
+        worker.stop()
+    check(site, path)

@@ -1,0 +1,147 @@
+"""Workers as processes on a real Kafka and a real store, and what a test asks of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from monitor.store.sql import SqlStore
+from tests.servers.kafka import Produced, Topics, free_ports, wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
+STOP_SECONDS = 60.0
+SESSION_SECONDS = 6
+
+
+class Site:
+    """Two topics, a store, and the settings of the workers that join them."""
+
+    def __init__(self, folder: Path, topics: Topics, store_url: str, partitions: int) -> None:
+        self.folder = folder
+        self.topics = topics
+        self.partitions = partitions
+        self.tenants, self.control = topics.create(partitions), topics.create(1)
+        self.store_url = store_url
+        self.workers: list[Worker] = []
+
+    def settings(self, port: int, more: Mapping[str, object]) -> dict[str, str]:
+        """The environment of a worker."""
+        values = {
+            "STORE_URL": self.store_url,
+            "HTTP__PORT": port,
+            "COMMIT_SECONDS": 0.2,
+            "TICK_SECONDS": 0.5,
+            "BATCH_RECORDS_MAX": 500,
+            "KAFKA__BOOTSTRAP_SERVERS": json.dumps([self.topics.bootstrap]),
+            "KAFKA__TENANT_TOPIC": self.tenants,
+            "KAFKA__CONTROL_TOPIC": self.control,
+            "KAFKA__GROUP": self.tenants,
+            "KAFKA__SESSION_SECONDS": SESSION_SECONDS,
+            "KAFKA__ALLOW_INSECURE": "true",
+            **more,
+        }
+        # kafka-python warns of its own use of importlib when it is first read.
+        settings = {f"FLOPWATCH_{name}": str(value) for name, value in values.items()}
+        return {**os.environ, **settings, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
+
+    def start(self, **more: object) -> Worker:
+        """One more worker."""
+        worker = Worker(self, len(self.workers), more)
+        self.workers.append(worker)
+        return worker
+
+    def produce(self, lines: Iterable[bytes]) -> None:
+        """Send events to the topics, keyed by tenant."""
+        facts: list[Produced] = []
+        control: list[Produced] = []
+        for line in lines:
+            event = json.loads(line)
+            tenant = event["data"].get("tenant")
+            (control if tenant is None else facts).append((None if tenant is None else tenant.encode(), line))
+        self.topics.write(self.tenants, facts)
+        self.topics.write(self.control, control)
+
+    def read_to_the_end(self) -> bool:
+        """Whether the books of all partitions stand at the ends of both topics."""
+        ends = self.topics.ends({self.tenants: self.partitions, self.control: 1})
+        store = SqlStore.open(self.store_url, create=False)
+        try:
+            books = store.book_positions()
+        finally:
+            store.close()
+        return all(
+            number in books
+            and all(
+                end == 0 or (where in books[number] and books[number][where].next_offset == end)
+                for where, end in ends.items()
+                if where in ((self.tenants, number), (self.control, 0))
+            )
+            for number in range(self.partitions)
+        )
+
+    def answer(self, *words: str) -> Any:
+        """What a command prints as JSON about the store."""
+        done = subprocess.run(
+            [*COMMAND, *words, "--json"], env=self.settings(0, {}), capture_output=True, text=True, timeout=300
+        )
+        assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
+        return json.loads(done.stdout)
+
+    def close(self) -> None:
+        """Kill whoever still runs."""
+        for worker in self.workers:
+            worker.kill()
+
+
+class Worker:
+    """One `flopwatch run`."""
+
+    def __init__(self, site: Site, number: int, more: Mapping[str, object]) -> None:
+        self.port = free_ports(1)[0]
+        self._log = site.folder / f"worker-{number}.log"
+        self._environment = site.settings(self.port, more)
+        self.start()
+
+    def start(self) -> None:
+        """Start it, also again."""
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen([*COMMAND, "run"], stderr=log, env=self._environment)
+
+    def kill(self) -> None:
+        """Kill it at once."""
+        self._process.kill()
+        self._process.wait(STOP_SECONDS)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        self._process.send_signal(number)
+
+    def stop(self) -> None:
+        """Ask it to stop, and wait until it has."""
+        self.signal(signal.SIGTERM)
+        assert self._process.wait(STOP_SECONDS) == 0, self.logged()[-2_000:]
+
+    @property
+    def running(self) -> bool:
+        """Whether the process exists."""
+        return self._process.poll() is None
+
+    def logged(self) -> str:
+        """Everything that it has logged."""
+        return self._log.read_text(encoding="utf-8")
+
+
+def until(what: Any, seconds: float, name: str, site: Site) -> None:
+    """Wait for something, and show what the workers said if it does not come."""
+    try:
+        wait_for(what, seconds, name)
+    except AssertionError as late:
+        logs = "\n".join(f"worker {number}: {one.logged()[-1_500:]}" for number, one in enumerate(site.workers))
+        raise AssertionError(f"{late}\n{logs}") from None
