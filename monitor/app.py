@@ -34,7 +34,7 @@ from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.routing import Layout
-from monitor.run.task import JOURNAL, Store
+from monitor.run.task import JOURNAL, Store, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Settings, load_settings
@@ -341,9 +341,10 @@ def explain(
     """The story of a tenant, a flag or an event; None if the store knows nothing of that name."""
     with _existing(settings, state) as store:
         kept = _load_all(store)
-        for one in kept:
+        for partition, one in zip(store.partitions(), kept, strict=True):
             if what in one.book.tenants:
-                return explain_tenant(one.book, load_reference(config_root()), what, _latest(kept))
+                blind = [blind_of(row) for row in store.blind(partition)]
+                return explain_tenant(one.book, load_reference(config_root()), what, _latest(kept), blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)

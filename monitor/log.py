@@ -44,6 +44,7 @@ FIELDS: Mapping[str, str] = {
     "records": "a number of records",
     "changes": "a number of changes of flags",
     "tenants": "a number of tenants",
+    "partitions": "a number of partitions",
     "seconds": "how long something took or will take",
     "host": "the address that we listen on",
     "port": "the port that we listen on",

@@ -79,6 +79,11 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         )
         lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)
         lines.extend(f"    Not established: {sentence}" for sentence in finding.not_established)
+    if story.blind:
+        lines += ["", "What could not be seen:"]
+        for one in story.blind:
+            end = "now" if one.end is None else show.instant(one.end)
+            lines.append(f"  {one.cause}, {show.instant(one.start)} to {end}: {show.plain(one.sentence)}")
     return lines
 
 

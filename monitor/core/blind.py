@@ -61,6 +61,11 @@ class Sight:
         """What we cannot see now."""
         return list(self._lasting.values())
 
+    @property
+    def changed(self) -> bool:
+        """Whether something began or ended since the last commit."""
+        return bool(self._changed)
+
     def take_changed(self) -> list[Blind]:
         """What began or ended since the last call."""
         changed, self._changed = list(self._changed.values()), {}

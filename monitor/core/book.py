@@ -43,6 +43,7 @@ _OF_ALLOCATION = [Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELE
 OF_ALLOCATION = tuple(kind in _OF_ALLOCATION for kind in range(max(Kind) + 1))
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
 OTHER_CONTENT = "id with other content"  # an anomaly: two facts of one identity that do not say the same
+PAUSE_FORGOTTEN = 14  # a pause fades by a part in 16,384 with each sign of life: bursts do not make it forgotten
 SOURCE_IDS_MAX = 1_024  # identities of `alive` facts remembered for one source
 
 
@@ -129,10 +130,11 @@ class Tenant:
 class Source:
     """What the book knows of one producer."""
 
-    __slots__ = ("head", "heard", "recent")
+    __slots__ = ("head", "heard", "pause", "recent")
 
     def __init__(self) -> None:
         self.heard = -1  # latest event time of anything from it
+        self.pause = 0  # the longest between two of those, forgotten slowly; 0 before the second
         self.recent: dict[Identity, bytes] = {}
         self.head = 0
 
@@ -293,7 +295,10 @@ class Book:
         source = self.sources.get(name)
         if source is None:
             source = self.sources[name] = Source()
-        if time > source.heard:
+        heard = source.heard
+        if time > heard:
+            if heard >= 0:
+                source.pause = max(time - heard, source.pause - (source.pause >> PAUSE_FORGOTTEN))
             source.heard = time
             self._sources_dirty.add(name)
 
@@ -727,9 +732,10 @@ class Book:
 
     # -- rebuilding from a store ---------------------------------------------------------------------------------
 
-    def restore_source(self, name: str, heard: int) -> None:
-        """A source that was known, and the latest event time of anything from it."""
-        self.sources.setdefault(name, Source()).heard = heard
+    def restore_source(self, name: str, heard: int, pause: int) -> None:
+        """A source that was known, the latest event time of anything from it, and its longest pause of late."""
+        source = self.sources.setdefault(name, Source())
+        source.heard, source.pause = heard, pause
 
     def restore_settled(self, region: str | None, last_time: int) -> None:
         """A closed allocation of a region, which stays out of memory, had its latest fact then."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from monitor.core.book import Book
+from monitor.core.blind import Blind
+from monitor.core.book import Book, Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.engine import Reference, answer_tenant, hearing
 from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, totals
@@ -42,10 +43,11 @@ class TenantStory(NamedTuple):
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
     headquarters: list[str]
     findings: tuple[Finding, ...]
+    blind: list[Blind]  # when facts about it may be missing
 
 
-def explain_tenant(book: Book, reference: Reference, name: str, now: int) -> TenantStory:
-    """The story of a tenant that the book knows."""
+def explain_tenant(book: Book, reference: Reference, name: str, now: int, blind: Iterable[Blind] = ()) -> TenantStory:
+    """The story of a tenant that the book knows; `blind` is what its partition could not see."""
     tenant = book.tenants[name]
     by_shape = totals(tenant, now, hearing(book, now))
     answered = answer_tenant(book, reference, name, by_shape, now)
@@ -68,7 +70,13 @@ def explain_tenant(book: Book, reference: Reference, name: str, now: int) -> Ten
         sorted(held, key=lambda one: (-one[2], one[0])),
         sentences + ([] if status is None else [status]),
         answered.findings,
+        [one for one in blind if _touches(one, tenant)],
     )
+
+
+def _touches(blind: Blind, tenant: Tenant) -> bool:
+    """Whether facts about a tenant may be missing: any came that way, or it holds what the silent source spoke of."""
+    return not blind.source or any(timeline.source == blind.source for _, timeline in tenant.held())
 
 
 def _hardware_line(

@@ -7,16 +7,17 @@ is taken in, and it is tried again. Nothing here waits.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
+from monitor.core.blind import DEAD_LETTERS, HOLE, Blind, Rhythm, Sight
 from monitor.core.book import Book, NewFact
 from monitor.core.engine import Reference
 from monitor.core.flags import Change
 from monitor.core.inventory import Conservation
 from monitor.core.limits import DeadLetterLimits, Partition
-from monitor.core.model import Key, Kind, Rejected
+from monitor.core.model import SECOND_MS, Key, Kind, Rejected
 from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
@@ -26,7 +27,7 @@ from monitor.run.routing import Part, whose
 from monitor.run.stops import lifted, stop_entry
 from monitor.settings import Settings
 from monitor.source import LostPosition, Position
-from monitor.store import DECISION, STOP, TICK, Commit, JournalEntry, JournalRow, Loaded
+from monitor.store import DECISION, STOP, TICK, BlindRow, Commit, JournalEntry, JournalRow, Loaded
 from monitor.store import Position as BookedPosition
 
 UNCOMMITTED_RECORDS_MAX = 50_000
@@ -73,6 +74,10 @@ class Store(Protocol):
 
     def last_tick(self) -> int | None:
         """The instant of the latest evaluation that was committed."""
+        ...
+
+    def blind(self, partition: int | None = None) -> list[BlindRow]:
+        """What the books of all partitions, or of one, could not see."""
         ...
 
     def owners(self, names: Collection[str]) -> dict[str, int]:
@@ -142,6 +147,7 @@ class Task:
             self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
         self._stops = journal
         self._accepted: set[Partition] = set()
+        self._sight = Sight(blind_of(row) for row in store.blind(number))
 
     def answer_stops(self, mine: Collection[Partition]) -> None:
         """Look whether an earlier run stopped before records of these partitions.
@@ -152,6 +158,8 @@ class Task:
         self._accepted = lifted(self._stops, self.committed, mine)
         for topic, partition in self._accepted:
             self._limits.lift(topic, partition)
+            what = f"A person went past unreadable records of {topic}, partition {partition}."
+            self._cannot_see(DEAD_LETTERS, (topic, partition), what)
         self._stops = []
 
     def lose(self, lost: LostPosition) -> bool:
@@ -163,9 +171,19 @@ class Task:
         at = self.committed.get(lost.where, 0)
         if lost.where in self._accepted:
             self.moved_to(lost.where, Position(lost.available, ""))
+            self._cannot_see(HOLE, lost.where, lost.sentence)
             return True
         self._store.record([stop_entry(lost.where, at, lost.sentence)], self._watch.clock.now_ms())
         return False
+
+    def _cannot_see(self, cause: str, where: Partition, sentence: str) -> None:
+        """From the clock of the books on facts of a partition may be missing."""
+        self._sight.note(Blind(cause, "", *where, self.book.clock, None, sentence))
+
+    @property
+    def blind(self) -> list[Blind]:
+        """What these books cannot see now."""
+        return self._sight.lasting
 
     @property
     def holding(self) -> bool:
@@ -198,6 +216,9 @@ class Task:
                 self._stop_at_limit(over)
             self._rejected.extend(part.rejected)
         self._take_in(part, counted)
+        if not part.rejected:
+            for cause in (HOLE, DEAD_LETTERS):
+                self._sight.end(cause, *part.where, self.book.clock)
         self._records += len(part.all)
         self._watch.metrics.observe("flopwatch_batch_seconds", self._now() - started)
 
@@ -318,6 +339,8 @@ class Task:
         if evaluation.tick_is_due():
             self._keep(evaluation.close(self._new_decisions()))
             evaluation.tick(self._instant(caught_up))
+            if caught_up:
+                self._sight.listen(self._rhythms(), self._as_of)
         as_of, started, before = self._instant(caught_up), self._now(), evaluation.evaluated
         self._keep(evaluation.work(as_of, caught_up))
         if evaluation.evaluated > before:
@@ -325,6 +348,12 @@ class Task:
             self._show_flags()
         if not evaluation.pending:
             metrics.set_time("flopwatch_evaluated_timestamp_seconds", as_of)
+
+    def _rhythms(self) -> Iterator[tuple[str, Rhythm]]:
+        """How the sources of these books have been heard of, here or elsewhere."""
+        elsewhere = self.book.heard_elsewhere
+        for name, source in self.book.sources.items():
+            yield name, Rhythm(max(source.heard, elsewhere.get(name, -1)), source.pause)
 
     def _keep(self, changes: list[Change]) -> None:
         """Changes for the next commit, with the tick that made them."""
@@ -354,7 +383,8 @@ class Task:
 
     def _has_uncommitted(self) -> bool:
         moved = any(self.committed.get(where) != position.next_offset for where, position in self.positions.items())
-        return bool(moved or self._records or self._changes or self._rejected or self._journal)
+        waiting = self._records or self._changes or self._rejected or self._journal or self._sight.changed
+        return bool(moved or waiting)
 
     def commit_is_due(self) -> bool:
         """Whether there is something to commit, and the time has come or it has become much."""
@@ -380,7 +410,9 @@ class Task:
             for where, position in self.positions.items()
         ]
         at = self._watch.clock.now_ms()
-        self._held = Commit(moved, self.book, positions, self._changes, self._rejected, self._journal, at)
+        blind = [_row_of(one, at) for one in self._sight.take_changed()]
+        self._tell_blind(blind)
+        self._held = Commit(moved, self.book, positions, self._changes, self._rejected, self._journal, at, blind=blind)
         self._rejected, self._changes, self._journal = [], [], []
         return self._try_commit(self._held)
 
@@ -428,6 +460,16 @@ class Task:
         if self._held is not None:
             raise StoreProblem(f"{self.problem} What is not committed is read again at the next start.")
 
+    def _tell_blind(self, blind: Sequence[BlindRow]) -> None:
+        """Log and count what cannot be seen, or can be seen again; the sentences quote names, and stay in the store."""
+        for one in blind:
+            if one.end is None:
+                self._watch.log.warning("blind", reason=one.cause)
+            else:
+                self._watch.log.info("sees again", reason=one.cause)
+                seconds = (one.end - one.start) / SECOND_MS
+                self._watch.metrics.add("flopwatch_blind_seconds_total", seconds, cause=one.cause)
+
     def _tell_flags(self, changes: Sequence[Change]) -> None:
         """Log what people are told, once it is committed."""
         for flag, entry in changes:
@@ -441,3 +483,13 @@ class Task:
                     act=str(entry.act),
                     as_of=entry.at,
                 )
+
+
+def _row_of(blind: Blind, found_at: int) -> BlindRow:
+    return BlindRow(blind.name, *blind[:4], blind.start, blind.end, blind.sentence, found_at)
+
+
+def blind_of(row: BlindRow) -> Blind:
+    """What a store says could not be seen."""
+    where = row.topic or "", row.topic_partition or 0
+    return Blind(row.cause, row.source or "", *where, row.start, row.end, row.sentence)

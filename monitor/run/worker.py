@@ -10,11 +10,13 @@ group is kept.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
+from monitor.core.blind import CAUSES
 from monitor.core.engine import Reference
 from monitor.core.limits import Partition
 from monitor.core.model import Record
@@ -185,6 +187,9 @@ class Worker:
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
         metrics.set("flopwatch_caught_up", int(not self._ends.source.behind()))
         metrics.set("flopwatch_source_trouble", int(bool(self._ends.source.trouble)))
+        lasting = Counter(blind.cause for task in self.tasks.values() for blind in task.blind)
+        for cause in CAUSES:
+            metrics.set("flopwatch_blind_intervals", lasting[cause], cause=cause)
 
     def _state(self) -> BooksState:
         """The numbers of all books here, for a scrape."""

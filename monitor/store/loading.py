@@ -60,9 +60,9 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, lateness_m
     _load_settled(connection, book, names)
     _load_usage(connection, book, names, partition)
     _load_measured(connection, book, names, partition)
-    heard = select(SOURCES.c.name, SOURCES.c.heard).where(of_partition(SOURCES.c.id, partition))
-    for name, latest in _rows(connection, heard):
-        book.restore_source(name, latest)
+    heard = select(SOURCES.c.name, SOURCES.c.heard, SOURCES.c.pause).where(of_partition(SOURCES.c.id, partition))
+    for name, latest, pause in _rows(connection, heard):
+        book.restore_source(name, latest, pause)
     _load_chains(connection, book, pages, decode, partition)
     book.next_fact = pages.next_number
     book.dirty_tenants = set(book.tenants)

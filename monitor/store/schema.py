@@ -77,7 +77,7 @@ SOURCES = Table(
     Column("id", NUMBER, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),  # once in the books of each partition that heard of it
     Column("heard", BigInteger, nullable=False),
-    Column("accepted", BigInteger, nullable=False, server_default="0"),
+    Column("pause", BigInteger, nullable=False, server_default="0"),
 )
 
 SHAPES = Table(

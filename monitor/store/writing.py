@@ -109,7 +109,7 @@ class Writer:
         self._shared = engine.dialect.name == "postgresql"
         statements = Statements(engine)
         numbered = (RESTATEMENTS, CONSERVATION, DEAD_LETTERS, FLAG_HISTORY, JOURNAL)  # the database counts these
-        left_out = {DEAD_LETTERS.c.state, DEAD_LETTERS.c.published, SOURCES.c.accepted}  # have their first values
+        left_out = {DEAD_LETTERS.c.state, DEAD_LETTERS.c.published}  # have their first values
         self._insert = {
             table.name: statements.insert(
                 table,
@@ -147,7 +147,12 @@ class Writer:
         self._add(connection, SHAPES, [(number, *shape) for number, shape in names.shapes.unwritten])
         times = {name: book.sources[name].heard if name in book.sources else -1 for _, name in names.sources.unwritten}
         times.update(heard)
-        self._put(connection, SOURCES, [(names.sources.number(name), name, time) for name, time in times.items()])
+        pauses = {name: book.sources[name].pause if name in book.sources else 0 for name in times}
+        self._put(
+            connection,
+            SOURCES,
+            [(names.sources.number(name), name, time, pauses[name]) for name, time in times.items()],
+        )
 
     def allocations(self, connection: Connection, changes: AllocationChanges) -> None:
         """Allocations that are new or moved."""

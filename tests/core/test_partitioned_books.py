@@ -64,7 +64,9 @@ def test_a_report_names_hardware_for_a_tenant_that_comes_later() -> None:
 
 def test_books_are_compared_with_their_part_of_a_report() -> None:
     """Of a report's allocations only those of our tenants are missing or surplus in these books."""
-    table = "0 start x accelerator=H100 count=2 region=east \n 9 report east x=2 \n 9 report east y=5 source=s2 tenant=u"
+    table = (
+        "0 start x accelerator=H100 count=2 region=east \n 9 report east x=2 \n 9 report east y=5 source=s2 tenant=u"
+    )
     book, archive = Book(adopts=lambda _: False), MemoryArchive()
     checks = []
     for fact in decode_facts(events(table)):

@@ -44,6 +44,22 @@ def upgrade() -> None:
         sa.Column("found_at", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("partition", "name"),
     )
+    if op.get_bind().dialect.name == "postgresql":
+        _spare_the_server()
+
+
+def _spare_the_server() -> None:
+    """Looking up what each row refers to doubles the time of the hot tables: 10 us more a new allocation, 7 a change
+    of usage. The books of a partition have one writer, who gives these numbers out in the same transaction.
+    """
+    for table, names in {
+        "allocations": ("tenant", "shape", "source"),
+        "usage": ("tenant", "shape"),
+        "measured": ("tenant", "shape"),
+    }.items():
+        for name in names:
+            op.drop_constraint(f"{table}_{name}_id_fkey", table, type_="foreignkey")
+    op.execute("alter table fact_pages alter column body set storage external")  # pages are compressed
 
 
 def _progress_and_chains() -> None:
@@ -98,4 +114,4 @@ def _names() -> None:
     )
     with op.batch_alter_table("sources", naming_convention=UNIQUE) as table:
         table.drop_constraint("sources_name_key", type_="unique")
-        table.add_column(sa.Column("accepted", sa.BigInteger(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("pause", sa.BigInteger(), nullable=False, server_default="0"))
