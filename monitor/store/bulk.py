@@ -17,8 +17,9 @@ from sqlalchemy import Column, Connection, Engine, Table
 
 from monitor.store.rows import Row
 
-ArrayOf = Callable[[Sequence[Any]], str]
+ArrayOf = Callable[[Sequence[Any]], object]
 
+BYTES = "BYTEA"
 _QUOTED = re.compile(r'(["\\])')
 
 
@@ -93,7 +94,9 @@ class Statements:
         return f"values ({', '.join('?' * len(columns))})"
 
     def _unnested(self, columns: Sequence[Column[Any]]) -> str:
-        return f"unnest({', '.join(f'%s::{self._type(column)}[]' for column in columns)})"
+        kinds = [self._type(column) for column in columns]
+        arrays = [f"{'%b' if kind == BYTES else '%s'}::{kind}[]" for kind in kinds]
+        return f"unnest({', '.join(arrays)})"
 
     def _type(self, column: Column[Any]) -> str:
         return str(column.type.compile(self._dialect))
@@ -106,7 +109,7 @@ class Statements:
 
 
 def _array_of(type_name: str) -> ArrayOf:
-    makers: dict[str, ArrayOf] = {"TEXT": texts, "BYTEA": binaries}
+    makers: dict[str, ArrayOf] = {"TEXT": texts, BYTES: binaries}
     return makers.get(type_name, plain)
 
 
@@ -117,9 +120,9 @@ def plain(values: Sequence[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def binaries(values: Sequence[bytes | None]) -> str:
-    """Bytes as an array of PostgreSQL."""
-    return "{" + ",".join("NULL" if value is None else f'"\\\\x{value.hex()}"' for value in values) + "}"
+def binaries(values: Sequence[bytes | None]) -> list[bytes | None]:
+    """Bytes as a list, which the driver sends as they are: a literal would be twice as long."""
+    return list(values)
 
 
 def texts(values: Sequence[str | None]) -> str:
