@@ -321,13 +321,13 @@ def test_the_event_types_that_the_readme_names_exist() -> None:
 def explained(text: str) -> dict[str, bool]:
     """The settings of a settings file, dotted, and whether a comment stands above each, or above its section."""
     found: dict[str, bool] = {}
-    above, parent = False, ""
+    above = False
+    path: list[str] = []  # the sections around a line, from the outermost
     for line in text.splitlines():
         key = re.match(r"( *)(\w+):", line)
         if key:
-            name = f"{parent}.{key[2]}" if key[1] else key[2]
-            parent = parent if key[1] else key[2]
-            found[name] = above or (bool(key[1]) and found[parent])
+            path = [*path[: len(key[1]) // 2], key[2]]
+            found[".".join(path)] = above or found.get(".".join(path[:-1]), False)
         above = line.strip().startswith("#") if line.strip() else False
     return found
 
@@ -342,10 +342,11 @@ def test_every_setting_is_explained() -> None:
 
 def test_a_setting_without_a_word_is_seen() -> None:
     """A comment above another setting explains that one only; the one above a section holds for all of it."""
-    text = "# Said.\na: 1\nb: 2\n\n# Said.\n\nc: 3\n# Said.\nd:\n  e: 4\nf:\n  g: 5\n  # Said.\n  h: 6\n"
+    text = "# Said.\na: 1\nb: 2\n\n# Said.\n\nc: 3\n# Said.\nd:\n  e: 4\nf:\n  g: 5\n  # Said.\n  h:\n    i: 6\n"
 
     assert {
         "a": True, "b": False, "c": False, "d": True, "d.e": True, "f": False, "f.g": False, "f.h": True,
+        "f.h.i": True,
     } == explained(text)  # fmt: skip
 
 

@@ -7,7 +7,7 @@ committed is a hint for tools that show lag. A place that a topic no longer has 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -87,7 +87,8 @@ class KafkaSource:
         kafka = self._kafka
         self._stamp: Stamp = stamp(kafka)
         options = _options(kafka)
-        with told(kafka):
+        with ExitStack() as undo, told(kafka):
+            undo.callback(self.close)  # of whatever is there when something goes wrong
             self._group = KafkaConsumer(
                 group_id=kafka.group,
                 group_instance_id=kafka.static_member,
@@ -97,17 +98,13 @@ class KafkaSource:
                 max_poll_interval_ms=round(kafka.max_poll_seconds * 1_000),
                 **options,
             )
-        try:
-            with told(kafka):
-                self._control = KafkaConsumer(**options)
-                self._refuse_missing()
-                self._group.subscribe([kafka.tenant_topic], listener=_Rebalances(self))
-                control = sorted(self._control.partitions_for_topic(kafka.control_topic))
-                self._control.assign([TopicPartition(kafka.control_topic, number) for number in control])
-                self._control.pause(*self._control.assignment())
-        except BaseException:
-            self.close()
-            raise
+            self._control = KafkaConsumer(**options)
+            self._refuse_missing()
+            self._group.subscribe([kafka.tenant_topic], listener=_Rebalances(self))
+            control = sorted(self._control.partitions_for_topic(kafka.control_topic))
+            self._control.assign([TopicPartition(kafka.control_topic, number) for number in control])
+            self._control.pause(*self._control.assignment())
+            undo.pop_all()
         self._ours = set(self._control.assignment())
 
     def _refuse_missing(self) -> None:
