@@ -20,8 +20,8 @@ demo: $(VENV)/runtime.stamp ## set up what is needed and show the main job at wo
 test: setup lint type ## set up what is needed, then lint, check types and run all tests
 	@$(BIN)/python -m pytest --cov=monitor.core --cov-report=term-missing --cov-fail-under=100
 
-test-deps: ## install the servers that tests need, as Debian packages
-	@echo "No test needs a server today: nothing to install."
+test-deps: ## install the servers that tests need: Debian packages, and the jars of Kafka into the user's cache
+	@bash .ci/servers
 
 lint: setup ## check style and formatting
 	@$(BIN)/ruff check .

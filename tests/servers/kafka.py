@@ -20,17 +20,16 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
-from xml.etree import ElementTree
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import NewPartitions, NewTopic, OffsetSpec
 
-POM = Path(__file__).parents[1] / "kafka" / "pom.xml"
+from tests.servers.jars import fetched
+
 ENGINE_SECONDS = 5.0
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-NAMESPACE = {"m": "http://maven.apache.org/POM/4.0.0"}
 
 Produced = tuple[bytes | None, bytes | None]  # key, value
 
@@ -122,34 +121,14 @@ def free_ports(count: int) -> list[int]:
 # -- Apache Kafka, from its jars --------------------------------------------------------------------------------------
 
 
-def jars() -> Path:
-    """The folder with the broker's jars, fetched once into the user's cache; skips where they cannot be had."""
-    version = ElementTree.parse(POM).findtext(".//m:dependency/m:version", "", NAMESPACE)
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flopwatch"
-    folder = cache / f"kafka-{version}"
-    if folder.is_dir():
-        return folder
-    if shutil.which("mvn") is None or shutil.which("java") is None:
-        pytest.skip("no Kafka: set KAFKA_BOOTSTRAP_SERVERS, run a container engine, or install Java 17 and Maven")
-    cache.mkdir(parents=True, exist_ok=True)
-    fetched = Path(tempfile.mkdtemp(prefix="kafka-", dir=cache))
-    command = ["mvn", "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={fetched}"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600)
-    if done.returncode:
-        shutil.rmtree(fetched)
-        pytest.skip(f"no Kafka: Maven could not fetch its jars: {done.stdout[-500:]}")
-    try:
-        fetched.rename(folder)
-    except OSError:  # somebody else was faster
-        shutil.rmtree(fetched)
-    return folder
-
-
 class JavaKafka:
     """One broker that is its own controller, with its data in a temporary folder until it is closed."""
 
     def __init__(self, settings: Mapping[str, str] | None = None, cpus: str = "", heap: str = "512m") -> None:
-        self._jars = jars()
+        try:
+            self._jars = fetched()
+        except RuntimeError as problem:
+            pytest.skip(f"no Kafka: {problem}")
         self._cpus = cpus
         self._heap = heap
         self._folder = Path(tempfile.mkdtemp(prefix="fwk-"))

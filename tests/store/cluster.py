@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ import psycopg
 import pytest
 
 USER = "flopwatch"
+SOCKET_FOLDER_MAX = 60  # of the 107 bytes that the path of a socket may have
 
 
 def programs() -> Path | None:
@@ -68,13 +70,20 @@ class Cluster:
         return self.url(name)
 
 
+def reachable() -> str:
+    """Where the server's data may lie: a path short enough for a socket in it, which its own user can reach."""
+    here = Path(tempfile.gettempdir()).resolve()
+    open_to_all = all(folder.stat().st_mode & stat.S_IXOTH for folder in (here, *here.parents))
+    return str(here) if len(str(here)) < SOCKET_FOLDER_MAX and (open_to_all or os.geteuid()) else "/tmp"
+
+
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Cluster]:
     """A server for the whole run."""
     bin = programs()
     if bin is None:
         pytest.skip("needs PostgreSQL's server programs: `make test-deps` says how to get them")
-    with tempfile.TemporaryDirectory(prefix="flopwatch-pg-") as folder:
+    with tempfile.TemporaryDirectory(prefix="flopwatch-pg-", dir=reachable()) as folder:
         cluster = Cluster(bin, Path(folder))
         yield cluster
         cluster.stop()
