@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 # Temporary files stay in the checkout too, so that a test run leaves nothing behind elsewhere.
 export TMPDIR := $(CURDIR)/.cache/tmp
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-LOCKED := $(PIP) --require-hashes --only-binary :all:
+# The locked files name every package, so nothing is left to look up: older pips, left to it, miss pins of extras.
+LOCKED := $(PIP) --require-hashes --only-binary :all: --no-deps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
