@@ -13,15 +13,15 @@ from typing import NamedTuple
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import SystemClock
-from monitor.core.book import Book, Moved, joined
+from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.engine import Answer, Reference, answer, evaluate, follow
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.partitions import adopter
-from monitor.errors import FlagProblem, LimitReached, SettingsProblem
-from monitor.intake.decode import Rules, decode_facts
+from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsProblem
+from monitor.intake.decode import decode_facts
 from monitor.log import build_log
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import check_catalogue, load_catalogue
@@ -32,6 +32,7 @@ from monitor.reference.root import config_root
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
+from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.routing import Layout
 from monitor.run.task import JOURNAL, Store, blind_of
@@ -42,7 +43,19 @@ from monitor.simulate.scenarios import simulate
 from monitor.source import Position, Source
 from monitor.source.files import FileSource
 from monitor.source.kafka import KafkaSource
-from monitor.store import ACTIVATION, DECISION, TICK, Commit, JournalEntry, Loaded, StoredPosition
+from monitor.store import (
+    ACTIVATION,
+    DECISION,
+    DISMISSED,
+    REPLAYED,
+    TICK,
+    WAITING,
+    Commit,
+    DeadLetter,
+    JournalEntry,
+    Loaded,
+    StoredPosition,
+)
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
@@ -68,11 +81,6 @@ def load_reference(root: Path) -> Reference:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
     """
     return Reference(Estimator(load_catalogue(root), load_priors(root)), load_countries(root), load_policies(root))
-
-
-def rules(settings: Settings) -> Rules:
-    """What a record must look like."""
-    return Rules(record_bytes_max=settings.record_bytes_max, sources=settings.allowed_sources)
 
 
 @contextmanager
@@ -177,6 +185,8 @@ def _replay_into(
 ) -> Replayed:
     loaded = store.load(decode_facts, settings.lateness_ms)
     book, clock = loaded.book, SystemClock()
+    heard, again = _letters_again(store, loaded, settings)
+    settled = {one.number: REPLAYED for one in again}
     source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
     source.begin_all({where: Position(one.next_offset, one.check) for where, one in loaded.positions.items()})
 
@@ -185,7 +195,10 @@ def _replay_into(
             BookedPosition(*where, position.next_offset, book.clock, position.check)
             for where, position in source.positions().items()
         ]
-        store.commit(Commit(moved, book, positions, changes, rejected, journal, clock.now_ms()))
+        positions.append(BookedPosition(*JOURNAL, heard, book.clock, ""))
+        store.commit(
+            Commit(moved, book, positions, changes, rejected, journal, clock.now_ms(), settled_letters=settled)
+        )
 
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
@@ -200,6 +213,16 @@ def _replay_into(
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
+
+
+def _letters_again(store: SqlStore, loaded: Loaded, settings: Settings) -> tuple[int, list[Again]]:
+    """Take in the dead letters that a person wants tried again; also the last decision that was heard."""
+    since = loaded.positions[JOURNAL].next_offset if JOURNAL in loaded.positions else 0
+    decisions = store.journal(since, (DECISION,))
+    again = read_again(asked_again(store, decisions), rules(settings))
+    take_in(loaded.book, store, [one.fact for one in again], [one.received for one in again])
+    loaded.book.counts = Counts()  # of what is read now, from files
+    return decisions[-1].number if decisions else since, again
 
 
 def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
@@ -335,6 +358,58 @@ def accept_position(settings: Settings, state: Path | None, topic: str, partitio
         store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
 
 
+# -- dead letters ----------------------------------------------------------------------------------------------------
+
+
+def dead_letters(settings: Settings, state: Path | None, reason: str | None, settled: bool) -> Iterator[DeadLetter]:
+    """The dead letters of a store, oldest first: those that wait, or all; for any reason, or for one."""
+    with _existing(settings, state) as store:
+        for letter in store.dead_letters():
+            if (settled or letter.state == WAITING) and reason in (None, letter.reason):
+                yield letter
+
+
+def dead_letter(settings: Settings, state: Path | None, number: int) -> DeadLetter:
+    """One dead letter.
+
+    Raises:
+        LetterProblem: there is none with that number.
+    """
+    with _existing(settings, state) as store:
+        return _letter(store, number)
+
+
+def _letter(store: SqlStore, number: int) -> DeadLetter:
+    letter = store.dead_letter(number)
+    if letter is None:
+        raise LetterProblem(f"There is no dead letter {number}; `flopwatch dead-letters list` lists them.")
+    return letter
+
+
+def replay_letters(settings: Settings, state: Path | None, numbers: Sequence[int], reason: str) -> None:
+    """Ask whoever keeps the books to take these dead letters in now.
+
+    Raises:
+        LetterProblem: one of them does not wait, or still cannot be taken in; nothing is asked.
+    """
+    with _existing(settings, state) as store:
+        check_replayable((_letter(store, number) for number in numbers), rules(settings))
+        store.decide(JournalEntry(DECISION, {REPLAY: sorted(numbers), "reason": reason}), [], SystemClock().now_ms())
+
+
+def dismiss_letters(settings: Settings, state: Path | None, numbers: Sequence[int], reason: str) -> None:
+    """Record that nobody needs to look at these dead letters any more; they stay in the store.
+
+    Raises:
+        LetterProblem: one of them does not wait; nothing is changed.
+    """
+    with _existing(settings, state) as store:
+        for number in numbers:
+            check_waiting(_letter(store, number))
+        entry = JournalEntry(DECISION, {"dismiss_dead_letters": sorted(numbers), "reason": reason})
+        store.decide(entry, [], SystemClock().now_ms(), dict.fromkeys(numbers, DISMISSED))
+
+
 def explain(
     settings: Settings, state: Path | None, what: str
 ) -> TenantStory | AllocationStory | tuple[Flag, list[Entry]] | None:
@@ -461,6 +536,10 @@ class _Books:
     def heard(self) -> dict[str, int]:
         """When any partition last heard of each source."""
         return self._store.heard()
+
+    def letters_waiting(self) -> int:
+        """How many dead letters of all books wait for a person."""
+        return self._store.letters_waiting()
 
 
 def known_partitions(store: SqlStore) -> int | None:

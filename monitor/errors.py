@@ -31,6 +31,10 @@ class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
 
 
+class LetterProblem(MonitorError):
+    """There is no such dead letter, or what was asked of it is not possible."""
+
+
 class UnreadableFact(MonitorError):
     """A fact that was accepted and stored is no canonical event for this version of the program."""
 

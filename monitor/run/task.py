@@ -23,11 +23,23 @@ from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
 from monitor.run.apply import take_in
 from monitor.run.evaluation import Evaluation
+from monitor.run.letters import Again, asked_again, read_again, rules
 from monitor.run.routing import Part, whose
 from monitor.run.stops import lifted, stop_entry
 from monitor.settings import Settings
 from monitor.source import LostPosition, Position
-from monitor.store import DECISION, STOP, TICK, BlindRow, Commit, JournalEntry, JournalRow, Loaded
+from monitor.store import (
+    DECISION,
+    REPLAYED,
+    STOP,
+    TICK,
+    BlindRow,
+    Commit,
+    DeadLetter,
+    JournalEntry,
+    JournalRow,
+    Loaded,
+)
 from monitor.store import Position as BookedPosition
 
 UNCOMMITTED_RECORDS_MAX = 50_000
@@ -78,6 +90,10 @@ class Store(Protocol):
 
     def blind(self, partition: int | None = None) -> list[BlindRow]:
         """What the books of all partitions, or of one, could not see."""
+        ...
+
+    def dead_letter(self, number: int) -> DeadLetter | None:
+        """The dead letter with this number, if there is one."""
         ...
 
     def owners(self, names: Collection[str]) -> dict[str, int]:
@@ -132,6 +148,7 @@ class Task:
         self._rejected: list[Rejected] = []
         self._changes: list[Change] = []
         self._journal: list[JournalEntry] = []
+        self._settled: dict[int, str] = {}  # dead letters
 
         # A commit that the store refused, and when to try again.
         self._held: Commit | None = None
@@ -337,7 +354,7 @@ class Task:
         """Do what is due of the evaluation."""
         evaluation, metrics = self._evaluation, self._watch.metrics
         if evaluation.tick_is_due():
-            self._keep(evaluation.close(self._new_decisions()))
+            self._keep(evaluation.close(self._hear_decisions()))
             evaluation.tick(self._instant(caught_up))
             if caught_up:
                 self._sight.listen(self._rhythms(), self._as_of)
@@ -361,16 +378,38 @@ class Task:
             self._changes.extend(changes)
             self._journal.append(JournalEntry(TICK, {"as_of": self._as_of}))
 
-    def _new_decisions(self) -> list[JournalRow]:
-        """What people decided since the last look."""
+    def _hear_decisions(self) -> list[JournalRow]:
+        """What people decided since the last look; dead letters that they want tried again are taken in.
+
+        Raises:
+            StoreProblem: the archive cannot be read; the books must not be used any more.
+        """
         try:
             rows = self._store.journal(self.positions[JOURNAL].next_offset, (DECISION,))
+            letters = asked_again(self._store, rows)
+            again = self._for_us(read_again(letters, rules(self._settings)))
         except StoreProblem as problem:  # the next tick asks again
             self._watch.log.warning("journal not read", problem=str(problem))
             return []
         if rows:
             self.positions[JOURNAL] = Position(rows[-1].number, "")
+        self._take_again(again)
         return rows
+
+    def _for_us(self, again: Sequence[Again]) -> list[Again]:
+        """Those of some letters that are for these books: facts of our tenants, and all control facts."""
+        strangers = {one.fact.tenant for one in again} - self.book.tenants.keys() - {""}
+        self.book.elsewhere |= whose(self._store.owners(strangers), self.number) if strangers else set()
+        return [one for one in again if not one.fact.tenant or self.book.owns(one.fact.tenant)]
+
+    def _take_again(self, again: Sequence[Again]) -> None:
+        """Take letters in, and settle those that these books answer for in the same commit."""
+        if not again:
+            return
+        take_in(self.book, self._store, [one.fact for one in again], [one.received for one in again])
+        self._settled |= {one.number: REPLAYED for one in again if one.fact.tenant or self.number == 0}
+        self._evaluation.note_retracted({one.fact.tenant for one in again if one.fact.kind is Kind.RETRACTED})
+        self._watch.log.info("dead letters taken in", accepted=len(again))
 
     def _show_flags(self) -> None:
         self.state = self.state._replace(
@@ -383,8 +422,8 @@ class Task:
 
     def _has_uncommitted(self) -> bool:
         moved = any(self.committed.get(where) != position.next_offset for where, position in self.positions.items())
-        waiting = self._records or self._changes or self._rejected or self._journal or self._sight.changed
-        return bool(moved or waiting)
+        waiting = self._records or self._changes or self._rejected or self._journal or self._settled
+        return bool(moved or waiting or self._sight.changed)
 
     def commit_is_due(self) -> bool:
         """Whether there is something to commit, and the time has come or it has become much."""
@@ -412,8 +451,10 @@ class Task:
         at = self._watch.clock.now_ms()
         blind = [_row_of(one, at) for one in self._sight.take_changed()]
         self._tell_blind(blind)
-        self._held = Commit(moved, self.book, positions, self._changes, self._rejected, self._journal, at, blind=blind)
-        self._rejected, self._changes, self._journal = [], [], []
+        self._held = Commit(
+            moved, self.book, positions, self._changes, self._rejected, self._journal, at, blind, self._settled
+        )
+        self._rejected, self._changes, self._journal, self._settled = [], [], [], {}
         return self._try_commit(self._held)
 
     def retry(self) -> bool:

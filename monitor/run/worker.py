@@ -21,10 +21,11 @@ from monitor.core.engine import Reference
 from monitor.core.limits import Partition
 from monitor.core.model import Record
 from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
-from monitor.intake.decode import Decoded, Rules, decode
+from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
+from monitor.run.letters import rules
 from monitor.run.routing import Layout, parts, without_misrouted
 from monitor.run.task import FILE_LABEL, Store, Task, Watch
 from monitor.run.watching import Progress
@@ -35,7 +36,7 @@ from monitor.store import Loaded
 IDLE_SECONDS = 0.1  # between passes when there is nothing to read
 REOPEN_SECONDS = 1.0  # after the store could not be read
 STANDING_SECONDS = 5.0  # between two looks whether a person has answered for a partition
-HEARD_SECONDS = 1.0  # between two looks at what other partitions heard of sources
+HEARD_SECONDS = 1.0  # between two looks at what other workers have written
 
 
 class Stores(Protocol):
@@ -47,6 +48,10 @@ class Stores(Protocol):
 
     def heard(self) -> Mapping[str, int]:
         """When any partition last heard of each source."""
+        ...
+
+    def letters_waiting(self) -> int:
+        """How many dead letters of all books wait for a person."""
         ...
 
 
@@ -75,7 +80,7 @@ class Worker:
         self._settings = settings
         self._layout = layout or Layout()
         self._watch = Watch(ends.metrics, ends.clock, ends.log)
-        self._rules = Rules(record_bytes_max=settings.record_bytes_max, sources=settings.allowed_sources)
+        self._rules = rules(settings)
         self.tasks: dict[int, Task] = {}
         self._control = ControlFacts()
         self._standing: dict[int, str] = {}  # partitions that a person must answer for -> why
@@ -395,17 +400,19 @@ class Worker:
         self._remarks = len(remarks)
 
     def _hear(self) -> None:
-        """Learn what other partitions heard of sources."""
-        if not self._layout.shared or self._now() - self._heard_at < HEARD_SECONDS:
+        """Learn what other workers have written: what they heard of sources, which dead letters wait."""
+        if self._now() - self._heard_at < HEARD_SECONDS:
             return
         self._heard_at = self._now()
         try:
-            heard = self._ends.stores.heard()
+            self._ends.metrics.set("flopwatch_dead_letters_waiting", self._ends.stores.letters_waiting())
+            heard = self._ends.stores.heard() if self._layout.shared else {}
         except StoreProblem as problem:  # the next pass asks again
             self._ends.log.warning("sources not read", problem=str(problem))
             return
-        for task in self.tasks.values():
-            task.book.heard_elsewhere = heard
+        if self._layout.shared:
+            for task in self.tasks.values():
+                task.book.heard_elsewhere = heard
         for source, at in heard.items():
             self._ends.metrics.heard(source, at)
 

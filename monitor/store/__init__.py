@@ -3,7 +3,7 @@
 from monitor.store.commit import (
     ACTIVATION,
     DECISION,
-    DROPPED,
+    DISMISSED,
     REPLAYED,
     STOP,
     TICK,
@@ -22,7 +22,7 @@ from monitor.store.commit import (
 __all__ = [
     "ACTIVATION",
     "DECISION",
-    "DROPPED",
+    "DISMISSED",
     "REPLAYED",
     "STOP",
     "TICK",

@@ -49,7 +49,8 @@ class JournalRow(NamedTuple):
     partition: int | None = None  # whose books wrote it; None: it concerns all
 
 
-WAITING, REPLAYED, DROPPED = "waiting", "replayed", "dropped"  # states of dead letters
+WAITING, REPLAYED, DISMISSED = "waiting", "replayed", "dismissed"  # states of dead letters
+NO_LETTERS: Mapping[int, str] = MappingProxyType({})
 
 
 class DeadLetter(NamedTuple):
@@ -63,7 +64,7 @@ class DeadLetter(NamedTuple):
     sentence: str
     body: bytes
     at: int  # when it was written, in milliseconds
-    state: str = WAITING  # WAITING, REPLAYED or DROPPED
+    state: str = WAITING  # WAITING, REPLAYED or DISMISSED
     published: bool = False  # to the topic of dead letters
     key: bytes | None = None  # of the record, where its source has keys
 
@@ -105,7 +106,7 @@ class Commit(NamedTuple):
     journal: Sequence[JournalEntry]
     at: int  # the wall clock, in milliseconds
     blind: Sequence[BlindRow] = ()
-    settled_letters: Mapping[int, str] = MappingProxyType({})  # number of a dead letter -> its state from now on
+    settled_letters: Mapping[int, str] = NO_LETTERS  # number of a dead letter -> its state from now on
 
 
 class Loaded(NamedTuple):

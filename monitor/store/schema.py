@@ -21,6 +21,7 @@ from sqlalchemy import (
     Text,
     and_,
     false,
+    text,
 )
 
 REVISION = "0002"  # the latest migration
@@ -210,6 +211,8 @@ DEAD_LETTERS = Table(
     Column("key", LargeBinary),
 )
 UNPUBLISHED = DEAD_LETTERS.c.published.is_(False)
+LETTER_WAITS = DEAD_LETTERS.c.state == text("'waiting'")
+Index("dead_letters_waiting", DEAD_LETTERS.c.id, sqlite_where=LETTER_WAITS, postgresql_where=LETTER_WAITS)
 Index("dead_letters_unpublished", DEAD_LETTERS.c.id, sqlite_where=UNPUBLISHED, postgresql_where=UNPUBLISHED)
 
 FLAGS = Table(

@@ -22,6 +22,7 @@ from monitor.core.timeline import Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
 from monitor.store.commit import (
+    NO_LETTERS,
     TICK,
     BlindRow,
     Commit,
@@ -47,6 +48,7 @@ from monitor.store.schema import (
     FLAG_HISTORY,
     FLAGS,
     JOURNAL,
+    LETTER_WAITS,
     PARTITION_BITS,
     PROGRESS,
     RESTATEMENTS,
@@ -319,14 +321,18 @@ class SqlStore:
         with self._database.writing() as connection:
             self._writer.journal(connection, entries, at, own=False)
 
-    def decide(self, entry: JournalEntry, changes: Sequence[Change], at: int) -> None:
-        """Write a person's decision, and what it changes about flags, beside a process that owns the books.
+    def decide(
+        self, entry: JournalEntry, changes: Sequence[Change], at: int, settled_letters: Mapping[int, str] = NO_LETTERS
+    ) -> None:
+        """Write a person's decision, and what it changes about flags and dead letters, beside a process that owns the
+        books.
 
         Raises:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
             self._writer.flags(connection, changes)
+            self._writer.settled_letters(connection, settled_letters)
             self._writer.journal(connection, [entry], at, own=False)
 
     # -- reading -------------------------------------------------------------------------------------------------
@@ -431,10 +437,14 @@ class SqlStore:
         found = self._all(select(*DEAD_LETTERS.columns).where(DEAD_LETTERS.c.id == number))
         return rows.dead_letter_of(found[0]) if found else None
 
+    def letters_waiting(self) -> int:
+        """How many dead letters of all books wait for a person."""
+        return int(self._all(select(func.count()).where(LETTER_WAITS))[0][0])
+
     def unpublished(self, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters that are not in their topic yet, at most so many."""
-        query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED).order_by(DEAD_LETTERS.c.id).limit(limit)
-        return [rows.dead_letter_of(letter) for letter in self._all(query)]
+        """The oldest dead letters of these books that are not in their topic yet, at most so many."""
+        query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED, DEAD_LETTERS.c.partition == self.partition)
+        return [rows.dead_letter_of(letter) for letter in self._all(query.order_by(DEAD_LETTERS.c.id).limit(limit))]
 
     def mark_published(self, numbers: Collection[int]) -> None:
         """These dead letters are in their topic.
@@ -446,16 +456,6 @@ class SqlStore:
             statement = update(DEAD_LETTERS).where(DEAD_LETTERS.c.id == bindparam("number")).values(published=True)
             with self._database.writing() as connection:
                 connection.execute(statement, [{"number": number} for number in sorted(numbers)])
-
-    def settle_letters(self, numbers: Collection[int], state: str) -> None:
-        """Write what became of dead letters, where that takes no commit.
-
-        Raises:
-            StoreProblem: the database cannot be written.
-        """
-        if numbers:
-            with self._database.writing() as connection:
-                self._writer.settled_letters(connection, dict.fromkeys(sorted(numbers), state))
 
     def blind(self, partition: int | None = None) -> list[BlindRow]:
         """What the books of all partitions, or of one, could not see, the earliest first."""

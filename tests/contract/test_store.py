@@ -13,7 +13,7 @@ from monitor.errors import Overtaken, StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.store import (
     DECISION,
-    DROPPED,
+    DISMISSED,
     REPLAYED,
     STOP,
     TICK,
@@ -301,17 +301,19 @@ def test_whoever_reads_the_journal_misses_nothing(store: SqlStore, url: str) -> 
 
 
 def test_dead_letters_are_published_and_settled(store: SqlStore) -> None:
-    """A letter is published once, and replayed or dropped, within a commit or without."""
+    """A letter is published once, and replayed or dismissed, within a commit or without."""
     rejected = [Rejected(Record("t", 0, offset, offset + 1, b"{", None), "json", "Not JSON.") for offset in range(5)]
     store.commit(commit_of(Book(), 1, rejected=rejected))
     assert [1, 2] == [letter.number for letter in store.unpublished(2)]
     store.mark_published([2, 1])
     store.mark_published([])
     assert [3, 4, 5] == [letter.number for letter in store.unpublished(10)]
-    store.settle_letters([3], DROPPED)
-    store.settle_letters([], DROPPED)
+    assert 5 == store.letters_waiting()
+    store.decide(JournalEntry(DECISION, {"reason": "noise"}), [], AT, {3: DISMISSED})
     store.commit(commit_of(Book(), 2)._replace(settled_letters={4: REPLAYED, 5: REPLAYED}))
-    assert ["waiting", "waiting", DROPPED, REPLAYED, REPLAYED] == [letter.state for letter in store.dead_letters()]
+    assert ["waiting", "waiting", DISMISSED, REPLAYED, REPLAYED] == [letter.state for letter in store.dead_letters()]
+    assert 2 == store.letters_waiting()
+    assert [] == store.beside(1).unpublished(10)
     letter = store.dead_letter(2)
     assert DeadLetter(2, "t", 0, 1, "json", "Not JSON.", b"{", AT, "waiting", True, None) == letter
     assert None is store.dead_letter(9)

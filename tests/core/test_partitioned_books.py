@@ -43,6 +43,10 @@ def held(book: Book) -> dict[str, int]:
             id="those before its first record, too",
         ),
         pytest.param(
+            "0 report east y=5 tenant=u \n 9 start z accelerator=H100 count=1", False, (), {"z": 1000},
+            id="those that name others say nothing of it",
+        ),
+        pytest.param(
             "0 report east x=2 \n 9 start x count=1", False, (), {"x": 1000}, id="and they come first in the fold"
         ),
     ],

@@ -96,6 +96,9 @@ class One:
     def heard(self) -> dict[str, int]:
         return self.group.store.heard()
 
+    def letters_waiting(self) -> int:
+        return self.group.store.letters_waiting()
+
     def passes(self, count: int, seconds: float = 1.0) -> None:
         for _ in range(count):
             self.group.clock.turn(seconds)

@@ -126,6 +126,9 @@ class Books(NamedTuple):
     def heard(self) -> dict[str, int]:
         return self.store.heard()
 
+    def letters_waiting(self) -> int:
+        return self.store.letters_waiting()
+
 
 class Daemon:
     """A worker with its ends, as the application builds it."""

@@ -27,6 +27,13 @@ def upgrade() -> None:
         sqlite_where=sa.text("published IS 0"),
         postgresql_where=sa.text("published IS false"),
     )
+    op.create_index(
+        "dead_letters_waiting",
+        "dead_letters",
+        ["id"],
+        sqlite_where=sa.text("state = 'waiting'"),
+        postgresql_where=sa.text("state = 'waiting'"),
+    )
     op.add_column("journal", sa.Column("partition", sa.Integer(), nullable=True))
     op.execute("update journal set partition = 0 where kind = 'tick'")
     op.create_index("journal_kind", "journal", ["kind", "partition", "number"])
