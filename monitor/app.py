@@ -6,13 +6,14 @@ import gc
 import signal
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from monitor.clock import SystemClock
+from monitor.alert.kafka import KafkaLetters
+from monitor.clock import Clock, SystemClock
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.engine import Answer, Reference, answer, evaluate, follow
 from monitor.core.estimate import Estimator
@@ -22,7 +23,7 @@ from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.partitions import adopter
 from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsProblem
 from monitor.intake.decode import decode_facts
-from monitor.log import build_log
+from monitor.log import Log, build_log
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
@@ -33,6 +34,7 @@ from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
+from monitor.run.outbox import Outbox
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.routing import Layout
 from monitor.run.task import JOURNAL, Store, blind_of
@@ -42,7 +44,7 @@ from monitor.settings import Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position, Source
 from monitor.source.files import FileSource
-from monitor.source.kafka import KafkaSource
+from monitor.source.kafka import KafkaSource, connection
 from monitor.store import (
     ACTIVATION,
     DECISION,
@@ -562,12 +564,15 @@ def run_daemon(settings: Settings) -> None:
     metrics = Metrics(registry)
     metrics.describe(settings.digest, reference)
     log = build_log(settings.log_level, clock)
-    with opened_store(settings.store_url) as store, _source(settings) as source:
+    with ExitStack() as stack:
+        store = stack.enter_context(opened_store(settings.store_url))
+        source = stack.enter_context(_source(settings))
         partitions = source.tenant_partitions if isinstance(source, KafkaSource) else None
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         if partitions is not None:
             metrics.set("flopwatch_topic_partitions", partitions(), topic=settings.kafka.tenant_topic)
-        ends = Ends(source, _Books(store, settings, partitions), metrics, clock, log)
+        outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
+        ends = Ends(source, _Books(store, settings, partitions), metrics, clock, log, outbox)
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -610,6 +615,20 @@ def _kafka(settings: Settings) -> KafkaSource:
         SourceProblem: Kafka does not answer, or does not let us read.
     """
     return KafkaSource(settings.kafka)
+
+
+@contextmanager
+def _outbox(settings: Settings, store: SqlStore, metrics: Metrics, clock: Clock, log: Log) -> Iterator[Outbox | None]:
+    """What sends dead letters to their topic, if there is one."""
+    kafka = settings.kafka
+    if not kafka.bootstrap_servers or kafka.dead_letter_topic is None:
+        yield None
+        return
+    sink = KafkaLetters(kafka.dead_letter_topic, lambda: connection(kafka))
+    try:
+        yield Outbox(sink, store, metrics, clock, log)
+    finally:
+        sink.close()
 
 
 @contextmanager

@@ -124,6 +124,7 @@ METRICS = (
         "gauge",
         "Partitions that wait for a person, since records are lost or too many were unreadable.",
     ),
+    Described("flopwatch_dead_letters_published_total", "counter", "Dead letters that reached their topic."),
     Described("flopwatch_dead_letters_waiting", "gauge", "Dead letters in the store that wait for a person."),
     Described(
         "flopwatch_blind_intervals", "gauge", "Reasons why facts may be missing right now, by cause.", ("cause",)

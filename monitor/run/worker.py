@@ -26,6 +26,7 @@ from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
 from monitor.run.letters import rules
+from monitor.run.outbox import Outbox
 from monitor.run.routing import Layout, parts, without_misrouted
 from monitor.run.task import FILE_LABEL, Store, Task, Watch
 from monitor.run.watching import Progress
@@ -63,6 +64,7 @@ class Ends(NamedTuple):
     metrics: Metrics
     clock: Clock
     log: Log
+    outbox: Outbox | None = None  # for dead letters, where there is a topic for them
 
 
 class Worker:
@@ -159,6 +161,8 @@ class Worker:
         for task in list(self.tasks.values()):
             self._guarded(task, self._work)
             busy = busy or task.pending
+        if self._ends.outbox is not None:
+            self._ends.outbox.work(self.tasks.keys())
         self._progress.look(self._positions())
         self._beat()
         return busy

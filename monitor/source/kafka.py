@@ -315,20 +315,30 @@ class KafkaSource:
 
 def _options(kafka: Kafka) -> dict[str, Any]:
     """What both consumers are made with."""
-    context, sasl = tls_context(kafka), kafka.sasl
-    request_ms = round(kafka.request_seconds * 1_000)
-    options: dict[str, Any] = {
-        "bootstrap_servers": list(kafka.bootstrap_servers),
-        "client_id": CLIENT_ID,
+    return {
+        **connection(kafka),
         "enable_auto_commit": False,
         "auto_offset_reset": "none",
         "isolation_level": "read_committed",
-        "allow_auto_create_topics": False,
         "metrics_enabled": False,
         "max_partition_fetch_bytes": FETCH_BYTES_MAX,
         "fetch_max_bytes": 4 * FETCH_BYTES_MAX,
-        "request_timeout_ms": max(request_ms, round(kafka.session_seconds * 1_000) + 1_000),
-        "bootstrap_timeout_ms": request_ms,
+        "request_timeout_ms": max(round(kafka.request_seconds * 1_000), round(kafka.session_seconds * 1_000) + 1_000),
+    }
+
+
+def connection(kafka: Kafka) -> dict[str, Any]:
+    """What any client connects with; secrets and certificates as they are now.
+
+    Raises:
+        SettingsProblem: a file with one of them cannot be used.
+    """
+    context, sasl = tls_context(kafka), kafka.sasl
+    options: dict[str, Any] = {
+        "bootstrap_servers": list(kafka.bootstrap_servers),
+        "client_id": CLIENT_ID,
+        "allow_auto_create_topics": False,
+        "bootstrap_timeout_ms": round(kafka.request_seconds * 1_000),
         "metadata_max_age_ms": 30_000,
         "security_protocol": ("PLAINTEXT" if context is None else "SSL")
         if sasl.mechanism is None

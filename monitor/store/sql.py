@@ -441,9 +441,9 @@ class SqlStore:
         """How many dead letters of all books wait for a person."""
         return int(self._all(select(func.count()).where(LETTER_WAITS))[0][0])
 
-    def unpublished(self, limit: int) -> list[DeadLetter]:
-        """The oldest dead letters of these books that are not in their topic yet, at most so many."""
-        query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED, DEAD_LETTERS.c.partition == self.partition)
+    def unpublished(self, limit: int, partitions: Collection[int]) -> list[DeadLetter]:
+        """The oldest dead letters of the books of these partitions that are not in their topic yet, at most so many."""
+        query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED, DEAD_LETTERS.c.partition.in_(sorted(partitions)))
         return [rows.dead_letter_of(letter) for letter in self._all(query.order_by(DEAD_LETTERS.c.id).limit(limit))]
 
     def mark_published(self, numbers: Collection[int]) -> None:

@@ -304,16 +304,16 @@ def test_dead_letters_are_published_and_settled(store: SqlStore) -> None:
     """A letter is published once, and replayed or dismissed, within a commit or without."""
     rejected = [Rejected(Record("t", 0, offset, offset + 1, b"{", None), "json", "Not JSON.") for offset in range(5)]
     store.commit(commit_of(Book(), 1, rejected=rejected))
-    assert [1, 2] == [letter.number for letter in store.unpublished(2)]
+    assert [1, 2] == [letter.number for letter in store.unpublished(2, [0])]
     store.mark_published([2, 1])
     store.mark_published([])
-    assert [3, 4, 5] == [letter.number for letter in store.unpublished(10)]
+    assert [3, 4, 5] == [letter.number for letter in store.unpublished(10, [0, 1])]
     assert 5 == store.letters_waiting()
     store.decide(JournalEntry(DECISION, {"reason": "noise"}), [], AT, {3: DISMISSED})
     store.commit(commit_of(Book(), 2)._replace(settled_letters={4: REPLAYED, 5: REPLAYED}))
     assert ["waiting", "waiting", DISMISSED, REPLAYED, REPLAYED] == [letter.state for letter in store.dead_letters()]
     assert 2 == store.letters_waiting()
-    assert [] == store.beside(1).unpublished(10)
+    assert [] == store.unpublished(10, [1])
     letter = store.dead_letter(2)
     assert DeadLetter(2, "t", 0, 1, "json", "Not JSON.", b"{", AT, "waiting", True, None) == letter
     assert None is store.dead_letter(9)

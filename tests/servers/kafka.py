@@ -47,10 +47,10 @@ class Topics:
         self.bootstrap = bootstrap
         self._admin = KafkaAdminClient(bootstrap_servers=bootstrap)
 
-    def create(self, partitions: int, name: str = "") -> str:
+    def create(self, partitions: int, name: str = "", settings: Mapping[str, str] | None = None) -> str:
         """A new topic; the name is made up unless given."""
         topic = name or f"t-{uuid.uuid4().hex[:12]}"
-        self._admin.create_topics([NewTopic(topic, partitions, 1)])
+        self._admin.create_topics([NewTopic(topic, partitions, 1, topic_configs=dict(settings or {}))])
         return topic
 
     def widen(self, topic: str, partitions: int) -> None:
