@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
@@ -40,9 +40,9 @@ from monitor.run.routing import Layout
 from monitor.run.task import JOURNAL, Store, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
-from monitor.settings import Settings, load_settings
+from monitor.settings import Kafka, Settings, load_settings
 from monitor.simulate.scenarios import simulate
-from monitor.source import Position, Source
+from monitor.source import Position
 from monitor.source.files import FileSource
 from monitor.source.kafka import KafkaSource, connection
 from monitor.store import (
@@ -62,6 +62,9 @@ from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from monitor.web.health import HealthServer, Pages
+
+if TYPE_CHECKING:
+    from monitor.source.confluent import ConfluentSource
 
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
 
@@ -567,7 +570,7 @@ def run_daemon(settings: Settings) -> None:
     with ExitStack() as stack:
         store = stack.enter_context(opened_store(settings.store_url))
         source = stack.enter_context(_source(settings))
-        partitions = source.tenant_partitions if isinstance(source, KafkaSource) else None
+        partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         if partitions is not None:
             metrics.set("flopwatch_topic_partitions", partitions(), topic=settings.kafka.tenant_topic)
@@ -607,14 +610,19 @@ def _layout(settings: Settings) -> Layout:
     )
 
 
-def _kafka(settings: Settings) -> KafkaSource:
+def _kafka(kafka: Kafka) -> KafkaSource | ConfluentSource:
     """The client of Kafka that the settings name.
 
     Raises:
-        SettingsProblem: plain text without saying so.
+        SettingsProblem: its package is not installed, or a file with a secret or a certificate cannot be used.
         SourceProblem: Kafka does not answer, or does not let us read.
     """
-    return KafkaSource(settings.kafka)
+    if kafka.client == "kafka-python":
+        return KafkaSource(kafka)
+    # Only here: the package is an extra, `flopwatch[fast]`.
+    from monitor.source.confluent import ConfluentSource
+
+    return ConfluentSource(kafka)
 
 
 @contextmanager
@@ -632,15 +640,14 @@ def _outbox(settings: Settings, store: SqlStore, metrics: Metrics, clock: Clock,
 
 
 @contextmanager
-def _source(settings: Settings) -> Iterator[Source]:
+def _source(settings: Settings) -> Iterator[FileSource | KafkaSource | ConfluentSource]:
     """Where records come from, closed at the end."""
-    source: Source
-    if settings.kafka.bootstrap_servers:
-        source = _kafka(settings)
-    else:
-        source = FileSource(
-            settings.files.paths, follow=settings.files.follow, record_bytes_max=settings.record_bytes_max
-        )
+    files = settings.files
+    source = (
+        _kafka(settings.kafka)
+        if settings.kafka.bootstrap_servers
+        else FileSource(files.paths, follow=files.follow, record_bytes_max=settings.record_bytes_max)
+    )
     try:
         yield source
     finally:

@@ -384,7 +384,8 @@ class Worker:
         if part is not None:
             # Each partition takes every control fact in; the first one answers for what cannot be read.
             task.take(part, counted=task.number == 0)
-            task.moved_to(where, Position(part.all[-1].next_offset, ""))
+            here = self._ends.source.positions().get(where)
+            task.moved_to(where, Position(part.all[-1].next_offset, "" if here is None else here.check))
 
     def _own_read(self, task: Task) -> bool:
         """Whether a task's own partitions were read to their end."""

@@ -6,6 +6,7 @@ committed is a hint for tools that show lag. A place that a topic no longer has 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack, suppress
 from typing import Any
@@ -22,14 +23,14 @@ from monitor.settings import Kafka
 from monitor.source import LostPosition, Position
 from monitor.source.cloudevents import structured
 from monitor.source.credentials import Stamp, secret, stamp, tls_context
-from monitor.source.kafka_troubles import sentence, told, will_pass
+from monitor.source.kafka_troubles import connected, sentence, told, will_pass
+from monitor.source.places import ASK_SECONDS, CLIENT_ID, FETCH_BYTES_MAX, METADATA_SECONDS, lost_place
 
-CLIENT_ID = "flopwatch"
 POLL_MS = 50  # how long a poll waits for records when there are none
 JOIN_MS = 1_000  # the same while the group shares its partitions out
-FETCH_BYTES_MAX = 16 * 1024 * 1024  # of a partition in one answer; a single record may be larger
 CLOSE_MS = 5_000
-ASK_MS = 5_000  # how long a question about offsets may take
+ATTEMPT_MS = 2_000  # to find the brokers, before it is looked why that fails
+ASK_MS = round(ASK_SECONDS * 1_000)
 
 _new = tuple.__new__
 
@@ -80,6 +81,7 @@ class KafkaSource:
         self._ours: set[TopicPartition] = set()
         self._begun: set[TopicPartition] = set()
         self._gone: set[TopicPartition] = set()  # read on from a place that the topic has lost: told as not ours once
+        self._ids: dict[str, str] = {}  # of each topic with one, when a partition of it was begun last
         self._paused = False
         self._connect()
 
@@ -89,6 +91,7 @@ class KafkaSource:
         options = _options(kafka)
         with ExitStack() as undo, told(kafka):
             undo.callback(self.close)  # of whatever is there when something goes wrong
+            self._control = connected(lambda: KafkaConsumer(**options), kafka.request_seconds)
             self._group = KafkaConsumer(
                 group_id=kafka.group,
                 group_instance_id=kafka.static_member,
@@ -98,7 +101,6 @@ class KafkaSource:
                 max_poll_interval_ms=round(kafka.max_poll_seconds * 1_000),
                 **options,
             )
-            self._control = KafkaConsumer(**options)
             self._refuse_missing()
             self._group.subscribe([kafka.tenant_topic], listener=_Rebalances(self))
             control = sorted(self._control.partitions_for_topic(kafka.control_topic))
@@ -147,6 +149,7 @@ class KafkaSource:
             SourceProblem: we may not read any more, or a topic is gone.
         """
         self._gone.clear()
+        self._lose_topics_made_anew()
         if stamp(self._kafka) != self._stamp:
             self._reconnect()
         records: list[Record] = []
@@ -197,6 +200,14 @@ class KafkaSource:
             self.halt(where)
             self._gone.add(where)
 
+    def _lose_topics_made_anew(self) -> None:
+        """A topic was deleted and created again: its offsets no longer mean what they meant."""
+        for topic, known in self._ids.items():
+            if known and _topic_id(self._control, topic) not in ("", known):
+                for where in [where for where in self._begun if where.topic == topic]:
+                    self.halt(where)
+                    self._gone.add(where)
+
     def _reconnect(self) -> None:
         """Secrets or certificates have changed: new connections with the new ones."""
         self.close()
@@ -220,17 +231,13 @@ class KafkaSource:
         if place not in self._ours:  # taken from us since; nothing would be delivered anyway
             return None
         first, end = self._bounds(consumer, place)
-        wanted = first if position is None else position.next_offset
-        if not first <= wanted <= end:
-            what = "were deleted before they were read" if wanted < first else "are not there: the topic was made anew"
-            return LostPosition(
-                where,
-                wanted,
-                first,
-                f"The books stand at offset {wanted:,} of {where[0]}, partition {where[1]}, which now has {first:,} to "
-                f"{end:,}; records {what}. Restore them, or go on without them with `flopwatch positions accept "
-                f"{where[0]} --partition {where[1]} --reason TEXT`.",
-            )
+        wanted, topic_id = first, _topic_id(consumer, where[0])
+        if position is not None:
+            lost = lost_place(where, position, first, end, topic_id)
+            if lost is not None:
+                return lost
+            wanted = position.next_offset
+        self._ids[where[0]] = topic_id
         consumer.seek(place, wanted)
         self._begun.add(place)
         if not self._paused:
@@ -255,7 +262,9 @@ class KafkaSource:
 
     def positions(self) -> Mapping[Partition, Position]:
         """Of each partition that was begun, where to go on after what `poll` has delivered."""
-        return {tuple(where): Position(self._of(where).position(where), "") for where in self._begun}
+        return {
+            tuple(where): Position(self._of(where).position(where), self._ids[where.topic]) for where in self._begun
+        }
 
     def behind(self) -> frozenset[Partition]:
         """The begun partitions that have more to deliver, or of which that is not known yet."""
@@ -313,6 +322,12 @@ class KafkaSource:
                 consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
 
 
+def _topic_id(consumer: KafkaConsumer, topic: str) -> str:
+    """What tells a topic from another of the same name, as Kafka's own tools write it; "" where that is not known."""
+    found = consumer._client.cluster.topic_id(topic)
+    return "" if found is None else base64.b64encode(found.bytes).decode().rstrip("=")
+
+
 def _options(kafka: Kafka) -> dict[str, Any]:
     """What both consumers are made with."""
     return {
@@ -338,8 +353,8 @@ def connection(kafka: Kafka) -> dict[str, Any]:
         "bootstrap_servers": list(kafka.bootstrap_servers),
         "client_id": CLIENT_ID,
         "allow_auto_create_topics": False,
-        "bootstrap_timeout_ms": round(kafka.request_seconds * 1_000),
-        "metadata_max_age_ms": 30_000,
+        "bootstrap_timeout_ms": ATTEMPT_MS,
+        "metadata_max_age_ms": round(METADATA_SECONDS * 1_000),
         "security_protocol": ("PLAINTEXT" if context is None else "SSL")
         if sasl.mechanism is None
         else ("SASL_PLAINTEXT" if context is None else "SASL_SSL"),

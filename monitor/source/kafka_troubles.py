@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import logging
+import re
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from kafka import errors
 
@@ -33,6 +37,7 @@ SENTENCES: tuple[tuple[tuple[type[errors.KafkaError], ...], str], ...] = (
         "Another worker has the same `kafka.static_member`: give each worker its own.",
     ),
 )
+ENCRYPTION = re.compile(r"certificate|[Hh]andshake failed|SSL_HANDSHAKE|SSL connection|SSL routines")
 FATAL = (
     errors.AuthorizationError,
     errors.SaslAuthenticationFailedError,
@@ -54,9 +59,13 @@ def sentence(problem: errors.KafkaError, kafka: Kafka) -> str:
     for kinds, text in SENTENCES:
         if isinstance(problem, kinds):
             return text.format(**fields)
-    said = str(problem).strip().splitlines()[0][:200] if str(problem).strip() else type(problem).__name__
-    if "certificate" in said.lower() or "ssl" in said.lower():
-        return f"Kafka at {fields['servers']} cannot be trusted ({said}): check its certificate and `kafka.tls`."
+    said = str(problem.args[0] if problem.args else problem).strip() or type(problem).__name__
+    said = said.splitlines()[0][:200]
+    if ENCRYPTION.search(said):
+        return (
+            f"The encrypted connection to Kafka at {fields['servers']} fails ({said}): check the broker's certificate, "
+            "`kafka.tls`, and that this port speaks TLS."
+        )
     return f"Kafka at {fields['servers']} does not answer as it should ({said}): check the address and the brokers."
 
 
@@ -76,3 +85,43 @@ def told(kafka: Kafka) -> Iterator[None]:
         yield
     except errors.KafkaError as problem:
         raise SourceProblem(sentence(problem, kafka)) from problem
+
+
+class _Failures(logging.Handler):
+    """Keeps the reasons why connections failed that kafka-python logs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.reasons: list[errors.KafkaError] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """A line of the log, with the reason as an argument."""
+        arguments = record.args if isinstance(record.args, tuple) else ()
+        self.reasons.extend(
+            one
+            for one in arguments
+            if isinstance(one, errors.KafkaError) and not isinstance(one, errors.KafkaTimeoutError)
+        )
+
+
+def connected(make: Callable[[], Any], seconds: float) -> Any:
+    """A client, once the brokers answer; tried again for so long, unless waiting cannot help.
+
+    kafka-python tells whoever makes a client only that time has run out; the reason is in its log, and taken there.
+
+    Raises:
+        KafkaError: why there is no client.
+    """
+    end, failures, log = time.monotonic() + seconds, _Failures(), logging.getLogger("kafka.net.manager")
+    log.addHandler(failures)
+    try:
+        while True:
+            try:
+                return make()
+            except errors.KafkaTimeoutError as late:
+                fatal = [reason for reason in failures.reasons if not will_pass(reason)]
+                reason = (fatal or failures.reasons or [late])[-1]
+                if fatal or time.monotonic() > end:
+                    raise reason from None
+    finally:
+        log.removeHandler(failures)

@@ -19,6 +19,7 @@ from tests.servers.kafka import JavaKafka, Topics
 from tests.store.cluster import Cluster
 
 PARTITIONS = 8
+CLIENTS = ("kafka-python", "confluent-kafka")
 
 
 @pytest.fixture(scope="module")
@@ -65,8 +66,10 @@ def campaign(site: Site, broker: JavaKafka, postgres: Cluster, lines: list[bytes
     """Workers read while somebody kills them, the broker and the database."""
     chance = random.Random(seed)
     workers = [
-        site.start(KAFKA__STATIC_MEMBER="one"), site.start(KAFKA__STATIC_MEMBER="two"), site.start(),
-    ]  # fmt: skip
+        site.start(KAFKA__STATIC_MEMBER="one"),
+        site.start(KAFKA__STATIC_MEMBER="two", KAFKA__CLIENT="confluent-kafka"),
+        site.start(),
+    ]
     step = len(lines) // kills + 1
     for number in range(kills):
         site.produce(lines[number * step : (number + 1) * step])
@@ -97,12 +100,13 @@ def test_killed_workers_leave_the_books_of_a_quiet_replay(
     check(site, path)
 
 
-def test_a_worker_that_was_paused_too_long_commits_nothing(site: Site, tmp_path: Path) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+def test_a_worker_that_was_paused_too_long_commits_nothing(site: Site, tmp_path: Path, client: str) -> None:
     """A zombie's commit is refused: it drops its books, joins again, and the books are right."""
     lines = list(simulate("quiet").events())
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(lines))
-    first, _ = site.start(), site.start()
+    first, _ = site.start(KAFKA__CLIENT=client), site.start(KAFKA__CLIENT=client)
     site.produce(lines[: len(lines) // 2])
     until(lambda: "partition opened" in first.logged(), 60, "the first worker's partitions", site)
 

@@ -89,6 +89,11 @@ class Topics:
         found = self._admin.list_partition_offsets(dict.fromkeys(places, OffsetSpec.LATEST))
         return {(place.topic, place.partition): one.offset for place, one in found.items()}
 
+    def hints(self, group: str) -> dict[tuple[str, int], int]:
+        """What a group has committed."""
+        (found,) = self._admin.list_group_offsets({group: None}).values()
+        return {(place.topic, place.partition): one.offset for place, one in found.items()}
+
     def close(self) -> None:
         """Let go of the broker."""
         self._admin.close()
@@ -124,7 +129,14 @@ def free_ports(count: int) -> list[int]:
 class JavaKafka:
     """One broker that is its own controller, with its data in a temporary folder until it is closed."""
 
-    def __init__(self, settings: Mapping[str, str] | None = None, cpus: str = "", heap: str = "512m") -> None:
+    def __init__(
+        self,
+        settings: Mapping[str, str] | None = None,
+        cpus: str = "",
+        heap: str = "512m",
+        secured: Mapping[str, int] | None = None,
+    ) -> None:
+        """`secured`: ports of listeners beside the open one, by name; `settings` say how each is secured."""
         try:
             self._jars = fetched()
         except RuntimeError as problem:
@@ -136,14 +148,16 @@ class JavaKafka:
         self.bootstrap = f"127.0.0.1:{port}"
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
+        more = "".join(f",{name}://127.0.0.1:{number}" for name, number in (secured or {}).items())
+        kinds = "".join(f",{name}:SASL_SSL" for name in secured or ())
         listeners = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{controller}",
-            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}",
-            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}",
+            "listeners": f"PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}{more}",
+            "advertised.listeners": f"PLAINTEXT://127.0.0.1:{port}{more}",
             "controller.listener.names": "CONTROLLER",
-            "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT",
+            "listener.security.protocol.map": f"CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT{kinds}",
             "log.dirs": str(self._folder / "data"),
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
