@@ -501,9 +501,12 @@ def tune_collector() -> None:
 class _Books:
     """The books of the partitions in one database."""
 
-    def __init__(self, store: SqlStore, settings: Settings, partitions: Callable[[], int] | None) -> None:
+    def __init__(
+        self, store: SqlStore, settings: Settings, partitions: Callable[[], int] | None, metrics: Metrics
+    ) -> None:
         """`partitions` counts those of the tenant topic; None where files are read."""
         self._store = store
+        self._metrics = metrics
         self._settings = settings
         self._partitions = partitions
 
@@ -516,7 +519,9 @@ class _Books:
         """
         if self._partitions is None:
             return load(self._store, self._settings.lateness_ms), self._store
-        known = self._known(self._partitions())
+        now = self._partitions()
+        self._metrics.set("flopwatch_topic_partitions", now, topic=self._settings.kafka.tenant_topic)
+        known = self._known(now)
         store = self._store.beside(partition)
         store.claim()
         loaded = load(store, self._settings.lateness_ms)
@@ -572,10 +577,8 @@ def run_daemon(settings: Settings) -> None:
         source = stack.enter_context(_source(settings))
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
-        if partitions is not None:
-            metrics.set("flopwatch_topic_partitions", partitions(), topic=settings.kafka.tenant_topic)
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
-        ends = Ends(source, _Books(store, settings, partitions), metrics, clock, log, outbox)
+        ends = Ends(source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox)
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -8,42 +8,48 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from monitor.core.blind import DEAD_LETTERS
 from monitor.core.limits import Partition
 from monitor.errors import LimitReached
 from monitor.store import DECISION, STOP, JournalEntry, JournalRow
 
 
-def stop_entry(where: Partition, next_offset: int, sentence: str) -> JournalEntry:
+def stop_entry(where: Partition, next_offset: int, cause: str, sentence: str) -> JournalEntry:
     """The record of a stop; `next_offset` is the position of the last commit, where reading would go on."""
     topic, partition = where
-    return JournalEntry(
-        STOP, {"topic": topic, "partition": partition, "next_offset": next_offset, "sentence": sentence}
-    )
+    body = {
+        "topic": topic,
+        "partition": partition,
+        "next_offset": next_offset,
+        "cause": cause,
+        "sentence": sentence,
+    }
+    return JournalEntry(STOP, body)
 
 
 def lifted(
     journal: Iterable[JournalRow], offsets: Mapping[Partition, int], mine: Collection[Partition]
-) -> set[Partition]:
-    """The partitions whose stop a person has accepted. A stop whose position has been passed is history.
+) -> dict[Partition, str]:
+    """The partitions whose stop a person has accepted -> its cause. A stop whose position has been passed is history.
 
     `offsets` are the positions of the store, `mine` the partitions that are going to be read.
 
     Raises:
         LimitReached: a partition stands at a stop that nobody has answered.
     """
-    standing: dict[Partition, str] = {}
+    standing: dict[Partition, Mapping[str, object]] = {}
     accepted: set[Partition] = set()
     for row in journal:
         body = row.entry.body
         if row.entry.kind == STOP:
             where = (str(body["topic"]), int(str(body["partition"])))
             if where in mine and offsets.get(where, 0) == body["next_offset"]:
-                standing[where] = str(body["sentence"])
+                standing[where] = body
                 accepted.discard(where)
         elif row.entry.kind == DECISION and "accept" in body:
             only = body.get("partition")
             accepted.update(where for where in standing if where[0] == body["accept"] and only in (None, where[1]))
-    for where, sentence in standing.items():
+    for where, stop in standing.items():
         if where not in accepted:
-            raise LimitReached(sentence)
-    return accepted
+            raise LimitReached(str(stop["sentence"]))
+    return {where: str(standing[where].get("cause", DEAD_LETTERS)) for where in accepted}

@@ -163,7 +163,7 @@ class Task:
             self.positions[JOURNAL] = Position(journal[-1].number if journal else 0, "")
             self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
         self._stops = journal
-        self._accepted: set[Partition] = set()
+        self._accepted: dict[Partition, str] = {}  # stops that a person has answered -> cause
         self._sight = Sight(blind_of(row) for row in store.blind(number))
 
     def answer_stops(self, mine: Collection[Partition]) -> None:
@@ -173,7 +173,9 @@ class Task:
             LimitReached: it did, and nobody has decided to go past them.
         """
         self._accepted = lifted(self._stops, self.committed, mine)
-        for topic, partition in self._accepted:
+        for (topic, partition), cause in self._accepted.items():
+            if cause != DEAD_LETTERS:
+                continue  # whether records are gone is told when reading begins
             self._limits.lift(topic, partition)
             what = f"A person went past unreadable records of {topic}, partition {partition}."
             self._cannot_see(DEAD_LETTERS, (topic, partition), what)
@@ -186,11 +188,11 @@ class Task:
             StoreProblem: the question to a person cannot be recorded.
         """
         at = self.committed.get(lost.where, 0)
-        if lost.where in self._accepted:
+        if self._accepted.get(lost.where) == HOLE:
             self.moved_to(lost.where, Position(lost.available, ""))
             self._cannot_see(HOLE, lost.where, lost.sentence)
             return True
-        self._store.record([stop_entry(lost.where, at, lost.sentence)], self._watch.clock.now_ms())
+        self._store.record([stop_entry(lost.where, at, HOLE, lost.sentence)], self._watch.clock.now_ms())
         return False
 
     def _cannot_see(self, cause: str, where: Partition, sentence: str) -> None:
@@ -268,7 +270,7 @@ class Task:
         watch.metrics.add("flopwatch_limit_stops_total")
         watch.log.error("stopped at the dead-letter limit", problem=sentence)
         try:
-            entry = stop_entry(where, self.committed.get(where, 0), sentence)
+            entry = stop_entry(where, self.committed.get(where, 0), DEAD_LETTERS, sentence)
             self._store.record([entry], watch.clock.now_ms())
         except StoreProblem as problem:
             watch.log.error("stop not recorded", problem=str(problem))

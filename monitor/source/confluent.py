@@ -149,11 +149,11 @@ class ConfluentSource:
         """
         end = time.monotonic() + self._kafka.request_seconds
         while True:
-            self._serve()
+            self._serve()  # a token is asked for there, and why nobody answers is reported there
             try:
                 return self._reader.list_topics(topic, timeout=ATTEMPT_SECONDS).topics[topic]
             except KafkaException as problem:
-                # Why nobody answers is reported beside; a client goes on trying by itself.
+                self._serve()
                 if time.monotonic() > end:
                     raise SourceProblem(self.trouble or self._told(problem)) from None
 

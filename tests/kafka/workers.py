@@ -7,10 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.error
+import urllib.request
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.parser import text_string_to_metric_families
+
+from monitor.errors import StoreProblem
 from monitor.store.sql import SqlStore
 from tests.servers.kafka import Produced, Topics, free_ports, wait_for
 
@@ -71,7 +76,10 @@ class Site:
     def read_to_the_end(self) -> bool:
         """Whether the books of all partitions stand at the ends of both topics."""
         ends = self.topics.ends({self.tenants: self.partitions, self.control: 1})
-        store = SqlStore.open(self.store_url, create=False)
+        try:
+            store = SqlStore.open(self.store_url, create=False)
+        except StoreProblem:  # no worker has made it yet
+            return False
         try:
             books = store.book_positions()
         finally:
@@ -88,11 +96,14 @@ class Site:
 
     def answer(self, *words: str) -> Any:
         """What a command prints as JSON about the store."""
-        done = subprocess.run(
-            [*COMMAND, *words, "--json"], env=self.settings(0, {}), capture_output=True, text=True, timeout=300
-        )
+        return json.loads(self.said(*words, "--json"))
+
+    def said(self, *words: str) -> str:
+        """What a command prints."""
+        environment = self.settings(0, {})
+        done = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
-        return json.loads(done.stdout)
+        return done.stdout
 
     def close(self) -> None:
         """Kill whoever still runs."""
@@ -132,6 +143,23 @@ class Worker:
     def running(self) -> bool:
         """Whether the process exists."""
         return self._process.poll() is None
+
+    def page(self, path: str) -> str:
+        """What it answers over HTTP, "" while it does not answer."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=5) as answer:
+                return str(answer.read().decode())
+        except urllib.error.HTTPError as refusal:
+            with refusal:
+                return refusal.read().decode()
+        except OSError:
+            return ""
+
+    def metric(self, name: str) -> float | None:
+        """The sum of a metric over all its labels."""
+        families = text_string_to_metric_families(self.page("/metrics"))
+        values = [one.value for family in families for one in family.samples if one.name == name]
+        return sum(values) if values else None
 
     def logged(self) -> str:
         """Everything that it has logged."""
