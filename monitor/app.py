@@ -35,6 +35,7 @@ from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
+from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.routing import Layout
 from monitor.run.task import JOURNAL, Store, blind_of
@@ -361,6 +362,24 @@ def accept_position(settings: Settings, state: Path | None, topic: str, partitio
     body = {"accept": topic, "reason": reason} | ({} if partition is None else {"partition": partition})
     with _existing(settings, state) as store:
         store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
+
+
+def repartition_books(settings: Settings, state: Path | None, partitions: int, progress: Progress) -> Repartitioned:
+    """Make the books of a store those of another number of partitions of the tenant topic.
+
+    Raises:
+        SettingsProblem: there is nothing to be done, or tenants are not where the settings' partitioner sends them.
+    """
+    with _existing(settings, state) as store:
+        known = known_partitions(store)
+        if known is None:
+            raise SettingsProblem(
+                "These books were not read from Kafka: there are no partitions to move tenants between."
+            )
+        if known == partitions:
+            raise SettingsProblem(f"The books are kept for {known} partitions already.")
+        now = SystemClock().now_ms()
+        return repartition(store, known, partitions, settings.kafka, settings.lateness_ms, now, progress)
 
 
 # -- dead letters ----------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import click
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
+from monitor.cli.progress import ProgressBar
 from monitor.settings import load_settings
 
 
@@ -62,3 +63,25 @@ def accept(topic: str, partition: int | None, reason: str, state: Path | None, c
         raise click.UsageError("Going past a stop needs a reason; --reason is empty.")
     app.accept_position(load_settings(config), state, topic, partition, reason.strip())
     click.echo(f"The next run goes past the stop of {show.plain(topic)}.")
+
+
+@positions.command()
+@click.option("--partitions", type=click.IntRange(1, 100_000), required=True, help="How many the topic has now.")
+@state_option
+@json_option
+@config_option
+def repartition(partitions: int, state: Path | None, as_json: bool, config: Path | None) -> None:
+    """Move tenants after partitions were added to the tenant topic; stop all workers before.
+
+    Every tenant's facts are taken in again by the books of the partition to which producers now send them. Until the
+    last step nothing changes, and a worker that still runs cannot commit any more.
+    """
+    with ProgressBar("Moving", quiet=as_json) as bar:
+        done = app.repartition_books(load_settings(config), state, partitions, bar)
+    if as_json:
+        show.document(done._asdict())
+        return
+    click.echo(
+        f"The books of {done.before} partitions are those of {done.partitions} now; {done.moved:,} of "
+        f"{done.tenants:,} tenants moved. Start the workers."
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import click
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import as_of_option, config_option, json_option
+from monitor.cli.progress import ProgressBar
 from monitor.core.engine import Answer
 from monitor.settings import load_settings
 
@@ -37,7 +37,7 @@ def replay(
 ) -> None:
     """Read event files (JSON Lines; .gz and .zst too; - for standard input) and say what they add up to."""
     settings = load_settings(config)
-    with _progress(as_json) as bar:
+    with ProgressBar("Reading", quiet=as_json) as bar:
         replayed = app.replay(settings, list(paths), state, as_of, past_limit, bar)
     for sentence in replayed.remarks:
         click.echo(show.plain(sentence), err=True)
@@ -45,28 +45,6 @@ def replay(
         show.document(answer_document(replayed.answer, replayed.events))
     else:
         click.echo(answer_text(replayed.answer, replayed.events))
-
-
-class _progress:
-    """A progress bar on a terminal, nothing elsewhere."""
-
-    def __init__(self, quiet: bool) -> None:
-        self._shown = not quiet and sys.stderr.isatty()
-        self._bar: Any = None
-
-    def __enter__(self) -> _progress:
-        return self
-
-    def __call__(self, done: int, total: int | None) -> None:
-        if not self._shown or not total:
-            return
-        if self._bar is None:
-            self._bar = click.progressbar(length=total, label="Reading", file=sys.stderr)
-        self._bar.update(done - self._bar.pos)
-
-    def __exit__(self, *_: object) -> None:
-        if self._bar is not None:
-            self._bar.render_finish()
 
 
 def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:

@@ -428,9 +428,11 @@ class Task:
         return bool(moved or waiting or self._sight.changed)
 
     def commit_is_due(self) -> bool:
-        """Whether there is something to commit, and the time has come or it has become much."""
+        """Whether there is something to commit, and the time has come, it has become much, or people must be told."""
         if not self._has_uncommitted():
             return False
+        if self._changes:
+            return True
         full = self._records >= UNCOMMITTED_RECORDS_MAX or len(self._rejected) >= UNCOMMITTED_REJECTED_MAX
         return full or self._now() - self._committed_at >= self._settings.commit_seconds
 

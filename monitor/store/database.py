@@ -49,7 +49,7 @@ ADDRESSES = "give one like sqlite:///books.db or postgresql://user@host/books"
 class Database:
     """One database with our tables; `shared`: a server for many processes."""
 
-    __slots__ = ("_reader", "engine", "path", "shared")
+    __slots__ = ("_reader", "_whole", "engine", "path", "shared")
 
     def __init__(self, engine: Engine, path: str) -> None:
         self.engine = engine
@@ -58,18 +58,35 @@ class Database:
         # SQLite's readers see one state anyway.
         options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True} if self.shared else {}
         self._reader = engine.execution_options(**options)
+        self._whole: Connection | None = None
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """A connection that sees one state of the store throughout."""
+        if self._whole is not None:
+            yield self._whole
+            return
         with self.troubles(), self._reader.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction: everything or nothing. The first statement must write."""
+        if self._whole is not None:
+            yield self._whole
+            return
         with self.troubles(), self.engine.begin() as connection:
             yield connection
+
+    @contextmanager
+    def whole(self) -> Iterator[Connection]:
+        """One transaction for everything that is read and written meanwhile, by one thread."""
+        with self.writing() as connection:
+            self._whole = connection
+            try:
+                yield connection
+            finally:
+                self._whole = None
 
     @contextmanager
     def troubles(self) -> Iterator[None]:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, func, select, update
+from sqlalchemy import Connection, bindparam, delete, func, select, update
 
 from monitor.core.book import NewFact, Restatement
 from monitor.core.flags import Change, Entry, Flag
@@ -41,6 +42,7 @@ from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
     ALLOCATIONS,
     BLIND,
+    CHAINS,
     CLOSED,
     CONSERVATION,
     DEAD_LETTERS,
@@ -49,6 +51,7 @@ from monitor.store.schema import (
     FLAGS,
     JOURNAL,
     LETTER_WAITS,
+    MEASURED,
     PARTITION_BITS,
     PROGRESS,
     RESTATEMENTS,
@@ -56,6 +59,7 @@ from monitor.store.schema import (
     SOURCES,
     TENANTS,
     UNPUBLISHED,
+    USAGE,
     base_of,
 )
 from monitor.store.texts import original, storable
@@ -163,6 +167,31 @@ class SqlStore:
             )
             stored, sequences = self._found(connection)
         self._stored, self._sequences, self._claimed = stored, sequences, True
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """One transaction for everything that these books and those `beside` them read and write meanwhile.
+
+        Whoever else has books of this store open cannot commit them any more.
+
+        Raises:
+            StoreProblem: the database cannot be written; nothing has changed.
+        """
+        with self._database.whole() as connection:
+            connection.execute(update(PROGRESS).values(sequence=PROGRESS.c.sequence + 1))
+            yield
+
+    def forget_books(self) -> None:
+        """Remove the facts and books of all partitions; positions, flags, decisions and what is only told stay.
+
+        Books that were opened before must not be used any more: open new ones `beside` these.
+
+        Raises:
+            StoreProblem: the database cannot be written.
+        """
+        with self._database.writing() as connection:
+            for table in (USAGE, MEASURED, ALLOCATIONS, CHAINS, FACT_PAGES, SHAPES, SOURCES, TENANTS):
+                connection.execute(delete(table))
 
     # -- the archive of facts ------------------------------------------------------------------------------------
 
@@ -382,6 +411,10 @@ class SqlStore:
         for positions in found.values():
             positions.pop(WHOLE_STORE, None)
         return found
+
+    def tenant_names(self) -> list[str]:
+        """The tenants of these books."""
+        return sorted(self._stored.names.tenants.values().values())
 
     def owners(self, names: Collection[str]) -> dict[str, int]:
         """Of these tenants those that any books know -> the partition of the books."""
