@@ -544,7 +544,9 @@ class _Books:
         store = self._store.beside(partition)
         store.claim()
         loaded = load(store, self._settings.lateness_ms)
-        loaded.book.adopts = adopter(partition, known, self._settings.kafka.partitioner)
+        kafka = self._settings.kafka
+        loaded.book.adopts = adopter(partition, known, kafka.partitioner)
+        loaded.book.place = f"{kafka.tenant_topic}-{partition}"
         return loaded, store
 
     def _known(self, now: int) -> int:

@@ -18,6 +18,7 @@ RUNTIME = {
     "SQLAlchemy",
     "alembic",
     "click",
+    "crc32c",
     "kafka-python",
     "lz4",
     "prometheus-client",

@@ -84,6 +84,8 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         for one in story.blind:
             end = "now" if one.end is None else show.instant(one.end)
             lines.append(f"  {one.cause}, {show.instant(one.start)} to {end}: {show.plain(one.sentence)}")
+        if story.flop_unseen != story.flop:
+            lines.append(f"  With what may have been lost in those hours: {show.flop_range(story.flop_unseen)} FLOP.")
     return lines
 
 

@@ -13,6 +13,7 @@ from itertools import islice
 from typing import NamedTuple
 
 from monitor.core.facts import Identity, effective, repeats, same_content
+from monitor.core.gaps import Gap, Lag, compared
 from monitor.core.inventory import (
     Conservation,
     GroupKey,
@@ -130,9 +131,11 @@ class Tenant:
 class Source:
     """What the book knows of one producer."""
 
-    __slots__ = ("head", "heard", "pause", "recent")
+    __slots__ = ("came", "head", "heard", "lags", "pause", "recent")
 
     def __init__(self) -> None:
+        self.came = 0  # facts of it that were not known before; see `Book.place`
+        self.lags: list[Lag] = []  # what it said lately of how much it has sent
         self.heard = -1  # latest event time of anything from it
         self.pause = 0  # the longest between two of those, forgotten slowly; 0 before the second
         self.recent: dict[Identity, bytes] = {}
@@ -183,6 +186,8 @@ class Book:
         self.adopts = adopts
         self.elsewhere: set[str] = set()  # tenants that other partitions own, of those that reports named here
         self.heard_elsewhere: Mapping[str, int] = {}  # what other partitions heard of sources, by source
+        # How signs of life name the topic partition of these books; None: one stream has everything.
+        self.place: str | None = None
         self.clock = -1  # the greatest event time accepted
         self.next_fact = 1
         self.tenants: dict[str, Tenant] = {}
@@ -209,6 +214,7 @@ class Book:
         self._dirty: dict[Key, Timeline] = {}
         self._chains: dict[Key, int] = {}
         self._sources_dirty: set[str] = set()
+        self._gaps: list[Gap] = []
         self._closed: dict[Key, None] = {}  # resident but closed, oldest first
         self._settled_until: dict[str | None, int] = {}  # region -> latest fact of what has left memory
         self._restatements: list[Restatement] = []
@@ -275,7 +281,9 @@ class Book:
         late = self.is_late(fact)
         if fact.time > self.clock:
             self.clock = fact.time
-        self._hear(fact.source, fact.time)
+        source = self._hear(fact.source, fact.time)
+        if fact.tenant or self.place is None:
+            source.came += 1
         if OF_ALLOCATION[fact.kind]:
             self._observe_allocation(fact, received, late)
         elif fact.kind is Kind.INVENTORY:
@@ -291,7 +299,7 @@ class Book:
         """Whether a fact that came now would be late."""
         return fact.time < self.clock - self.lateness_ms
 
-    def _hear(self, name: str, time: int) -> None:
+    def _hear(self, name: str, time: int) -> Source:
         source = self.sources.get(name)
         if source is None:
             source = self.sources[name] = Source()
@@ -300,7 +308,8 @@ class Book:
             if heard >= 0:
                 source.pause = max(time - heard, source.pause - (source.pause >> PAUSE_FORGOTTEN))
             source.heard = time
-            self._sources_dirty.add(name)
+        self._sources_dirty.add(name)
+        return source
 
     def _observe_allocation(self, fact: Observation, received: int | None, late: bool) -> None:
         key = (fact.tenant, fact.subject)
@@ -318,7 +327,7 @@ class Book:
             timeline = begin(fact, self._effects)
             self._take_on(tenant, key, timeline)
         elif mark in timeline.prints and fact.raw in self._recent:
-            self.counts.duplicate += 1
+            self._count_duplicate(fact)
             return
         elif self._continues(tenant, timeline, fact, mark):
             advance(timeline, fact, self._effects)
@@ -389,6 +398,11 @@ class Book:
             and (fact.source, fact.id) not in tenant.retracted
         )
 
+    def _count_duplicate(self, fact: Observation) -> None:
+        self.counts.duplicate += 1
+        if fact.tenant or self.place is None:
+            self.sources[fact.source].came -= 1
+
     def _keep(self, fact: Observation, received: int | None, previous: int, late: bool) -> int:
         """Hand a fact to the archive and count it; returns its number."""
         number = self.next_fact
@@ -453,19 +467,34 @@ class Book:
         source = self.sources[fact.body.source]
         identity = (fact.source, fact.id)
         if identity in source.recent and same_content(source.recent[identity], fact.raw):
-            self.counts.duplicate += 1
+            self._count_duplicate(fact)
             return
         source.recent[identity] = fact.raw
         if len(source.recent) > SOURCE_IDS_MAX:
             del source.recent[next(iter(source.recent))]
+        self._compare_counts(fact.body, source, fact.time)
         key = ("", f"source/{fact.body.source}")
         source.head = self._chains[key] = self._keep(fact, received, source.head, late)
+
+    def _compare_counts(self, alive: Alive, source: Source, time: int) -> None:
+        """Hold what a source says to have sent against what came."""
+        sent = sum(alive.sent.values()) if self.place is None else alive.sent.get(self.place)
+        if sent is None or not alive.sent:
+            return
+        source.lags, gap = compared(alive.source, source.lags, Lag(time, sent, sent - source.came))
+        if gap is not None:
+            self._gaps.append(gap)
+
+    def take_gaps(self) -> list[Gap]:
+        """What sources have sent and did not come, as far as it was noticed since the last call."""
+        gaps, self._gaps = self._gaps, []
+        return gaps
 
     def _observe_inventory(self, fact: Observation, received: int | None, late: bool) -> None:
         assert isinstance(fact.body, Report)
         region = self.regions.setdefault(fact.subject, Region())
         if region.knows(fact):
-            self.counts.duplicate += 1
+            self._count_duplicate(fact)
             return
         groups = region.add(fact)
         key = ("", f"region/{fact.subject}")
@@ -480,7 +509,7 @@ class Book:
     def _keep_content(self, facts: dict[Identity, list[Observation]], fact: Observation) -> bool:
         rivals = facts.setdefault((fact.source, fact.id), [])
         if repeats(fact, rivals):
-            self.counts.duplicate += 1
+            self._count_duplicate(fact)
             return False
         if rivals:
             self.counts.anomaly(OTHER_CONTENT)
@@ -598,7 +627,7 @@ class Book:
             fact = arrival.fact
             same = rivals.setdefault((fact.source, fact.id), [])
             if repeats(fact, same):
-                self.counts.duplicate += 1
+                self._count_duplicate(fact)
                 continue
             if same:
                 self.counts.anomaly(OTHER_CONTENT)
@@ -732,10 +761,11 @@ class Book:
 
     # -- rebuilding from a store ---------------------------------------------------------------------------------
 
-    def restore_source(self, name: str, heard: int, pause: int) -> None:
-        """A source that was known, the latest event time of anything from it, and its longest pause of late."""
+    def restore_source(self, name: str, heard: int, pause: int, came: int, lags: Iterable[Lag]) -> None:
+        """A source that was known: the latest event time of anything from it, its longest pause of late, its counts."""
         source = self.sources.setdefault(name, Source())
         source.heard, source.pause = heard, pause
+        source.came, source.lags = came, list(lags)
 
     def restore_settled(self, region: str | None, last_time: int) -> None:
         """A closed allocation of a region, which stays out of memory, had its latest fact then."""

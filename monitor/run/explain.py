@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from monitor.core.blind import Blind
+from monitor.core.blind import SILENCE, Blind
 from monitor.core.book import Book, Tenant
-from monitor.core.bounds import Bounds
+from monitor.core.bounds import ZERO, Bounds
 from monitor.core.engine import Reference, answer_tenant, hearing
-from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, totals
+from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
 from monitor.core.inventory import statements
 from monitor.core.ledger import NOT_MEASURED
-from monitor.core.model import Key, Observation
+from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.parties import headquarters, unresolved
 from monitor.core.timeline import Anomaly, Piece, Shape, fold
 
@@ -44,11 +44,13 @@ class TenantStory(NamedTuple):
     headquarters: list[str]
     findings: tuple[Finding, ...]
     blind: list[Blind]  # when facts about it may be missing
+    flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
 
 
 def explain_tenant(book: Book, reference: Reference, name: str, now: int, blind: Iterable[Blind] = ()) -> TenantStory:
     """The story of a tenant that the book knows; `blind` is what its partition could not see."""
     tenant = book.tenants[name]
+    touching = [one for one in blind if _touches(one, tenant)]
     by_shape = totals(tenant, now, hearing(book, now))
     answered = answer_tenant(book, reference, name, by_shape, now)
     versions = headquarters(tenant, now)
@@ -70,13 +72,31 @@ def explain_tenant(book: Book, reference: Reference, name: str, now: int, blind:
         sorted(held, key=lambda one: (-one[2], one[0])),
         sentences + ([] if status is None else [status]),
         answered.findings,
-        [one for one in blind if _touches(one, tenant)],
+        touching,
+        _widened(answered.flop, reference.estimator.hours(tenant, now, hearing(book, now)), touching),
     )
 
 
 def _touches(blind: Blind, tenant: Tenant) -> bool:
     """Whether facts about a tenant may be missing: any came that way, or it holds what the silent source spoke of."""
-    return not blind.source or any(timeline.source == blind.source for _, timeline in tenant.held())
+    return blind.cause != SILENCE or any(timeline.source == blind.source for _, timeline in tenant.held())
+
+
+def _widened(flop: Bounds, hours: Iterable[TenantHour], blind: Sequence[Blind]) -> Bounds:
+    """A range in which hours with lost facts may have been nothing, or twice as much.
+
+    Silence is not among the losses: time without a sign of life has evidence classes of its own.
+    """
+    lost = [one for one in blind if one.cause != SILENCE]
+    touched = ZERO
+    for hour in hours:
+        start = hour.hour * HOUR_MS
+        if any(one.touches(start, start + HOUR_MS) for one in lost):
+            touched = touched.plus(hour.everything)
+    touched = touched.divided(SCALE)
+    return Bounds(
+        max(0, flop.low - touched.low), flop.central, flop.high + touched.high, flop.ceiling + touched.ceiling
+    )
 
 
 def _hardware_line(

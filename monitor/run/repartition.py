@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from itertools import islice
-from typing import BinaryIO, NamedTuple
+from typing import BinaryIO, NamedTuple, Protocol
 
 import zstandard
 
@@ -21,10 +22,9 @@ from monitor.core.partitions import adopter, partition_of
 from monitor.errors import SettingsProblem
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
-from monitor.run.task import JOURNAL
+from monitor.run.task import JOURNAL, Store
 from monitor.settings import Kafka
 from monitor.store import ACTIVATION, TICK, Commit, JournalEntry, Position, StoredFact, StoredPosition
-from monitor.store.sql import SqlStore
 
 FACTS_AT_ONCE = 5_000
 COMMIT_FACTS = 50_000
@@ -32,6 +32,38 @@ _HEAD = struct.Struct("<qI")  # when it was received (UNKNOWN: not known), and h
 UNKNOWN = -1
 
 Progress = Callable[[int, int | None], None]  # facts taken in, of how many
+
+
+class Books(Store, Protocol):
+    """What is needed of a store: the books of one partition, and all of them in one transaction."""
+
+    def alone(self) -> AbstractContextManager[None]:
+        """One transaction for these books and those beside them; nobody else can commit any more."""
+        ...
+
+    def beside(self, partition: int) -> Books:
+        """The books of another partition of the same store."""
+        ...
+
+    def partitions(self) -> list[int]:
+        """The partitions that have books in this store."""
+        ...
+
+    def tenant_names(self) -> list[str]:
+        """The tenants of these books."""
+        ...
+
+    def book_positions(self) -> dict[int, dict[Partition, StoredPosition]]:
+        """How far the books of each partition have read."""
+        ...
+
+    def facts(self) -> Iterator[StoredFact]:
+        """Every fact of these books in order of acceptance."""
+        ...
+
+    def forget_books(self) -> None:
+        """Remove the facts and books of all partitions."""
+        ...
 
 
 class Repartitioned(NamedTuple):
@@ -47,12 +79,12 @@ class _New(NamedTuple):
     """The books of one partition while they are made."""
 
     book: Book
-    store: SqlStore
+    store: Books
     facts: list[tuple[Observation, int | None]]
 
 
 def repartition(
-    store: SqlStore, before: int, partitions: int, kafka: Kafka, lateness_ms: int, at: int, progress: Progress
+    store: Books, before: int, partitions: int, kafka: Kafka, lateness_ms: int, at: int, progress: Progress
 ) -> Repartitioned:
     """Make the books of `before` partitions those of `partitions`; the workers have stopped.
 
@@ -122,6 +154,7 @@ def _batches(facts: Iterator[tuple[int | None, bytes]], most: int) -> Iterator[l
 def _book(number: int, partitions: int, kafka: Kafka, lateness_ms: int) -> Book:
     book = Book(lateness_ms)
     book.adopts = adopter(number, partitions, kafka.partitioner)
+    book.place = ""  # what sources said of how much they had sent was about other partitions
     return book
 
 

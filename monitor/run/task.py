@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
-from monitor.core.blind import DEAD_LETTERS, HOLE, Blind, Rhythm, Sight
+from monitor.core.blind import DEAD_LETTERS, GAP, HOLE, Blind, Rhythm, Sight
 from monitor.core.book import Book, NewFact
 from monitor.core.engine import Reference
 from monitor.core.flags import Change
@@ -282,6 +282,7 @@ class Task:
         retracting = {fact.tenant for fact in part.observations if fact.kind is Kind.RETRACTED}
         in_force = self._retractions(retracting)
         take_in(self.book, self._store, part.observations, [record.received for record in part.records])
+        self._tell_gaps()
         self._evaluation.note_retracted(
             name for name, identities in self._retractions(retracting).items() if identities != in_force.get(name)
         )
@@ -303,6 +304,11 @@ class Task:
                 metrics.add("flopwatch_anomalies_total", count - before[3].get(kind, 0), kind=kind)
         self._tell_dead_letters(part.rejected)
         self._tell_progress(part.where)
+
+    def _tell_gaps(self) -> None:
+        for gap in self.book.take_gaps():
+            what = f"{gap.source} says that it has sent {gap.missing:,} events more than came."
+            self._sight.note(Blind(GAP, gap.source, "", 0, gap.start, gap.end, what))
 
     def label(self, where: Partition) -> str:
         """How metrics name a topic."""

@@ -14,6 +14,7 @@ from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.timeline import Timeline
 from monitor.store.names import AllocationRows
 from monitor.store.pages import FactPages
+from monitor.store.rows import lags_of
 from monitor.store.schema import (
     ALLOCATIONS,
     CHAINS,
@@ -60,9 +61,12 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, lateness_m
     _load_settled(connection, book, names)
     _load_usage(connection, book, names, partition)
     _load_measured(connection, book, names, partition)
-    heard = select(SOURCES.c.name, SOURCES.c.heard, SOURCES.c.pause).where(of_partition(SOURCES.c.id, partition))
-    for name, latest, pause in _rows(connection, heard):
-        book.restore_source(name, latest, pause)
+    table = SOURCES.c
+    heard = select(table.name, table.heard, table.pause, table.came, table.lags).where(
+        of_partition(table.id, partition)
+    )
+    for name, latest, pause, came, lags in _rows(connection, heard):
+        book.restore_source(name, latest, pause, came, lags_of(lags))
     _load_chains(connection, book, pages, decode, partition)
     book.next_fact = pages.next_number
     book.dirty_tenants = set(book.tenants)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from monitor.core.book import Restatement
+from monitor.core.book import Restatement, Source
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State
+from monitor.core.gaps import Lag
 from monitor.core.inventory import Conservation
 from monitor.core.model import Record
 from monitor.core.policy import Level
@@ -46,6 +47,21 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None) -> Ro
         timeline.prints,
         *held,
     )
+
+
+NO_SOURCE: Row = (-1, 0, 0, "[]")
+
+
+def source_row(source: Source | None) -> Row:
+    """The columns of `sources` after the name; None: it was named, and nothing came from it yet."""
+    if source is None:
+        return NO_SOURCE
+    return (source.heard, source.pause, source.came, json.dumps(source.lags, separators=(",", ":")))
+
+
+def lags_of(text: str) -> list[Lag]:
+    """What a source said lately of how much it has sent."""
+    return [Lag(*lag) for lag in json.loads(text)]
 
 
 def restatement_row(one: Restatement) -> Row:

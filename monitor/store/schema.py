@@ -79,6 +79,8 @@ SOURCES = Table(
     Column("name", Text, nullable=False),  # once in the books of each partition that heard of it
     Column("heard", BigInteger, nullable=False),
     Column("pause", BigInteger, nullable=False, server_default="0"),
+    Column("came", BigInteger, nullable=False, server_default="0"),
+    Column("lags", Text, nullable=False, server_default="[]"),  # as JSON
 )
 
 SHAPES = Table(

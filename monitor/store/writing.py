@@ -30,6 +30,7 @@ from monitor.store.rows import (
     dead_letter_row,
     flag_row,
     restatement_row,
+    source_row,
     timeline_row,
 )
 from monitor.store.schema import (
@@ -145,13 +146,11 @@ class Writer:
                 "books are loaded anew; nothing is lost, and nothing was counted twice."
             ) from error
         self._add(connection, SHAPES, [(number, *shape) for number, shape in names.shapes.unwritten])
-        times = {name: book.sources[name].heard if name in book.sources else -1 for _, name in names.sources.unwritten}
-        times.update(heard)
-        pauses = {name: book.sources[name].pause if name in book.sources else 0 for name in times}
+        moved = {*heard, *(name for _, name in names.sources.unwritten)}
         self._put(
             connection,
             SOURCES,
-            [(names.sources.number(name), name, time, pauses[name]) for name, time in times.items()],
+            [(names.sources.number(name), name, *source_row(book.sources.get(name))) for name in sorted(moved)],
         )
 
     def allocations(self, connection: Connection, changes: AllocationChanges) -> None:

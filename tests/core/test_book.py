@@ -401,7 +401,7 @@ def rebuilt(taken: Taken, chains: dict[Key, int]) -> Book:
         lines = taken.archive.histories({key: head})[key]
         book.restore_chain(key, head, decode_facts(reversed(lines)))
     for name, source in taken.book.sources.items():
-        book.restore_source(name, source.heard, source.pause)
+        book.restore_source(name, source.heard, source.pause, source.came, source.lags)
     book.restore_settled("east", BASE_MS + 100_000)
     book.next_fact, book.clock = taken.book.next_fact, taken.book.clock
     return book

@@ -6,8 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from monitor.app import load
+from monitor.core.blind import HOLE, SILENCE
 from monitor.simulate.scenarios import simulate
+from monitor.store import BlindRow
+from monitor.store.sql import SqlStore
 from tests.cli.command import HELD, fact, flopwatch, written
+from tests.store.taking import commit_of
 
 
 @pytest.fixture(scope="module")
@@ -151,3 +156,33 @@ def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:
 
     assert all("a\\u001b[31m\\u0007b" in text for text in texts)
     assert not any(letter in text for text in texts for letter in "\x1b\x07")
+
+
+def test_hours_with_lost_facts_widen_the_range(tmp_path: Path) -> None:
+    """Where facts were lost the range is wider than the books, which stay as they are; silence widens nothing."""
+    state = stored(
+        tmp_path,
+        fact("allocation.started", "begin", **HELD),
+        fact("allocation.stopped", "end", "2026-03-01T04:00:00Z"),
+    )
+    before = flopwatch("explain", "acme", "--state", state, "--json").document
+    hour = 3_600_000
+    start = 1_772_323_200_000
+    rows = [
+        BlindRow("a", HOLE, None, "t", 0, start + hour, start + 2 * hour, "Records were deleted.", 0),
+        BlindRow("b", SILENCE, "/sim/eu-1", None, None, start + 2 * hour, start + 3 * hour, "Nothing came.", 0),
+    ]
+    store = SqlStore.open(f"sqlite:///{state}")
+    store.commit(commit_of(load(store).book)._replace(blind=rows))
+    store.close()
+
+    after = flopwatch("explain", "acme", "--state", state, "--json").document
+    flop, unseen = after["flop"], after["flop_unseen"]
+    text = flopwatch("explain", "acme", "--state", state).out
+
+    assert before["flop"] == before["flop_unseen"] == flop
+    assert (3 * flop["low"], 4 * flop["central"], 5 * flop["high"], 5 * flop["ceiling"]) == tuple(
+        4 * value for value in unseen.values()
+    )
+    assert "hole, 2026-03-01T01:00:00" in text
+    assert "With what may have been lost in those hours:" in text

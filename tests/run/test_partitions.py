@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from monitor.core.blind import HOLE, SILENCE
+from monitor.core.blind import GAP, HOLE, SILENCE
 from monitor.core.partitions import adopter, partition_of
 from monitor.errors import StoreProblem
 from monitor.intake.decode import decode_facts
@@ -90,6 +90,7 @@ class One:
         store.claim()
         loaded = store.load(decode_facts, SETTINGS.lateness_ms)
         loaded.book.adopts = adopter(partition, PARTITIONS, "murmur2")
+        loaded.book.place = f"{TENANTS}-{partition}"
         self.refusing[partition] = Refusing(store)
         return loaded, self.refusing[partition]
 
@@ -336,3 +337,25 @@ def test_a_silent_source_is_a_recorded_blind_interval(group: Group) -> None:
     assert 0 == worker.value("flopwatch_blind_intervals", cause=SILENCE)
     assert 760 == worker.value("flopwatch_blind_seconds_total", cause=SILENCE)
     assert ["blind", "sees again"] == [said for said in worker.log() if said in ("blind", "sees again")]
+
+
+def test_what_was_sent_and_did_not_come_is_recorded(group: Group) -> None:
+    """A source that has sent more to the partition than came: stored once with the number, also across a crash."""
+    tenant = tenant_of(0)
+    worker = group.worker(0)
+    for number in range(24):
+        write(group, number, number * 60, tenant, 0, f"a-{number}")
+        sent = number + 1 + (3 if number > 12 else 0)
+        line = event(100 + number, "source.alive", number * 60 + 1, "", source="provider/control-plane",
+                     sent={f"{TENANTS}-0": sent, f"{TENANTS}-1": 5 * number})  # fmt: skip
+        document = json.loads(line)
+        del document["data"]["tenant"]
+        group.topics.write((CONTROL, 0), json.dumps(document).encode())
+        worker.passes(2)
+        if number in (6, 14):  # a crash: what was not committed is read again by the next
+            worker = group.worker(0)
+
+    (gap,) = group.store.blind()
+    assert (GAP, "provider/control-plane") == (gap.cause, gap.source)
+    assert START + 12 * 60_000 <= gap.start < gap.end <= START + 14 * 60_000
+    assert "has sent 3 events more than came" in gap.sentence

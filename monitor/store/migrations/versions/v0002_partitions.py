@@ -122,3 +122,5 @@ def _names() -> None:
     with op.batch_alter_table("sources", naming_convention=UNIQUE) as table:
         table.drop_constraint("sources_name_key", type_="unique")
         table.add_column(sa.Column("pause", sa.BigInteger(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("came", sa.BigInteger(), nullable=False, server_default="0"))
+        table.add_column(sa.Column("lags", sa.Text(), nullable=False, server_default="[]"))
