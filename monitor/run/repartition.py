@@ -34,7 +34,7 @@ UNKNOWN = -1
 Progress = Callable[[int, int | None], None]  # facts taken in, of how many
 
 
-class Books(Store, Protocol):
+class Books(Protocol):
     """What is needed of a store: the books of one partition, and all of them in one transaction."""
 
     def alone(self) -> AbstractContextManager[None]:

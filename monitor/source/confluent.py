@@ -1,14 +1,15 @@
 """Kafka through confluent-kafka: the same as `monitor.source.kafka`, faster, behind the setting `kafka.client`.
 
-Two clients: one is a member of the group, and only learns which partitions are ours; the other reads what was begun,
-each partition from the place that the books give. So no place ever comes from the group.
+Three clients. One is a member of the group, and only learns which partitions are ours. One reads what was begun, each
+partition from the place that the books give; so no place ever comes from the group, and whatever it is asked for may be
+a record: only `poll` asks it. One answers questions about topics, on connections where no long fetch is in the way.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack, suppress
 from typing import Any
 
@@ -29,12 +30,13 @@ try:
     from confluent_kafka import (
         OFFSET_END,
         Consumer,
+        IsolationLevel,
         KafkaError,
         KafkaException,
         TopicCollection,
         TopicPartition,
     )
-    from confluent_kafka.admin import AdminClient
+    from confluent_kafka.admin import AdminClient, OffsetSpec
 except ModuleNotFoundError as missing:
     raise SettingsProblem(
         "`kafka.client` is confluent-kafka, and that package is not installed: install `flopwatch[fast]`, or set "
@@ -44,7 +46,6 @@ except ModuleNotFoundError as missing:
 ATTEMPT_SECONDS = 1.0  # between two looks at what the clients report while nobody answers
 WAIT_SECONDS = 0.05  # how long a poll waits for records when there are none
 TOKEN_SECONDS = 60.0  # a token is taken to hold that long, and read again from its file before
-FIRST_OFFSET, END_OFFSET = -2, -1  # asked for as times, they stand for these offsets
 
 _new = tuple.__new__
 _quiet = logging.getLogger("monitor.source.confluent")
@@ -149,23 +150,13 @@ class ConfluentSource:
         """
         end = time.monotonic() + self._kafka.request_seconds
         while True:
-            self._serve()  # a token is asked for there, and why nobody answers is reported there
+            self._admin.poll(0)  # a token is asked for there, and why nobody answers is reported there
+            self._raise_refused()
             try:
-                return self._reader.list_topics(topic, timeout=ATTEMPT_SECONDS).topics[topic]
+                return self._admin.list_topics(topic, timeout=ATTEMPT_SECONDS).topics[topic]
             except KafkaException as problem:
-                self._serve()
                 if time.monotonic() > end:
                     raise SourceProblem(self.trouble or self._told(problem)) from None
-
-    def _serve(self) -> None:
-        """Let the clients report while nothing is read.
-
-        Raises:
-            SourceProblem: they report what no waiting mends.
-        """
-        for client in (self._member, self._reader, self._admin):
-            client.poll(0)
-        self._raise_refused()
 
     def _raise_refused(self) -> None:
         if self._refused is not None:
@@ -276,8 +267,8 @@ class ConfluentSource:
         """
         if where not in self._ours:  # taken from us since; nothing would be delivered anyway
             return None
-        first = self._offsets([where], FIRST_OFFSET)[where]
-        end = self._offsets([where], END_OFFSET)[where]
+        first = self._offsets([where], OffsetSpec.earliest())[where]
+        end = self._offsets([where], OffsetSpec.latest())[where]
         topic_id = self._topic_id(where[0])
         at = first
         if position is not None:
@@ -292,21 +283,19 @@ class ConfluentSource:
         (self._reader.pause if self._paused else self._reader.resume)([TopicPartition(*where)])
         return None
 
-    def _offsets(self, places: Sequence[Partition], what: int) -> dict[Partition, int]:
+    def _offsets(self, places: Collection[Partition], what: OffsetSpec) -> dict[Partition, int]:
         """The first offset of each of these partitions, or what follows the last.
 
         Raises:
             SourceProblem: nobody answers.
         """
-        asked = [TopicPartition(*where, what) for where in places]
+        asked = {TopicPartition(*where): what for where in places}
+        level = IsolationLevel.READ_COMMITTED
         try:
-            found = self._reader.offsets_for_times(asked, timeout=ASK_SECONDS)
-            for one in found:
-                if one.error is not None:
-                    raise KafkaException(one.error)
+            answers = self._admin.list_offsets(asked, isolation_level=level, request_timeout=ASK_SECONDS)
+            return {(one.topic, one.partition): answer.result().offset for one, answer in answers.items()}
         except KafkaException as problem:
             raise SourceProblem(self._told(problem)) from None
-        return {(one.topic, one.partition): one.offset for one in found}
 
     def _topic_id(self, topic: str) -> str:
         """What tells a topic from another of the same name; "" where the brokers do not say."""
@@ -341,7 +330,7 @@ class ConfluentSource:
         self._made_anew |= {
             topic for topic, known in self._ids.items() if known and self._topic_id(topic) not in ("", known)
         }
-        ends = self._offsets(sorted(self._ours), END_OFFSET)
+        ends = self._offsets(self._ours, OffsetSpec.latest())
         self.trouble = ""
         return ends
 

@@ -30,7 +30,7 @@ KEEPALIVES = 3
 UNANSWERED_MS = 30_000
 LOCK_WAIT_MS = 20_000
 STATEMENT_MS = 120_000
-IDLE_IN_TRANSACTION_MS = 60_000
+IDLE_IN_TRANSACTION_MS = 15_000  # less than others wait for a lock: a worker that stands still holds up nobody
 SERVER_SETTINGS = {
     "lock_timeout": LOCK_WAIT_MS,
     "statement_timeout": STATEMENT_MS,

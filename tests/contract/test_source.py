@@ -347,6 +347,22 @@ def test_ends_and_hints(site: KafkaStand) -> None:
     wait_for(lambda: source.poll(10) is not None and site.topics.hints(site.tenants) == {site.where: 11}, SECONDS, "it")
 
 
+def test_questions_bring_no_record(topics: Topics, stack: ExitStack, site: KafkaStand) -> None:
+    """What is asked between two polls takes nothing from what they bring."""
+    wide = KafkaStand(topics, site.client, stack, partitions=4)
+    for number in range(4):
+        topics.write(wide.tenants, [(None, value) for value in some(0, 50)], partition=number)
+    source = wide.open()
+    for number in range(4):
+        source.begin((wide.tenants, number), None)
+        time.sleep(QUIET_SECONDS)  # records are there, and wait to be asked for
+        source.tenant_partitions()
+        source.ends()
+    records = read(source, 200)
+    for number in range(4):
+        assert values([record for record in records if record.partition == number]) == some(0, 50)
+
+
 def test_the_control_topic_is_read_whole_by_every_member(topics: Topics, stack: ExitStack, site: KafkaStand) -> None:
     """Each member reads all of the control topic, whatever the group shares out."""
     site.topics.write(site.control, [(None, b"inventory")])

@@ -39,8 +39,19 @@ def site(broker: JavaKafka, postgres: Cluster, tmp_path: Path) -> Iterator[Site]
     topics.close()
 
 
+def missing(site: Site, path: Path) -> list[bytes]:
+    """The events of the file that no books of the store have."""
+    store = SqlStore.open(site.store_url, create=False)
+    try:
+        kept = {line.rstrip() for number in store.partitions() for line in store.beside(number).lines()}
+    finally:
+        store.close()
+    return [line for line in path.read_bytes().splitlines() if line not in kept]
+
+
 def check(site: Site, path: Path) -> None:
     """The stored books and findings are those of the file, and people were told once of each standing finding."""
+    assert [] == missing(site, path)
     alone = site.answer("replay", str(path))
     together = site.answer("verify", "--as-of", alone["as_of"])
     assert alone["books_digest"] == together["books_digest"]

@@ -7,7 +7,6 @@ be had, the test is skipped by name.
 
 from __future__ import annotations
 
-import base64
 import os
 import shutil
 import signal
@@ -187,8 +186,7 @@ class JavaKafka:
         return [*(["taskset", "-c", self._cpus] if self._cpus else []), *command, *words]
 
     def _format(self) -> None:
-
-        name = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
+        name = uuid.uuid4().hex[:22]  # as long as the base64 that Kafka makes, and never with a hyphen before it
         settings = str(self._folder / "server.properties")
         command = self._java("kafka.tools.StorageTool", "format", "-t", name, "-c", settings)
         subprocess.run(command, check=True, capture_output=True, timeout=60)
