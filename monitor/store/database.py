@@ -80,8 +80,10 @@ class Database:
 
     @contextmanager
     def whole(self) -> Iterator[Connection]:
-        """One transaction for everything that is read and written meanwhile, by one thread."""
+        """One transaction for everything that is read and written meanwhile, by one thread, however long it takes."""
         with self.writing() as connection:
+            if self.shared:
+                postgres.wait_patiently(connection)
             self._whole = connection
             try:
                 yield connection
