@@ -67,6 +67,7 @@ from monitor.web.health import HealthServer, Pages
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
 
+RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
 
 Progress = Callable[[int, int | None], None]  # bytes done, bytes in all if known
@@ -269,9 +270,9 @@ def _remarks(source: FileSource, tally: Tally) -> list[str]:
 # -- what the commands ask of a store ------------------------------------------------------------------------------
 
 
-def load(store: SqlStore, lateness_ms: int = HOUR_MS) -> Loaded:
+def load(store: SqlStore, lateness_ms: int = HOUR_MS, resident_hours: int | None = None) -> Loaded:
     """The books of one partition as the latest commit left them."""
-    return store.load(decode_facts, lateness_ms)
+    return store.load(decode_facts, lateness_ms, resident_hours)
 
 
 def _load_all(store: SqlStore) -> list[Kept]:
@@ -537,13 +538,13 @@ class _Books:
             StoreProblem: the books cannot be read.
         """
         if self._partitions is None:
-            return load(self._store, self._settings.lateness_ms), self._store
+            return load(self._store, self._settings.lateness_ms, RESIDENT_HOURS), self._store
         now = self._partitions()
         self._metrics.set("flopwatch_topic_partitions", now, topic=self._settings.kafka.tenant_topic)
         known = self._known(now)
         store = self._store.beside(partition)
         store.claim()
-        loaded = load(store, self._settings.lateness_ms)
+        loaded = load(store, self._settings.lateness_ms, RESIDENT_HOURS)
         kafka = self._settings.kafka
         loaded.book.adopts = adopter(partition, known, kafka.partitioner)
         loaded.book.place = f"{kafka.tenant_topic}-{partition}"

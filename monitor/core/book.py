@@ -24,8 +24,8 @@ from monitor.core.inventory import (
     presence,
     statements,
 )
-from monitor.core.ledger import Ledger, MeasuredKey, UsageKey
-from monitor.core.model import NOTHING_CLAIMED, Alive, Claim, Key, Kind, Observation, Report, Retraction
+from monitor.core.ledger import Ledger, MeasuredRow, UsageRow
+from monitor.core.model import HOUR_MS, NOTHING_CLAIMED, Alive, Claim, Key, Kind, Observation, Report, Retraction
 from monitor.core.timeline import (
     Effects,
     Timeline,
@@ -153,11 +153,11 @@ class Party:
 
 
 class Moved(NamedTuple):
-    """What changed since the last commit: keys into the book."""
+    """What changed since the last commit."""
 
     timelines: dict[Key, Timeline]
-    usage: list[tuple[str, UsageKey]]
-    measured: list[tuple[str, MeasuredKey]]
+    usage: list[tuple[str, UsageRow]]  # by tenant
+    measured: list[tuple[str, MeasuredRow]]
     chains: dict[Key, int]  # chains that are no allocation -> number of their latest fact
     sources: dict[str, int]  # source -> heard
     restatements: list[Restatement]
@@ -180,7 +180,10 @@ class Book:
         lateness_ms: int = 3_600_000,
         closed_resident_max: int = CLOSED_RESIDENT_MAX,
         adopts: Callable[[str], bool] = _everybody,
+        resident_hours: int | None = None,
     ) -> None:
+        """`resident_hours`: how many of the latest hours of usage stay in memory; None: all."""
+        self.resident_hours = resident_hours
         self.lateness_ms = lateness_ms
         self.closed_resident_max = closed_resident_max
         self.adopts = adopts
@@ -732,13 +735,16 @@ class Book:
     # -- committing ----------------------------------------------------------------------------------------------
 
     def drain(self) -> Moved:
-        """What changed since the last call; afterwards allocations that closed some time ago leave memory."""
+        """What changed since the last call; afterwards old hours, and allocations that closed some time ago, leave
+        memory.
+        """
         names = sorted({key[0] for key in self._dirty})
         rows = {name: self.tenants[name].ledger.take_dirty() for name in names}
+        self._let_go_of_hours(names)
         moved = Moved(
             self._dirty,
-            [(name, key) for name, (usage, _) in rows.items() for key in usage],
-            [(name, key) for name, (_, measured) in rows.items() for key in measured],
+            [(name, row) for name, (usage, _) in rows.items() for row in usage],
+            [(name, row) for name, (_, measured) in rows.items() for row in measured],
             self._chains,
             {name: self.sources[name].heard for name in sorted(self._sources_dirty)},
             self._restatements,
@@ -748,6 +754,16 @@ class Book:
         self._restatements, self._conservation = [], []
         self._evict()
         return moved
+
+    def _let_go_of_hours(self, names: Iterable[str]) -> None:
+        """Hours that are old leave the memory of these tenants, several at once: each time all are looked through."""
+        if self.resident_hours is None:
+            return
+        oldest = self.clock // HOUR_MS - self.resident_hours
+        for name in names:
+            ledger = self.tenants[name].ledger
+            if oldest - ledger.resident_from > self.resident_hours // 4:
+                ledger.let_go(oldest)
 
     def _evict(self) -> None:
         if len(self._closed) <= self.closed_resident_max:

@@ -81,14 +81,17 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
 
 def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
-    policies = [policy for policy in reference.policies if policy.in_force(now)]
-    thresholds = [rule.threshold_flop for policy in policies for rule in policy.rules]
-    # Most tenants are far below every threshold; their hours need no look.
     tenant = book.tenants[name]
-    if not thresholds or _greatest_high(reference.estimator, tenant, by_shape, now) < min(thresholds):
+    if not by_the_hour(tenant, reference, by_shape, now):
         return []
     hours = reference.estimator.hours(tenant, now, hearing(book, now))
-    return find(name, tenant, hours, policies, reference.countries, now)
+    return find(name, tenant, hours, reference.policies, reference.countries, now)
+
+
+def by_the_hour(tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
+    """Whether a tenant must be looked at by the hour, given its usage totals; most are far below every threshold."""
+    thresholds = [rule.threshold_flop for policy in reference.policies if policy.in_force(now) for rule in policy.rules]
+    return bool(thresholds) and _greatest_high(reference.estimator, tenant, by_shape, now) >= min(thresholds)
 
 
 def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:
@@ -96,7 +99,7 @@ def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: i
     total = 0
     for shape, by_class in by_shape.items():
         weights = estimator.weights(estimator.catalogue.resolve(shape.hardware, shape.unit, now))
-        total += (weights.ceiling if tenant.ledger.measured else weights.high) * sum(by_class.values())
+        total += (weights.ceiling if tenant.ledger.measured_totals else weights.high) * sum(by_class.values())
     return total // SCALE
 
 

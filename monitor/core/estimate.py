@@ -55,6 +55,7 @@ Changes = dict[tuple[Shape, str], dict[int, tuple[int, int]]]
 
 def usage_changes(tenant: Tenant, now: int, heard: Callable[[str], int]) -> Changes:
     """All usage of a tenant up to `now` as changes of rate and area: finished pieces and what is held now."""
+    assert not tenant.ledger.resident_from, "Old hours are in the store only: recall them first."
     changes: Changes = {}
     for key, (rate, area) in tenant.ledger.changes.items():
         if rate or area:
@@ -181,7 +182,7 @@ class Estimator:
         self, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int, heard: Callable[[str], int]
     ) -> Bounds:
         """FLOP of a tenant since it was first seen, given its usage totals; divided once, rounded down."""
-        measured = tenant.ledger.measured_by_shape()
+        measured = tenant.ledger.measured_totals
         total = ZERO
         unknown = False
         for shape, by_class in by_shape.items():

@@ -4,11 +4,14 @@ A piece of `count` units over [a, b) adds two rows whatever its length: at the h
 the area by what that hour still holds; at the hour of b the same falls. The usage of an hour is the sum of all earlier
 rates times one hour, plus the hour's own area. Python integers throughout: ten years of a million accelerators do not
 fit 64 bits in accelerator-microseconds.
+
+Old hours leave memory: of those before `resident_from` a ledger has only what was added since the last commit, and the
+store has the rest. Totals are always whole. `recall` brings the old hours back, for good.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN
@@ -41,21 +44,55 @@ class Measured(NamedTuple):
     work: int
     plain: int
 
+    def plus(self, other: Measured) -> Measured:
+        """Both together."""
+        return Measured(self.usage + other.usage, self.work + other.work, self.plain + other.plain)
+
 
 NOT_MEASURED = Measured(0, 0, 0)
+
+
+class UsageRow(NamedTuple):
+    """A row of usage changes for the store: as it is now, or what is to be added to the one that is there."""
+
+    key: UsageKey
+    rate: int
+    area: int
+    added: bool
+
+
+class MeasuredRow(NamedTuple):
+    """A row of measured usage for the store: as it is now, or what is to be added to the one that is there."""
+
+    key: MeasuredKey
+    value: Measured
+    added: bool
 
 
 class Ledger:
     """Usage changes of one tenant, and which of them a commit has yet to write."""
 
-    __slots__ = ("changes", "dirty", "measured", "measured_dirty", "totals")
+    __slots__ = (
+        "changes",
+        "dirty",
+        "measured",
+        "measured_dirty",
+        "measured_totals",
+        "recalled",
+        "resident_from",
+        "totals",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, resident_from: int = 0) -> None:
+        """With all hours from `resident_from` (hours since 1970) on in memory."""
         self.changes: dict[UsageKey, tuple[int, int]] = {}  # -> (rate, area)
         self.measured: dict[MeasuredKey, Measured] = {}
         self.totals: dict[tuple[Shape, str], int] = {}  # (shape, class) -> usage of all finished pieces
+        self.measured_totals: dict[Shape, Measured] = {}
         self.dirty: set[UsageKey] = set()
         self.measured_dirty: set[MeasuredKey] = set()
+        self.resident_from = resident_from
+        self.recalled = False  # all hours are wanted, and stay
 
     def add(self, effects: Effects, sign: int = 1) -> None:
         """Book pieces and measurements; with sign -1 take back what was booked before."""
@@ -80,28 +117,67 @@ class Ledger:
             key = MeasuredKey(measurement.shape, hour)
             usage = sign * measurement.count * (end - start)
             active = usage * measurement.active_ppm
-            before = self.measured.get(key, NOT_MEASURED)
             clock = measurement.clock_khz
-            self.measured[key] = Measured(
-                before.usage + usage,
-                before.work + (0 if clock is None else active * clock),
-                before.plain + (active if clock is None else 0),
-            )
+            more = Measured(usage, 0, active) if clock is None else Measured(usage, active * clock, 0)
+            self.measured[key] = self.measured.get(key, NOT_MEASURED).plus(more)
             self.measured_dirty.add(key)
+            self._add_to_measured_total(key.shape, more)
 
-    def take_dirty(self) -> tuple[set[UsageKey], set[MeasuredKey]]:
-        """The keys of rows that changed since the last call."""
-        taken = self.dirty, self.measured_dirty
+    def _add_to_measured_total(self, shape: Shape, more: Measured) -> None:
+        total = self.measured_totals.get(shape, NOT_MEASURED).plus(more)
+        if any(total):
+            self.measured_totals[shape] = total
+        else:
+            self.measured_totals.pop(shape, None)
+
+    # -- what a store has ----------------------------------------------------------------------------------------
+
+    def restore(self, key: UsageKey, rate: int, area: int) -> None:
+        """A row of the store, of any hour."""
+        if key.hour >= self.resident_from:
+            self.changes[key] = (rate, area)
+        # The area holds what is left of the hour of each change; with the whole hours after it, that is all.
+        total_key = (key.shape, key.usage_class)
+        self.totals[total_key] = self.totals.get(total_key, 0) + area - rate * (key.hour + 1) * HOUR_MS
+
+    def restore_measured(self, key: MeasuredKey, value: Measured) -> None:
+        """A row of the store, of any hour."""
+        if key.hour >= self.resident_from:
+            self.measured[key] = value
+        self._add_to_measured_total(key.shape, value)
+
+    def recall(
+        self, usage: Iterable[tuple[UsageKey, tuple[int, int]]], measured: Iterable[tuple[MeasuredKey, Measured]]
+    ) -> None:
+        """Bring back the rows that the store has of hours before `resident_from`; from now on all hours stay."""
+        for key, (rate, area) in usage:
+            more = self.changes.get(key, (0, 0))
+            self.changes[key] = (rate + more[0], area + more[1])
+        for measured_key, value in measured:
+            self.measured[measured_key] = value.plus(self.measured.get(measured_key, NOT_MEASURED))
+        self.resident_from, self.recalled = 0, True
+
+    def take_dirty(self) -> tuple[list[UsageRow], list[MeasuredRow]]:
+        """The rows that changed since the last call; what was added to old hours leaves memory."""
+        usage, measured = [], []
+        for key in self.dirty:
+            added = key.hour < self.resident_from
+            rate, area = self.changes.pop(key) if added else self.changes[key]
+            usage.append(UsageRow(key, rate, area, added))
+        for measured_key in self.measured_dirty:
+            added = measured_key.hour < self.resident_from
+            value = self.measured.pop(measured_key) if added else self.measured[measured_key]
+            measured.append(MeasuredRow(measured_key, value, added))
         self.dirty, self.measured_dirty = set(), set()
-        return taken
+        return usage, measured
 
-    def measured_by_shape(self) -> dict[Shape, Measured]:
-        """What was measured of each shape in all hours together."""
-        sums: dict[Shape, Measured] = {}
-        for key, value in self.measured.items():
-            before = sums.get(key.shape, NOT_MEASURED)
-            sums[key.shape] = Measured(*(one + other for one, other in zip(before, value, strict=True)))
-        return sums
+    def let_go(self, before: int) -> None:
+        """Hours before that one leave memory, unless all hours are wanted; nothing must be dirty."""
+        if self.recalled or before <= self.resident_from:
+            return
+        self.resident_from = before
+        self.changes = {key: row for key, row in self.changes.items() if key.hour >= before}
+        self.measured = {key: value for key, value in self.measured.items() if key.hour >= before}
 
 
 def changes_of(start: int, end: int, rate: int) -> tuple[tuple[int, int, int], ...]:

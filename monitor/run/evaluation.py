@@ -6,12 +6,14 @@ slices between which the loop reads, commits, and answers whether it is well.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from monitor.clock import Clock
 from monitor.core.book import Book
-from monitor.core.engine import Reference, evaluate, note_retractions
+from monitor.core.engine import Reference, by_the_hour, follow, hearing, note_retractions, tenant_findings
+from monitor.core.estimate import totals
 from monitor.core.flags import Change, Flag, State, decided
+from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.store import DECISION, JournalRow
 
 # Tenants that hold something, or have a flag, change with time alone: once a minute of the books' clock at most.
@@ -19,13 +21,22 @@ ROUND_MS = 60_000
 SLICE_SECONDS = 0.5
 REST = 4  # a round, and a slice while there is more to read, is followed by so many times its duration without one
 
+Hours = tuple[Iterable[tuple[UsageKey, tuple[int, int]]], Iterable[tuple[MeasuredKey, Measured]]]
+
 
 class Evaluation:
     """The flags of one book, and which tenants are due."""
 
     def __init__(
-        self, book: Book, flags: dict[str, dict[str, Flag]], reference: Reference, clock: Clock, tick_seconds: float
+        self,
+        book: Book,
+        flags: dict[str, dict[str, Flag]],
+        reference: Reference,
+        clock: Clock,
+        tick_seconds: float,
+        old_hours: Callable[[str, int], Hours],
     ) -> None:
+        """`old_hours(tenant, before)`: what the store has of a tenant's hours before one."""
         self.open_allocations = 0  # as of the latest round
         self.evaluated = 0  # tenants
         self._book = book
@@ -33,6 +44,7 @@ class Evaluation:
         self._reference = reference
         self._clock = clock
         self._tick_seconds = tick_seconds
+        self._old_hours = old_hours
         # Tenants that are due, in order. At first all: policies may have changed, and a process may have died between
         # committing facts and evaluating them.
         self._changed: dict[str, None] = {}
@@ -89,7 +101,11 @@ class Evaluation:
         return names
 
     def work(self, as_of: int, unhurried: bool) -> list[Change]:
-        """Evaluate tenants that are due, for one slice of time; with more to read (not `unhurried`), rest after it."""
+        """Evaluate tenants that are due, for one slice of time; with more to read (not `unhurried`), rest after it.
+
+        Raises:
+            StoreProblem: the old hours of a tenant cannot be read.
+        """
         started = self._clock.monotonic()
         if not unhurried and started < self._rest_until:
             return []
@@ -101,7 +117,7 @@ class Evaluation:
             name = next(iter(queue))
             del queue[name]
             before = self._clock.monotonic()
-            changes += self._applied(evaluate(self._book, self._reference, [name], self._flags, as_of))
+            changes += self._applied(self._evaluate(name, as_of))
             self.evaluated += 1
             now = self._clock.monotonic()
             if in_round:
@@ -111,6 +127,14 @@ class Evaluation:
                 self._rest_until = now + REST * (now - started)
                 break
         return changes
+
+    def _evaluate(self, name: str, as_of: int) -> list[Change]:
+        tenant = self._book.tenants[name]
+        by_shape = totals(tenant, as_of, hearing(self._book, as_of))
+        ledger = tenant.ledger
+        if ledger.resident_from and by_the_hour(tenant, self._reference, by_shape, as_of):
+            ledger.recall(*self._old_hours(name, ledger.resident_from))
+        return follow({name: tenant_findings(self._book, self._reference, name, by_shape, as_of)}, self._flags, as_of)
 
     def _applied(self, changes: list[Change]) -> list[Change]:
         for change in changes:

@@ -105,7 +105,7 @@ def _hardware_line(
     estimator = reference.estimator
     hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, now)
     prior = estimator.priors.of(hardware.chip.generation)
-    measured = book.tenants[name].ledger.measured_by_shape().get(shape, NOT_MEASURED)
+    measured = book.tenants[name].ledger.measured_totals.get(shape, NOT_MEASURED)
     certain, presumed, open_time = (usage.get(usage_class, 0) for usage_class in CLASSES)
     assumptions = list(hardware.assumptions)
     if prior.extrapolated:

@@ -15,14 +15,14 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import zstandard
 
-from monitor.core.book import Book
+from monitor.core.book import Book, NewFact
 from monitor.core.limits import Partition
-from monitor.core.model import Observation
+from monitor.core.model import Key, Observation
 from monitor.core.partitions import adopter, partition_of
 from monitor.errors import SettingsProblem
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
-from monitor.run.task import JOURNAL, Store
+from monitor.run.task import JOURNAL
 from monitor.settings import Kafka
 from monitor.store import ACTIVATION, TICK, Commit, JournalEntry, Position, StoredFact, StoredPosition
 
@@ -63,6 +63,40 @@ class Books(Protocol):
 
     def forget_books(self) -> None:
         """Remove the facts and books of all partitions."""
+        ...
+
+    def last_tick(self) -> int | None:
+        """The instant of the latest evaluation of these books that was committed."""
+        ...
+
+    def record(self, entries: Sequence[JournalEntry], at: int) -> None:
+        """Write journal entries that concern all books."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write what these books have taken in."""
+        ...
+
+    # As of `monitor.run.apply.Archive`.
+
+    def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
+        """Of these allocations those that are known -> number of the latest fact."""
+        ...
+
+    def append(self, facts: Sequence[NewFact]) -> None:
+        """Keep facts for the next commit."""
+        ...
+
+    def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
+        """All facts of these chains, as they came."""
+        ...
+
+    def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
+        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head."""
+        ...
+
+    def settled(self, region: str, since: int) -> dict[Key, int]:
+        """Allocations of a region whose latest fact is at or after `since` -> head."""
         ...
 
 

@@ -22,7 +22,7 @@ from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
 from monitor.run.apply import take_in
-from monitor.run.evaluation import Evaluation
+from monitor.run.evaluation import Evaluation, Hours
 from monitor.run.letters import Again, asked_again, read_again, rules
 from monitor.run.routing import Part, whose
 from monitor.run.stops import lifted, stop_entry
@@ -92,6 +92,10 @@ class Store(Protocol):
         """What the books of all partitions, or of one, could not see."""
         ...
 
+    def old_hours(self, tenant: str, before: int) -> Hours:
+        """What was committed of a tenant's usage and measurements of the hours before one."""
+        ...
+
     def dead_letter(self, number: int) -> DeadLetter | None:
         """The dead letter with this number, if there is one."""
         ...
@@ -138,7 +142,9 @@ class Task:
         self._store = store
         self._watch = watch
         self._settings = settings
-        self._evaluation = Evaluation(self.book, loaded.flags, reference, watch.clock, settings.tick_seconds)
+        self._evaluation = Evaluation(
+            self.book, loaded.flags, reference, watch.clock, settings.tick_seconds, store.old_hours
+        )
         self._limits = DeadLetterLimits(settings.dead_letters.limits)
         last_tick = store.last_tick()
         self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it

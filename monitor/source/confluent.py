@@ -36,7 +36,7 @@ try:
         TopicCollection,
         TopicPartition,
     )
-    from confluent_kafka.admin import AdminClient, OffsetSpec
+    from confluent_kafka.admin import AdminClient, OffsetSpec  # type: ignore[attr-defined]
 except ModuleNotFoundError as missing:
     raise SettingsProblem(
         "`kafka.client` is confluent-kafka, and that package is not installed: install `flopwatch[fast]`, or set "
@@ -45,6 +45,8 @@ except ModuleNotFoundError as missing:
 
 ATTEMPT_SECONDS = 1.0  # between two looks at what the clients report while nobody answers
 WAIT_SECONDS = 0.05  # how long a poll waits for records when there are none
+FIRST: Any = OffsetSpec.earliest()  # type: ignore[no-untyped-call]
+END: Any = OffsetSpec.latest()  # type: ignore[no-untyped-call] # what follows the last record
 TOKEN_SECONDS = 60.0  # a token is taken to hold that long, and read again from its file before
 
 _new = tuple.__new__
@@ -267,8 +269,8 @@ class ConfluentSource:
         """
         if where not in self._ours:  # taken from us since; nothing would be delivered anyway
             return None
-        first = self._offsets([where], OffsetSpec.earliest())[where]
-        end = self._offsets([where], OffsetSpec.latest())[where]
+        first = self._offsets([where], FIRST)[where]
+        end = self._offsets([where], END)[where]
         topic_id = self._topic_id(where[0])
         at = first
         if position is not None:
@@ -283,8 +285,8 @@ class ConfluentSource:
         (self._reader.pause if self._paused else self._reader.resume)([TopicPartition(*where)])
         return None
 
-    def _offsets(self, places: Collection[Partition], what: OffsetSpec) -> dict[Partition, int]:
-        """The first offset of each of these partitions, or what follows the last.
+    def _offsets(self, places: Collection[Partition], what: Any) -> dict[Partition, int]:
+        """The offset FIRST or END of each of these partitions.
 
         Raises:
             SourceProblem: nobody answers.
@@ -330,7 +332,7 @@ class ConfluentSource:
         self._made_anew |= {
             topic for topic, known in self._ids.items() if known and self._topic_id(topic) not in ("", known)
         }
-        ends = self._offsets(self._ours, OffsetSpec.latest())
+        ends = self._offsets(self._ours, END)
         self.trouble = ""
         return ends
 

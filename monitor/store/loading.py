@@ -50,12 +50,15 @@ class Stored(NamedTuple):
     pages: FactPages
 
 
-def load_book(connection: Connection, stored: Stored, decode: Decode, lateness_ms: int) -> Book:
-    """The book of all commits so far. Every tenant is dirty in it: nobody knows what was evaluated since."""
+def load_book(connection: Connection, stored: Stored, decode: Decode, book: Book) -> None:
+    """The book of all commits so far, into an empty one that has its clock.
+
+    Every tenant is dirty in it: nobody knows what was evaluated since.
+    """
     partition, names, rows, pages = stored
-    book = Book(lateness_ms)
+    oldest = 0 if book.resident_hours is None else max(0, book.clock // HOUR_MS - book.resident_hours)
     for name in names.tenants.values().values():
-        book.tenant(name)
+        book.tenant(name).ledger.resident_from = oldest
     _load_timelines(connection, book, names, rows, partition)
     _load_inner(connection, book, names, partition)
     _load_settled(connection, book, names)
@@ -70,7 +73,6 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, lateness_m
     _load_chains(connection, book, pages, decode, partition)
     book.next_fact = pages.next_number
     book.dirty_tenants = set(book.tenants)
-    return book
 
 
 def _rows(connection: Connection, query: Executable) -> Iterator[Any]:
@@ -135,14 +137,9 @@ def _load_usage(connection: Connection, book: Book, names: Names, partition: int
     table = USAGE.c
     query = select(table.tenant_id, table.shape_id, table.usage_class, table.hour, table.rate, table.area)
     query = query.where(of_partition(table.tenant_id, partition))
-    for tenant_id, shape_id, usage_class, hour, rate_text, area_text in _rows(connection, query):
-        ledger, shape = ledgers[tenant_id], shapes[shape_id]
-        usage_class = sys.intern(usage_class)
-        rate, area = int(rate_text), int(area_text)
-        ledger.changes[UsageKey(shape, usage_class, hour)] = (rate, area)
-        # The area holds what is left of the hour of each change; with the whole hours after it, that is all.
-        before = ledger.totals.get((shape, usage_class), 0)
-        ledger.totals[shape, usage_class] = before + area - rate * (hour + 1) * HOUR_MS
+    for tenant_id, shape_id, usage_class, hour, rate, area in _rows(connection, query):
+        key = UsageKey(shapes[shape_id], sys.intern(usage_class), hour)
+        ledgers[tenant_id].restore(key, int(rate), int(area))
 
 
 def _load_measured(connection: Connection, book: Book, names: Names, partition: int) -> None:
@@ -153,7 +150,29 @@ def _load_measured(connection: Connection, book: Book, names: Names, partition: 
     query = query.where(of_partition(table.tenant_id, partition))
     for tenant_id, shape_id, hour, usage, work, plain in _rows(connection, query):
         measured = Measured(int(usage), int(work), int(plain))
-        ledgers[tenant_id].measured[MeasuredKey(shapes[shape_id], hour)] = measured
+        ledgers[tenant_id].restore_measured(MeasuredKey(shapes[shape_id], hour), measured)
+
+
+def old_usage(connection: Connection, names: Names, tenant: str, before: int) -> list[tuple[UsageKey, tuple[int, int]]]:
+    """The rows of a tenant's usage changes of the hours before one."""
+    shapes, table = names.shapes.values(), USAGE.c
+    query = select(table.shape_id, table.usage_class, table.hour, table.rate, table.area)
+    query = query.where(table.tenant_id == names.tenants.known(tenant), table.hour < before)
+    return [
+        (UsageKey(shapes[shape_id], sys.intern(usage_class), hour), (int(rate), int(area)))
+        for shape_id, usage_class, hour, rate, area in _rows(connection, query)
+    ]
+
+
+def old_measured(connection: Connection, names: Names, tenant: str, before: int) -> list[tuple[MeasuredKey, Measured]]:
+    """The rows of a tenant's measured usage of the hours before one."""
+    shapes, table = names.shapes.values(), MEASURED.c
+    query = select(table.shape_id, table.hour, table.usage, table.work, table.plain)
+    query = query.where(table.tenant_id == names.tenants.known(tenant), table.hour < before)
+    return [
+        (MeasuredKey(shapes[shape_id], hour), Measured(int(usage), int(work), int(plain)))
+        for shape_id, hour, usage, work, plain in _rows(connection, query)
+    ]
 
 
 def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:

@@ -14,9 +14,10 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, func, select, update
 
-from monitor.core.book import NewFact, Restatement
+from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.flags import Change, Entry, Flag
 from monitor.core.inventory import Conservation
+from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.core.model import Key
 from monitor.core.policy import Level
 from monitor.core.timeline import Shape, may_hold
@@ -36,7 +37,7 @@ from monitor.store.commit import (
     StoredPosition,
 )
 from monitor.store.database import Database, connect, insert_new
-from monitor.store.loading import Decode, Stored, load_book, of_partition
+from monitor.store.loading import Decode, Stored, load_book, of_partition, old_measured, old_usage
 from monitor.store.names import AllocationRows, Numbering, key64
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
@@ -261,6 +262,14 @@ class SqlStore:
                     heads[key] = head
         return heads
 
+    def old_hours(
+        self, tenant: str, before: int
+    ) -> tuple[list[tuple[UsageKey, tuple[int, int]]], list[tuple[MeasuredKey, Measured]]]:
+        """What was committed of a tenant's usage and measurements of the hours before one (hours since 1970)."""
+        names = self._stored.names
+        with self._database.reading() as connection:
+            return old_usage(connection, names, tenant, before), old_measured(connection, names, tenant, before)
+
     # -- commits -------------------------------------------------------------------------------------------------
 
     def commit(self, commit: Commit) -> None:
@@ -277,7 +286,7 @@ class SqlStore:
             sequences = self._pass_fence(connection, commit)
             self._look_up(connection, [key for key in moved.timelines if rows_of.of(key) is None])
             allocations = allocation_changes(moved.timelines, rows_of, names)
-            usage, measured = usage_rows(moved, book, names), measured_rows(moved, book, names)
+            usage, measured = usage_rows(connection, moved, names), measured_rows(connection, moved, names)
             for tenant, _ in moved.chains:
                 if tenant:  # it may have nothing but a profile
                     names.tenants.number(tenant)
@@ -366,8 +375,10 @@ class SqlStore:
 
     # -- reading -------------------------------------------------------------------------------------------------
 
-    def load(self, decode: Decode, lateness_ms: int = 3_600_000) -> Loaded:
+    def load(self, decode: Decode, lateness_ms: int = 3_600_000, resident_hours: int | None = None) -> Loaded:
         """The books as the latest commit left them. Call it before anything is taken in.
+
+        `resident_hours`: see `Book`.
 
         Raises:
             Overtaken: they were claimed, and another process has claimed them since, or committed.
@@ -385,8 +396,9 @@ class SqlStore:
             for row in connection.execute(select(*FLAGS.columns).where(FLAGS.c.tenant.in_(ours))):
                 flag = rows.flag_of(row)
                 flags.setdefault(flag.tenant, {})[flag.id] = flag
-            book = load_book(connection, self._stored, decode, lateness_ms)
-        book.clock = max((position.clock for position in positions.values()), default=-1)
+            book = Book(lateness_ms, resident_hours=resident_hours)
+            book.clock = max((position.clock for position in positions.values()), default=-1)
+            load_book(connection, self._stored, decode, book)
         positions.pop(WHOLE_STORE, None)
         return Loaded(book, flags, positions)
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, bindparam, update
+from sqlalchemy import Connection, Engine, Table, bindparam, select, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.core.book import Book, Moved, Restatement
 from monitor.core.flags import Change, State
 from monitor.core.inventory import Conservation
-from monitor.core.ledger import Measured
+from monitor.core.ledger import Measured, UsageRow
 from monitor.core.model import Key, Rejected
 from monitor.core.timeline import Shape, Timeline
 from monitor.errors import Overtaken
@@ -54,8 +54,8 @@ from monitor.store.schema import (
 from monitor.store.texts import storable
 
 FIXED_COLUMNS = 4  # of `allocations`: those before `head` never change
-NO_CHANGE = (0, 0)
-NO_MEASURED = Measured(0, 0, 0)
+ROWS_AT_ONCE = 200  # that are looked up in one query
+ZEROS = ("0", "0", "0")
 
 
 class Names(NamedTuple):
@@ -234,13 +234,19 @@ class Writer:
         self._upsert[table.name].run(connection, rows)
 
 
-def usage_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[Row]]:
+def usage_rows(connection: Connection, moved: Moved, names: Names) -> tuple[list[Row], list[Row]]:
     """Rows of `usage` to write, and the keys of those to delete."""
+    placed: list[tuple[Row, UsageRow]] = []
+    for name, row in moved.usage:
+        key = row.key
+        place = (names.tenants.number(name), names.shapes.number(key.shape), key.usage_class, key.hour)
+        placed.append((place, row))
+    stored = _stored(connection, USAGE, [place for place, row in placed if row.added])
     rows: list[Row] = []
     gone: list[Row] = []
-    for name, key in moved.usage:
-        rate, area = book.tenants[name].ledger.changes.get(key, NO_CHANGE)
-        place = (names.tenants.number(name), names.shapes.number(key.shape), key.usage_class, key.hour)
+    for place, row in placed:
+        before = stored.get(place, ZEROS) if row.added else ZEROS
+        rate, area = row.rate + int(before[0]), row.area + int(before[1])
         if rate or area:
             rows.append((*place, str(rate), str(area)))
         else:
@@ -248,15 +254,31 @@ def usage_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[
     return rows, gone
 
 
-def measured_rows(moved: Moved, book: Book, names: Names) -> tuple[list[Row], list[Row]]:
+def measured_rows(connection: Connection, moved: Moved, names: Names) -> tuple[list[Row], list[Row]]:
     """Rows of `measured` to write, and the keys of those to delete."""
+    placed = [
+        ((names.tenants.number(name), names.shapes.number(row.key.shape), row.key.hour), row)
+        for name, row in moved.measured
+    ]
+    stored = _stored(connection, MEASURED, [place for place, row in placed if row.added])
     rows: list[Row] = []
     gone: list[Row] = []
-    for name, key in moved.measured:
-        measured = book.tenants[name].ledger.measured.get(key, NO_MEASURED)
-        place = (names.tenants.number(name), names.shapes.number(key.shape), key.hour)
+    for place, row in placed:
+        before = stored.get(place, ZEROS) if row.added else ZEROS
+        measured = row.value.plus(Measured(*map(int, before)))
         if any(measured):
             rows.append((*place, *map(str, measured)))
         else:
             gone.append(place)
     return rows, gone
+
+
+def _stored(connection: Connection, table: Table, places: Sequence[Row]) -> dict[Row, Row]:
+    """The rest of the rows that have these primary keys."""
+    keys = list(table.primary_key)
+    query = select(*table.columns).where(tuple_(*keys).in_(bindparam("places", expanding=True)))
+    found: dict[Row, Row] = {}
+    for start in range(0, len(places), ROWS_AT_ONCE):
+        for row in connection.execute(query, {"places": places[start : start + ROWS_AT_ONCE]}):
+            found[tuple(row[: len(keys)])] = tuple(row[len(keys) :])
+    return found

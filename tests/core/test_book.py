@@ -388,7 +388,7 @@ def test_the_book_says_what_moved() -> None:
     assert [("t", "x")] == list(moved.timelines)
     assert {("t", "")} == set(moved.chains)
     assert ["s"] == list(moved.sources)
-    assert [("t", "certain")] == sorted({(name, key.usage_class) for name, key in moved.usage})
+    assert [("t", "certain")] == sorted({(name, row.key.usage_class) for name, row in moved.usage})
     assert [] == moved.measured
 
 

@@ -7,7 +7,7 @@ from collections import defaultdict
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey, hourly, hours_of
+from monitor.core.ledger import NOT_MEASURED, Ledger, Measured, MeasuredKey, UsageKey, hourly, hours_of
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN
 from monitor.core.timeline import Effects, Measurement, Piece, Shape
 
@@ -93,6 +93,57 @@ def test_measurements_fall_into_their_hours() -> None:
     assert set(expected) == ledger.measured_dirty
     ledger.add(Effects([], [known, unknown], []), -1)
     assert {Measured(0, 0, 0)} == set(ledger.measured.values())
+
+
+@given(st.lists(st.tuples(st.lists(pieces, max_size=3), st.booleans(), st.integers(0, 6)), max_size=6))
+def test_what_leaves_memory_comes_back(commits: list[tuple[list[Piece], bool, int]]) -> None:
+    """Rows written as they are or added to what is stored are those of a ledger that keeps everything."""
+    whole, ledger = Ledger(), Ledger()
+    stored: dict[UsageKey, tuple[int, int]] = {}
+    stored_measured: dict[MeasuredKey, Measured] = {}
+    for held, recalls, oldest in commits:
+        measurements = [Measurement(SHAPE, one.start, one.end, one.count, 500_000, 1_000) for one in held]
+        for one in (whole, ledger):
+            one.add(Effects(list(held), list(measurements), []))
+        if recalls:
+            before = ledger.resident_from
+            ledger.recall(
+                [(key, row) for key, row in stored.items() if key.hour < before],
+                [(key, row) for key, row in stored_measured.items() if key.hour < before],
+            )
+            assert (whole.changes, whole.measured) == (ledger.changes, ledger.measured)
+        usage, measured = ledger.take_dirty()
+        for row in usage:
+            rate, area = stored.get(row.key, (0, 0)) if row.added else (0, 0)
+            stored[row.key] = (rate + row.rate, area + row.area)
+        for line in measured:
+            stored_measured[line.key] = line.value.plus(
+                stored_measured.get(line.key, NOT_MEASURED) if line.added else NOT_MEASURED
+            )
+        ledger.let_go(oldest)
+        assert (whole.changes, whole.measured) == (stored, stored_measured)
+        assert (whole.totals, whole.measured_totals) == (ledger.totals, ledger.measured_totals)
+
+
+def test_a_ledger_is_restored_from_its_rows() -> None:
+    """Totals take in every row, memory only those of the hours that stay."""
+    whole = booked(Piece(SHAPE, 10, 5 * HOUR_MS, 3, True))
+    whole.add(Effects([], [Measurement(SHAPE, 10, 2 * HOUR_MS, 3, 500_000, None)], []))
+    restored = Ledger(resident_from=1)
+    for key, row in whole.changes.items():
+        restored.restore(key, *row)
+    for measured_key, value in whole.measured.items():
+        restored.restore_measured(measured_key, value)
+    assert (whole.totals, whole.measured_totals) == (restored.totals, restored.measured_totals)
+    assert {5} == {key.hour for key in restored.changes}
+    assert {1} == {key.hour for key in restored.measured}
+
+
+def test_nothing_measured_is_no_total() -> None:
+    """A window of no accelerators leaves nothing behind."""
+    ledger = Ledger()
+    ledger.add(Effects([], [Measurement(SHAPE, 0, 10, 0, 500_000, 1_000)], []))
+    assert {} == ledger.measured_totals
 
 
 def test_hours_of_a_stretch() -> None:

@@ -61,9 +61,9 @@ def url_of(folder: Path) -> str:
     return f"sqlite:///{folder / 'books.db'}"
 
 
-def loaded_book(store: SqlStore) -> Book:
+def loaded_book(store: SqlStore, resident_hours: int | None = None) -> Book:
     """The book as the store has it."""
-    return store.load(decode_facts).book
+    return store.load(decode_facts, resident_hours=resident_hours).book
 
 
 def all_lines(archive: Archive, heads: dict[Any, int]) -> dict[Any, set[bytes]]:
@@ -86,6 +86,7 @@ def known_of(book: Book) -> dict[str, Any]:
                 "open": {key: timeline_of(one) for key, one in tenant.timelines.items() if one.since is not None},
                 "usage": {key: value for key, value in tenant.ledger.changes.items() if any(value)},
                 "measured": {key: value for key, value in tenant.ledger.measured.items() if any(value)},
+                "measured_totals": tenant.ledger.measured_totals,
                 "totals": {key: value for key, value in tenant.ledger.totals.items() if value},
                 "facts": _facts(tenant.facts),
                 "retracted": tenant.retracted,

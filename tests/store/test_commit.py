@@ -12,7 +12,7 @@ from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Act, Change, Entry, Flag, State, act
 from monitor.core.inventory import Conservation
-from monitor.core.ledger import Measured, MeasuredKey, UsageKey
+from monitor.core.ledger import Measured, MeasuredKey, MeasuredRow, UsageKey, UsageRow
 from monitor.core.model import CERTAIN, Record, Rejected
 from monitor.core.policy import Level
 from monitor.core.timeline import NO_SHAPE, Shape
@@ -174,13 +174,13 @@ def test_numbers_beyond_64_bits_come_back(store: SqlStore) -> None:
     huge = 3 * 10**40 + 1
     shape = Shape("east", None, "H100", "accelerator")
     book = Book()
-    ledger = book.tenant("amber").ledger
+    book.tenant("amber")
     usage, measured = UsageKey(shape, CERTAIN, 480_000), MeasuredKey(shape, 480_000)
-    ledger.changes[usage] = (-huge, huge)
-    ledger.measured[measured] = Measured(huge, huge**2, 0)
     restatement = Restatement("amber", "x", "//cloud", "late", AT, AT, 0, huge, huge, -huge)
     checked = Conservation("east", AT, "H100", huge, huge, 0, -huge, 0, (("amber", "x"),))
-    moved = Moved({}, [("amber", usage)], [("amber", measured)], {}, {}, [restatement], [checked])
+    usage_row = UsageRow(usage, -huge, huge, added=False)
+    measured_row = MeasuredRow(measured, Measured(huge, huge**2, 0), added=False)
+    moved = Moved({}, [("amber", usage_row)], [("amber", measured_row)], {}, {}, [restatement], [checked])
     store.commit(Commit(moved, book, [], [], [], [], AT))
     found = loaded_book_of(store).tenants["amber"].ledger
     assert {usage: (-huge, huge)} == found.changes
@@ -191,18 +191,20 @@ def test_numbers_beyond_64_bits_come_back(store: SqlStore) -> None:
     assert ([], []) == (store.restatements("basalt"), store.conservation("west"))
 
 
-def test_what_became_nothing_is_deleted(store: SqlStore) -> None:
-    """Rows whose usage was taken back whole leave the store."""
+@pytest.mark.parametrize("added", [False, True])
+def test_what_became_nothing_is_deleted(store: SqlStore, added: bool) -> None:
+    """Rows whose usage was taken back whole leave the store, whether they are written anew or added to."""
     usage, measured = UsageKey(NO_SHAPE, CERTAIN, 1), MeasuredKey(NO_SHAPE, 1)
+    back = -1 if added else 0
     book = Book()
-    ledger = book.tenant("amber").ledger
-    moved = NOTHING._replace(usage=[("amber", usage)], measured=[("amber", measured)])
-    ledger.changes[usage], ledger.measured[measured] = (1, 2), Measured(1, 2, 3)
-    store.commit(Commit(moved, book, [], [], [], [], AT))
-    ledger.changes[usage], ledger.measured[measured] = (0, 0), Measured(0, 0, 0)
-    store.commit(Commit(moved, book, [], [], [], [], AT))
+    book.tenant("amber")
+    for rate, is_added in ((1, False), (back, added)):
+        usage_row = UsageRow(usage, rate, 2 * rate, is_added)
+        measured_row = MeasuredRow(measured, Measured(rate, rate, rate), is_added)
+        moved = NOTHING._replace(usage=[("amber", usage_row)], measured=[("amber", measured_row)])
+        store.commit(Commit(moved, book, [], [], [], [], AT))
     found = loaded_book_of(store).tenants["amber"].ledger
-    assert ({}, {}, {}) == (found.changes, found.measured, found.totals)
+    assert ({}, {}, {}, {}) == (found.changes, found.measured, found.totals, found.measured_totals)
 
 
 def test_flags_and_their_histories_come_back(store: SqlStore) -> None:

@@ -25,12 +25,22 @@ from tests.store.taking import commit_of, event, known_of, loaded_book, seen, st
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
 
+def recall(book: Book, store: SqlStore) -> None:
+    """Bring all hours back into memory."""
+    for name, tenant in book.tenants.items():
+        if tenant.ledger.resident_from:
+            tenant.ledger.recall(*store.old_hours(name, tenant.ledger.resident_from))
+
+
 def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
-    """A store that is opened anew at random commits knows what a book in memory knows, at every commit."""
+    """A store that is opened anew at random commits knows what a book in memory knows, at every commit.
+
+    Its own book lets go of old hours, and recalls them at random.
+    """
     chance = random.Random(seed)
     memory, archive = Book(), MemoryArchive()
     store = SqlStore.open(url_of(folder))
-    book = loaded_book(store)
+    book = loaded_book(store, resident_hours=1)
     try:
         for number, batch in enumerate(in_batches(lines, chance)):
             facts, received = decode_facts(batch), [None] * len(batch)
@@ -41,15 +51,20 @@ def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
                 take_in(book, store, facts[:lost], received[:lost])
                 store.close()
                 store = SqlStore.open(url_of(folder))
-                book = loaded_book(store)
+                book = loaded_book(store, resident_hours=1)
             take_in(book, store, facts, received)
+            if chance.random() < 0.2:
+                recall(book, store)
             store.commit(commit_of(book, number))
             if chance.random() < 0.5:
                 store.close()
                 store = SqlStore.open(url_of(folder))
-                book = loaded_book(store)
-            assert known_of(memory) == known_of(book)
+                book = loaded_book(store, resident_hours=1)
             assert books_digest(memory, LATEST_MS) == books_digest(book, LATEST_MS)
+            if chance.random() < 0.2:
+                recall(book, store)
+                assert known_of(memory) == known_of(book)
+            assert known_of(memory) == known_of(loaded_book(store))
             assert sorted(archive.lines()) == sorted(store.lines())
             assert [] == allocations_twice(folder)
     finally:
