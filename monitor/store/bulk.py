@@ -10,7 +10,7 @@ both sides' time at the sizes of our commits.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from sqlalchemy import Column, Connection, Engine, Table
@@ -20,6 +20,7 @@ from monitor.store.rows import Row
 ArrayOf = Callable[[Sequence[Any]], object]
 
 BYTES = "BYTEA"
+KEYS_AT_ONCE = 200  # that SQLite looks up in one query
 _QUOTED = re.compile(r'(["\\])')
 
 
@@ -42,6 +43,33 @@ class ManyRows:
             columns = zip(*rows, strict=True)
             parameters = tuple(array(column) for array, column in zip(self._arrays, columns, strict=True))
             connection.exec_driver_sql(self.text, parameters)
+
+
+class LookUp:
+    """One query for the rows that have some primary keys."""
+
+    __slots__ = ("_arrays", "_text", "_width")
+
+    def __init__(self, text: str, width: int, arrays: Sequence[ArrayOf] | None) -> None:
+        """`text` has a place `{wanted}` for the keys, of so many columns, unless the driver takes arrays."""
+        self._text = text
+        self._width = width
+        self._arrays = arrays
+
+    def run(self, connection: Connection, keys: Sequence[Row]) -> Iterator[Row]:
+        """The rows, each with its key first, in no order."""
+        if self._arrays is not None:
+            if keys:
+                columns = zip(*keys, strict=True)
+                parameters = tuple(array(column) for array, column in zip(self._arrays, columns, strict=True))
+                yield from map(tuple, connection.exec_driver_sql(self._text, parameters))
+            return
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            part = keys[start : start + KEYS_AT_ONCE]
+            places = f"({', '.join('?' * self._width)})"
+            text = self._text.format(wanted=", ".join([places] * len(part)))
+            values = tuple(value for key in part for value in key)
+            yield from map(tuple, connection.exec_driver_sql(text, values))
 
 
 class Statements:
@@ -75,6 +103,20 @@ class Statements:
         fresh = f"{self._unnested([*columns, key])} as fresh({self._names([*columns, key])})"
         same = f"{name}.{self._name(key)} = fresh.{self._name(key)}"
         return self._over([*columns, key], f"update {name} set {changes} from {fresh} where {same}")
+
+    def look_up(self, table: Table) -> LookUp:
+        """The rows that have these primary keys, which come first."""
+        keys, name = list(table.primary_key), self._name(table)
+        rest = [column for column in table.columns if column not in keys]
+        columns = ", ".join(f"{name}.{self._name(column)}" for column in [*keys, *rest])
+        same = " and ".join(f"{name}.{self._name(key)} = wanted.{self._name(key)}" for key in keys)
+        if self._arrays:
+            wanted = f"{self._unnested(keys)} as wanted({self._names(keys)})"
+            text = f"select {columns} from {wanted} join {name} on {same}"
+            return LookUp(text, len(keys), [_array_of(self._type(key)) for key in keys])
+        # A join, since SQLite would read the whole table for `(a, b) in (values …)`.
+        wanted = f"with wanted({self._names(keys)}) as (values {{wanted}})"
+        return LookUp(f"{wanted} select {columns} from wanted cross join {name} on {same}", len(keys), None)
 
     def delete(self, table: Table) -> ManyRows:
         """Delete the rows that have these primary keys."""

@@ -64,7 +64,7 @@ from monitor.store.schema import (
     base_of,
 )
 from monitor.store.texts import original, storable
-from monitor.store.writing import Names, Writer, allocation_changes, measured_rows, usage_rows
+from monitor.store.writing import Names, Writer, allocation_changes, measured_amounts, usage_amounts
 
 __all__ = ["Commit", "JournalEntry", "SqlStore"]
 
@@ -286,7 +286,7 @@ class SqlStore:
             sequences = self._pass_fence(connection, commit)
             self._look_up(connection, [key for key in moved.timelines if rows_of.of(key) is None])
             allocations = allocation_changes(moved.timelines, rows_of, names)
-            usage, measured = usage_rows(connection, moved, names), measured_rows(connection, moved, names)
+            usage, measured = usage_amounts(moved, names), measured_amounts(moved, names)
             for tenant, _ in moved.chains:
                 if tenant:  # it may have nothing but a profile
                     names.tenants.number(tenant)
@@ -294,8 +294,8 @@ class SqlStore:
             writer.pages(connection, pages.unwritten())
             writer.allocations(connection, allocations)
             writer.chains(connection, moved.chains)
-            writer.usage(connection, *usage)
-            writer.measured(connection, *measured)
+            writer.usage(connection, usage)
+            writer.measured(connection, measured)
             writer.restatements(connection, moved.restatements)
             writer.conservation(connection, moved.conservation)
             writer.dead_letters(connection, commit.rejected, commit.at)

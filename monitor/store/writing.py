@@ -8,13 +8,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from sqlalchemy import Connection, Engine, Table, bindparam, select, tuple_, update
+from sqlalchemy import Connection, Engine, Table, bindparam, update
 from sqlalchemy.exc import IntegrityError
 
 from monitor.core.book import Book, Moved, Restatement
 from monitor.core.flags import Change, State
 from monitor.core.inventory import Conservation
-from monitor.core.ledger import Measured, UsageRow
 from monitor.core.model import Key, Rejected
 from monitor.core.timeline import Shape, Timeline
 from monitor.errors import Overtaken
@@ -54,8 +53,6 @@ from monitor.store.schema import (
 from monitor.store.texts import storable
 
 FIXED_COLUMNS = 4  # of `allocations`: those before `head` never change
-ROWS_AT_ONCE = 200  # that are looked up in one query
-ZEROS = ("0", "0", "0")
 
 
 class Names(NamedTuple):
@@ -64,6 +61,14 @@ class Names(NamedTuple):
     tenants: Numbering[str]
     sources: Numbering[str]
     shapes: Numbering[Shape]
+
+
+class Amounts(NamedTuple):
+    """What a commit does to a row of `usage` or `measured`."""
+
+    place: Row  # its primary key
+    values: tuple[int, ...]
+    added: bool  # to those that are there
 
 
 class AllocationChanges(NamedTuple):
@@ -102,7 +107,7 @@ def allocation_changes(timelines: Mapping[Key, Timeline], rows: AllocationRows, 
 class Writer:
     """The statements, for one kind of database and the books of one partition."""
 
-    __slots__ = ("_base", "_delete", "_insert", "_partition", "_shared", "_update_allocation", "_upsert")
+    __slots__ = ("_base", "_delete", "_insert", "_look_up", "_partition", "_shared", "_update_allocation", "_upsert")
 
     def __init__(self, engine: Engine, partition: int) -> None:
         self._partition = partition
@@ -123,6 +128,7 @@ class Writer:
             for table in (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS, BLIND)
         }
         self._delete = {table.name: statements.delete(table) for table in (USAGE, MEASURED)}
+        self._look_up = {table.name: statements.look_up(table) for table in (USAGE, MEASURED)}
         changing = list(ALLOCATIONS.columns)[FIXED_COLUMNS:]
         self._update_allocation = statements.update(ALLOCATIONS, changing, ALLOCATIONS.c.id)
 
@@ -162,15 +168,32 @@ class Writer:
         """The latest facts of chains that are no allocation."""
         self._put(connection, CHAINS, [(*key, head, self._partition) for key, head in heads.items()])
 
-    def usage(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
-        """Changes of rate and area as they are now, and those that are nothing any more."""
-        self._put(connection, USAGE, rows)
-        self._delete[USAGE.name].run(connection, gone)
+    def usage(self, connection: Connection, rows: Sequence[Amounts]) -> None:
+        """Changes of rate and area."""
+        self._move(connection, USAGE, rows)
 
-    def measured(self, connection: Connection, rows: Sequence[Row], gone: Sequence[Row]) -> None:
-        """Measured usage as it is now, and what is nothing any more."""
-        self._put(connection, MEASURED, rows)
-        self._delete[MEASURED.name].run(connection, gone)
+    def measured(self, connection: Connection, rows: Sequence[Amounts]) -> None:
+        """Measured usage."""
+        self._move(connection, MEASURED, rows)
+
+    def _move(self, connection: Connection, table: Table, rows: Sequence[Amounts]) -> None:
+        """Write amounts, those that are to be added with what is there; rows that became nothing are deleted."""
+        added = [row.place for row in rows if row.added]
+        stored: dict[Row, tuple[int, ...]] = {}
+        for found in self._look_up[table.name].run(connection, added):
+            width = len(found) - len(rows[0].values)
+            stored[found[:width]] = tuple(map(int, found[width:]))
+        kept: list[Row] = []
+        gone: list[Row] = []
+        for place, values, is_added in rows:
+            before = stored.get(place) if is_added else None
+            now = values if before is None else tuple(one + more for one, more in zip(before, values, strict=True))
+            if any(now):
+                kept.append((*place, *map(str, now)))
+            else:
+                gone.append(place)
+        self._put(connection, table, kept)
+        self._delete[table.name].run(connection, gone)
 
     def restatements(self, connection: Connection, told: Sequence[Restatement]) -> None:
         """What late facts changed."""
@@ -234,51 +257,23 @@ class Writer:
         self._upsert[table.name].run(connection, rows)
 
 
-def usage_rows(connection: Connection, moved: Moved, names: Names) -> tuple[list[Row], list[Row]]:
-    """Rows of `usage` to write, and the keys of those to delete."""
-    placed: list[tuple[Row, UsageRow]] = []
-    for name, row in moved.usage:
-        key = row.key
-        place = (names.tenants.number(name), names.shapes.number(key.shape), key.usage_class, key.hour)
-        placed.append((place, row))
-    stored = _stored(connection, USAGE, [place for place, row in placed if row.added])
-    rows: list[Row] = []
-    gone: list[Row] = []
-    for place, row in placed:
-        before = stored.get(place, ZEROS) if row.added else ZEROS
-        rate, area = row.rate + int(before[0]), row.area + int(before[1])
-        if rate or area:
-            rows.append((*place, str(rate), str(area)))
-        else:
-            gone.append(place)
-    return rows, gone
+def usage_amounts(moved: Moved, names: Names) -> list[Amounts]:
+    """What a commit does to `usage`; gives out the numbers that it needs."""
+    tenants, shapes = names.tenants, names.shapes
+    return [
+        Amounts(
+            (tenants.number(name), shapes.number(row.key.shape), row.key.usage_class, row.key.hour),
+            (row.rate, row.area),
+            row.added,
+        )
+        for name, row in moved.usage
+    ]
 
 
-def measured_rows(connection: Connection, moved: Moved, names: Names) -> tuple[list[Row], list[Row]]:
-    """Rows of `measured` to write, and the keys of those to delete."""
-    placed = [
-        ((names.tenants.number(name), names.shapes.number(row.key.shape), row.key.hour), row)
+def measured_amounts(moved: Moved, names: Names) -> list[Amounts]:
+    """What a commit does to `measured`; gives out the numbers that it needs."""
+    tenants, shapes = names.tenants, names.shapes
+    return [
+        Amounts((tenants.number(name), shapes.number(row.key.shape), row.key.hour), row.value, row.added)
         for name, row in moved.measured
     ]
-    stored = _stored(connection, MEASURED, [place for place, row in placed if row.added])
-    rows: list[Row] = []
-    gone: list[Row] = []
-    for place, row in placed:
-        before = stored.get(place, ZEROS) if row.added else ZEROS
-        measured = row.value.plus(Measured(*map(int, before)))
-        if any(measured):
-            rows.append((*place, *map(str, measured)))
-        else:
-            gone.append(place)
-    return rows, gone
-
-
-def _stored(connection: Connection, table: Table, places: Sequence[Row]) -> dict[Row, Row]:
-    """The rest of the rows that have these primary keys."""
-    keys = list(table.primary_key)
-    query = select(*table.columns).where(tuple_(*keys).in_(bindparam("places", expanding=True)))
-    found: dict[Row, Row] = {}
-    for start in range(0, len(places), ROWS_AT_ONCE):
-        for row in connection.execute(query, {"places": places[start : start + ROWS_AT_ONCE]}):
-            found[tuple(row[: len(keys)])] = tuple(row[len(keys) :])
-    return found

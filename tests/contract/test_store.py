@@ -25,6 +25,7 @@ from monitor.store import (
     Position,
     StoredPosition,
 )
+from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from tests.store.taking import AT, commit_of, event, known_of, loaded_book, seen, started, stopped, take
 
@@ -98,6 +99,25 @@ def test_names_come_back_as_they_were(store: SqlStore, url: str, name: str) -> N
     assert {name: 0} == other.owners([name, "nobody"])
     assert sorted(lines) == sorted(other.lines())
     other.close()
+
+
+def test_old_hours_are_added_to_and_come_back(store: SqlStore) -> None:
+    """A book that lets go of old hours leaves the same rows as one that keeps all, and gets its own back."""
+    lines = [started(f"a{number}", 3_600 * number) for number in range(300)]
+    late = [stopped(f"a{number}", 3_600 * 400) for number in range(300)]  # each adds to the hour of its start
+    more = [started("b", 7_200, tenant="amber"), stopped("b", 10_800, tenant="amber")]
+    whole, archive = Book(), MemoryArchive()
+    book = loaded_book(store, resident_hours=2)
+    for batch in (lines, late, more):
+        take(whole, archive, batch)
+        archive.commit(whole.drain())
+        take(book, store, batch)
+        store.commit(commit_of(book))
+    ledger = book.tenants["amber"].ledger
+    assert len(ledger.changes) < 10 < len(whole.tenants["amber"].ledger.changes)
+    assert known_of(whole)["tenants"] == known_of(loaded_book(store))["tenants"]
+    ledger.recall(*store.old_hours("amber", ledger.resident_from))
+    assert known_of(whole)["tenants"] == known_of(book)["tenants"]
 
 
 def test_a_file_of_any_name_has_a_position(store: SqlStore) -> None:
