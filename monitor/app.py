@@ -596,6 +596,8 @@ def run_daemon(settings: Settings) -> None:
     log = build_log(settings.log_level, clock)
     with ExitStack() as stack:
         store = stack.enter_context(opened_store(settings.store_url))
+        if layout.shared:  # brokers may take a while to answer, or not to
+            log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
         source = stack.enter_context(_source(settings))
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))

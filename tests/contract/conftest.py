@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.cluster import Cluster, postgres
+from tests.store.cluster import Cluster, Named, cluster, postgres
 from tests.store.taking import url_of
 
-__all__ = ["postgres"]
+__all__ = ["cluster", "postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -17,5 +17,5 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new store, in each kind of database."""
     if request.param == "sqlite":
         return url_of(tmp_path)
-    cluster: Cluster = request.getfixturevalue("postgres")
-    return cluster.new_database()
+    server: Cluster | Named = request.getfixturevalue("postgres")
+    return server.new_database()

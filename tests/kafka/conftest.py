@@ -7,9 +7,9 @@ from collections.abc import Iterator
 import pytest
 
 from tests.servers.kafka import Kafka, Topics, any_kafka
-from tests.store.cluster import postgres
+from tests.store.cluster import cluster, postgres
 
-__all__ = ["postgres"]
+__all__ = ["cluster", "postgres"]
 
 
 @pytest.fixture(scope="session")

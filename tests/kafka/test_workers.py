@@ -31,9 +31,9 @@ def broker() -> Iterator[JavaKafka]:
 
 
 @pytest.fixture
-def site(broker: JavaKafka, postgres: Cluster, tmp_path: Path) -> Iterator[Site]:
+def site(broker: JavaKafka, cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
     topics = Topics(broker.bootstrap)
-    site = Site(tmp_path, topics, postgres.new_database(), PARTITIONS)
+    site = Site(tmp_path, topics, cluster.new_database(), PARTITIONS)
     yield site
     site.close()
     topics.close()
@@ -73,7 +73,7 @@ def check(site: Site, path: Path) -> None:
     assert all(undone)
 
 
-def campaign(site: Site, broker: JavaKafka, postgres: Cluster, lines: list[bytes], kills: int, seed: int) -> None:
+def campaign(site: Site, broker: JavaKafka, cluster: Cluster, lines: list[bytes], kills: int, seed: int) -> None:
     """Workers read while somebody kills them, the broker and the database."""
     chance = random.Random(seed)
     workers = [
@@ -91,22 +91,22 @@ def campaign(site: Site, broker: JavaKafka, postgres: Cluster, lines: list[bytes
         if number == kills // 3:
             broker.restart()
         if number == kills // 2:
-            postgres.stop()
-            postgres.start()
+            cluster.stop()
+            cluster.start()
     until(site.read_to_the_end, 90, "the end of the topics", site)
     for worker in workers:
         worker.stop()
 
 
 def test_killed_workers_leave_the_books_of_a_quiet_replay(
-    site: Site, broker: JavaKafka, postgres: Cluster, tmp_path: Path
+    site: Site, broker: JavaKafka, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Twenty kills, a broker and a database that go away: the same digests, and each flag told once."""
     lines = list(simulate("demo").events())
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(lines))
 
-    campaign(site, broker, postgres, lines, kills=20, seed=1)
+    campaign(site, broker, cluster, lines, kills=20, seed=1)
 
     check(site, path)
 

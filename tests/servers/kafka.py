@@ -24,9 +24,9 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import NewPartitions, NewTopic, OffsetSpec
 
+from tests.servers.engine import engine_answers
 from tests.servers.jars import fetched
 
-ENGINE_SECONDS = 5.0
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 
@@ -237,18 +237,6 @@ class _Named:
 
     def __init__(self, bootstrap: str) -> None:
         self.bootstrap = bootstrap
-
-
-def engine_answers() -> bool:
-    """Whether a container engine answers within five seconds."""
-    if shutil.which("docker") is None:
-        return False
-    try:
-        # The library leaves a socket open where no engine answers; the command does not.
-        asked = subprocess.run(["docker", "version"], capture_output=True, timeout=ENGINE_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return asked.returncode == 0
 
 
 @contextmanager

@@ -1,4 +1,9 @@
-"""A private PostgreSQL for a test run: Debian's programs over a temporary folder, reached through a socket in it."""
+"""A real PostgreSQL for tests: one that is named, one in a container, or a private one.
+
+In this order: POSTGRES_URL, whose user may make databases; testcontainers, where a container engine answers; Debian's
+programs over a temporary folder, reached through a socket in it. Tests that stop the server, or change how it lets
+people in, have a private one of their own (`cluster`).
+"""
 
 from __future__ import annotations
 
@@ -7,12 +12,17 @@ import shutil
 import stat
 import subprocess
 import tempfile
+import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import make_url
+
+from tests.servers.engine import engine_answers
 
 USER = "flopwatch"
 SOCKET_FOLDER_MAX = 60  # of the 107 bytes that the path of a socket may have
@@ -70,6 +80,34 @@ class Cluster:
         return self.url(name)
 
 
+class Named:
+    """A server that somebody else runs."""
+
+    def __init__(self, url: str) -> None:
+        self._url = make_url(url).set(drivername="postgresql")
+        self._made: list[str] = []
+
+    def url(self, database: str) -> str:
+        """The address of a database."""
+        return self._url.set(database=database).render_as_string(hide_password=False)
+
+    def new_database(self) -> str:
+        """The address of a new, empty database."""
+        name = f"books_{uuid.uuid4().hex}"
+        self._run(f"create database {name}")
+        self._made.append(name)
+        return self.url(name)
+
+    def drop_made(self) -> None:
+        """Leave nothing behind."""
+        for name in self._made:
+            self._run(f"drop database {name} with (force)")
+
+    def _run(self, statement: str) -> None:
+        with psycopg.connect(self._url.render_as_string(hide_password=False), autocommit=True) as connection:
+            connection.execute(statement.encode())
+
+
 def reachable() -> str:
     """Where the server's data may lie: a path short enough for a socket in it, which its own user can reach."""
     here = Path(tempfile.gettempdir()).resolve()
@@ -77,13 +115,50 @@ def reachable() -> str:
     return str(here) if len(str(here)) < SOCKET_FOLDER_MAX and (open_to_all or os.geteuid()) else "/tmp"
 
 
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster]:
-    """A server for the whole run."""
+@contextmanager
+def private() -> Iterator[Cluster]:
+    """A server of our own."""
     bin = programs()
     if bin is None:
         pytest.skip("needs PostgreSQL's server programs: `make test-deps` says how to get them")
     with tempfile.TemporaryDirectory(prefix="flopwatch-pg-", dir=reachable()) as folder:
         cluster = Cluster(bin, Path(folder))
-        yield cluster
-        cluster.stop()
+        try:
+            yield cluster
+        finally:
+            cluster.stop()
+
+
+@contextmanager
+def any_postgres() -> Iterator[Cluster | Named]:
+    """A server, whichever can be had first."""
+    named = os.environ.get("POSTGRES_URL")
+    if named:
+        server = Named(named)
+        yield server
+        server.drop_made()
+    elif engine_answers():
+        from testcontainers.postgres import PostgresContainer
+
+        with PostgresContainer("postgres:17-alpine", driver=None) as container:
+            yield Named(container.get_connection_url())
+    else:
+        with private() as cluster:
+            yield cluster
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster | Named]:
+    """A server for the whole run."""
+    with any_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
+    """A server of our own for the whole run, which may be stopped."""
+    if isinstance(postgres, Cluster):
+        yield postgres
+    else:
+        with private() as own:
+            yield own

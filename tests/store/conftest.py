@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from monitor.store.sql import SqlStore
-from tests.store.cluster import Cluster, postgres
+from tests.store.cluster import Cluster, Named, cluster, postgres
 from tests.store.taking import url_of
 
-__all__ = ["postgres"]
+__all__ = ["cluster", "postgres"]
 
 
 @pytest.fixture
@@ -23,6 +23,6 @@ def store(tmp_path: Path) -> Iterator[SqlStore]:
 
 
 @pytest.fixture
-def shared(postgres: Cluster) -> str:
+def shared(postgres: Cluster | Named) -> str:
     """The address of a new, empty database of PostgreSQL."""
     return postgres.new_database()

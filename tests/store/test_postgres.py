@@ -159,9 +159,9 @@ def changed(url: str, **parts: str) -> str:
     return make_url(url).set(**parts).render_as_string(hide_password=False)
 
 
-def test_a_wrong_address_says_what_is_wrong(postgres: Cluster, tmp_path: Path) -> None:
+def test_a_wrong_address_says_what_is_wrong(cluster: Cluster, tmp_path: Path) -> None:
     """A host, port, database or user that is not there has its own sentence, and none names a password."""
-    url = postgres.url("books_that_are_not")
+    url = cluster.url("books_that_are_not")
     for wrong, says in (
         (
             "postgresql://u:hush@no-such-host.invalid/books",
@@ -170,9 +170,9 @@ def test_a_wrong_address_says_what_is_wrong(postgres: Cluster, tmp_path: Path) -
         ("postgresql://u:hush@127.0.0.1:1/books", "Nothing answers at the store postgresql://u:***@127.0.0.1:1/books"),
         (f"postgresql://u:hush@/books?host={tmp_path}", "Nothing answers at the store"),
         (url, "has no such database: create it"),
-        (changed(postgres.url("postgres"), username="nobody", password="hush"), "knows no such user"),
+        (changed(cluster.url("postgres"), username="nobody", password="hush"), "knows no such user"),
         ("postgresql://u:hush@[::1/books", "is no address of a store"),
-        (f"{postgres.url('postgres')}&colour=hush", "has an option that is none"),
+        (f"{cluster.url('postgres')}&colour=hush", "has an option that is none"),
     ):
         with pytest.raises(StoreProblem) as problem:
             SqlStore.open(wrong)
@@ -180,19 +180,21 @@ def test_a_wrong_address_says_what_is_wrong(postgres: Cluster, tmp_path: Path) -
         assert "hush" not in str(problem.value).replace("colour=hush", "")
 
 
-def test_a_wrong_password_says_so(postgres: Cluster, shared: str) -> None:
+def test_a_wrong_password_says_so(cluster: Cluster) -> None:
     """A user whom the server refuses is told to check user and password; the right one gets in."""
+    shared = cluster.new_database()
     name = make_url(shared).database
-    postgres.demand_password(str(name))
-    run(postgres.url("postgres"), "alter user flopwatch password 'right'")
+    cluster.demand_password(str(name))
+    run(cluster.url("postgres"), "alter user flopwatch password 'right'")
     with pytest.raises(StoreProblem, match="refuses the user or the password: check both") as problem:
         SqlStore.open(changed(shared, password="hush-hush"))
     assert "hush" not in str(problem.value)
     SqlStore.open(changed(shared, password="right")).close()
 
 
-def test_a_missing_right_says_so(postgres: Cluster, shared: str) -> None:
+def test_a_missing_right_says_so(cluster: Cluster) -> None:
     """A user who may only read is refused with a sentence."""
+    shared = cluster.new_database()
     SqlStore.open(shared).close()
     run(shared, "create user reader")
     run(shared, "grant usage on schema public to reader")
@@ -225,19 +227,20 @@ def test_a_lost_connection_is_made_anew(shared: str) -> None:
     store.close()
 
 
-def test_a_server_that_restarts_is_met_again(postgres: Cluster, shared: str) -> None:
+def test_a_server_that_restarts_is_met_again(cluster: Cluster) -> None:
     """While the server is down every try says so; once it is up the store goes on."""
+    shared = cluster.new_database()
     store = SqlStore.open(shared)
     book = loaded_book(store)
     take(book, store, [started("x")])
     commit = commit_of(book, 1)
-    postgres.stop()
+    cluster.stop()
     try:
         for _ in range(2):
             with pytest.raises(StoreProblem, match=r"was lost|Nothing answers|starting or stopping"):
                 store.commit(commit)
     finally:
-        postgres.start()
+        cluster.start()
     for _ in range(2):
         try:
             store.commit(commit)
