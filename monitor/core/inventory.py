@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.core.facts import Identity, content_hash, repeats
+from monitor.core.facts import Identity, content_hash
 from monitor.core.model import Claim, Key, Kind, Observation, Report
 
 GroupKey = tuple[str, int, int]  # (source, time, parts): the parts of one report
@@ -50,14 +50,26 @@ class Conservation(NamedTuple):
 DIFFERENCES_MAX = 20
 
 
+class Part(NamedTuple):
+    """What is remembered of a part of a report: the fact itself is in the archive."""
+
+    source: str
+    id: str
+    time: int
+    digest: bytes  # the hash of its content
+    report: Report
+
+
 class Region:
     """The inventory facts of one region and the reports that they make."""
 
-    __slots__ = ("facts", "groups", "head", "in_effect", "last_time", "ordered")
+    __slots__ = ("_latest", "groups", "head", "in_effect", "last_time", "ordered", "parts")
 
     def __init__(self) -> None:
-        self.facts: dict[Identity, list[Observation]] = {}
-        self.groups: dict[GroupKey, list[Observation]] = {}
+        self.parts: dict[Identity, list[Part]] = {}
+        self.groups: dict[GroupKey, list[Part]] = {}
+        # Of each part by its number what it held last: reports repeat each other, and share what they repeat.
+        self._latest: dict[int, dict[Key, tuple[Key, Claim]]] = {}
         self.in_effect: dict[GroupKey, Inventory] = {}
         self.ordered: list[Inventory] = []  # those in effect, by instant
         self.last_time = -1  # of the latest report in effect
@@ -66,39 +78,51 @@ class Region:
     def copy(self) -> Region:
         """The region with the reports that are in effect now, whatever is put in effect later."""
         same = Region()
-        same.facts, same.groups, same.in_effect = self.facts, self.groups, self.in_effect
+        same.parts, same.groups, same.in_effect = self.parts, self.groups, self.in_effect
         same.ordered, same.last_time, same.head = self.ordered, self.last_time, self.head
         return same
 
     def knows(self, fact: Observation) -> bool:
         """Whether this very part has been seen before."""
-        return repeats(fact, self.facts.get((fact.source, fact.id), []))
+        rivals = self.parts.get((fact.source, fact.id))
+        return rivals is not None and content_hash(fact.raw) in {rival.digest for rival in rivals}
 
     def add(self, fact: Observation) -> set[GroupKey]:
         """Keep a part; says which reports it bears on: its own, and those of other contents of its identity."""
-        rivals = self.facts.setdefault((fact.source, fact.id), [])
-        rivals.append(fact)
-        self.groups.setdefault(_group(fact), []).append(fact)
+        assert isinstance(fact.body, Report)
+        part = Part(fact.source, fact.id, fact.time, content_hash(fact.raw), self._shared(fact.body))
+        rivals = self.parts.setdefault((fact.source, fact.id), [])
+        rivals.append(part)
+        self.groups.setdefault(_group(part), []).append(part)
         return {_group(rival) for rival in rivals}
+
+    def _shared(self, report: Report) -> Report:
+        """The same report, with the names and claims of the one before it where they are equal."""
+        before = self._latest.get(report.part, {})
+        latest: dict[Key, tuple[Key, Claim]] = {}
+        for key, claim in report.held.items():
+            known = before.get(key)
+            latest[key] = known if known is not None and known[1] == claim else (key, claim)
+        self._latest[report.part] = latest
+        return report._replace(held=dict(latest.values()))
 
     def assembled(self, group: GroupKey) -> Inventory | None:
         """The report of a group if all its parts are there."""
-        chosen: dict[int, Observation] = {}
-        for fact in self._counting(self.groups.get(group, [])):
-            assert isinstance(fact.body, Report)
-            rival = chosen.get(fact.body.part)
-            if rival is None or content_hash(fact.raw) > content_hash(rival.raw):
-                chosen[fact.body.part] = fact
+        chosen: dict[int, Part] = {}
+        for part in self._counting(self.groups.get(group, [])):
+            rival = chosen.get(part.report.part)
+            if rival is None or part.digest > rival.digest:
+                chosen[part.report.part] = part
         if len(chosen) < group[2]:
             return None
         return _joined([chosen[part] for part in sorted(chosen)])
 
-    def _counting(self, facts: Iterable[Observation]) -> Iterator[Observation]:
+    def _counting(self, parts: Iterable[Part]) -> Iterator[Part]:
         """Of several contents of one identity only the one with the greatest hash."""
-        for fact in facts:
-            rivals = self.facts[fact.source, fact.id]
-            if len(rivals) == 1 or fact is max(rivals, key=lambda rival: content_hash(rival.raw)):
-                yield fact
+        for part in parts:
+            rivals = self.parts[part.source, part.id]
+            if len(rivals) == 1 or part is max(rivals, key=attrgetter("digest")):
+                yield part
 
     def put_in_effect(self, group: GroupKey, inventory: Inventory | None) -> None:
         """Replace what a group says; None takes it out of effect."""
@@ -108,20 +132,17 @@ class Region:
         self.last_time = self.ordered[-1].time if self.ordered else -1
 
 
-def _group(fact: Observation) -> GroupKey:
-    assert isinstance(fact.body, Report)
-    return fact.source, fact.time, fact.body.parts
+def _group(part: Part) -> GroupKey:
+    return part.source, part.time, part.report.parts
 
 
-def _joined(parts: list[Observation]) -> Inventory:
-    held: dict[Key, Claim] = {}
-    capacity: dict[str, int] = {}
-    complete = True
-    for part in parts:
-        assert isinstance(part.body, Report)
-        held.update(part.body.held)
-        capacity.update(part.body.capacity)
-        complete = complete and part.body.complete
+def _joined(parts: list[Part]) -> Inventory:
+    first = parts[0].report
+    held, capacity = first.held, first.capacity
+    if len(parts) > 1:  # a report of one part shares what it holds with it
+        held = {key: claim for part in parts for key, claim in part.report.held.items()}
+        capacity = {name: count for part in parts for name, count in part.report.capacity.items()}
+    complete = all(part.report.complete for part in parts)
     return Inventory(parts[0].source, parts[0].time, min(part.id for part in parts), complete, held, capacity)
 
 

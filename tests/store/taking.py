@@ -9,6 +9,7 @@ from typing import Any
 from monitor.core.book import Book
 from monitor.core.facts import Identity
 from monitor.core.flags import Change
+from monitor.core.inventory import Region
 from monitor.core.model import Observation, Rejected
 from monitor.core.timeline import FINGERPRINT_BYTES, Timeline
 from monitor.intake.decode import decode_facts
@@ -79,7 +80,7 @@ def known_of(book: Book) -> dict[str, Any]:
         "sources": {name: source.heard for name, source in book.sources.items()},
         "parties": {name: _facts(party.facts) for name, party in book.parties.items()},
         "regions": {
-            name: (_facts(region.facts), region.in_effect, region.last_time) for name, region in book.regions.items()
+            name: (_digests(region), region.in_effect, region.last_time) for name, region in book.regions.items()
         },
         "tenants": {
             name: {
@@ -102,6 +103,10 @@ def timeline_of(timeline: Timeline) -> dict[str, Any]:
     fields = {name: getattr(timeline, name) for name in Timeline.__slots__ if name not in left_out}
     steps = range(0, len(timeline.prints), FINGERPRINT_BYTES)
     return {**fields, "prints": {timeline.prints[step : step + FINGERPRINT_BYTES] for step in steps}}
+
+
+def _digests(region: Region) -> dict[Identity, set[bytes]]:
+    return {identity: {part.digest for part in rivals} for identity, rivals in region.parts.items()}
 
 
 def _facts(facts: dict[Identity, list[Observation]]) -> dict[Identity, set[bytes]]:
