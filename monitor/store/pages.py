@@ -213,6 +213,8 @@ class FactPages:
     def _pages(self, numbers: Sequence[int]) -> Iterator[tuple[int, Page]]:
         """These full pages in this order, from the cache where it has them."""
         cached = {number: self._cache[number] for number in numbers if number in self._cache}
+        for number in cached:  # now: those that are read below may push them out of the cache
+            self._cache.move_to_end(number)
         missing = [number for number in numbers if number not in cached]
         stored = self._stored(missing)
         for number in numbers:
@@ -220,8 +222,6 @@ class FactPages:
             if page is None:
                 _, page = next(stored)
                 self._remember(number, page)
-            else:
-                self._cache.move_to_end(number)
             yield number, page
 
     def _stored(self, numbers: Sequence[int]) -> Iterator[tuple[int, Page]]:

@@ -6,12 +6,14 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from monitor.core.flags import State
+from monitor.core.model import DAY_MS
 from monitor.simulate.scenarios import simulate
 from monitor.store.sql import SqlStore
 from tests.kafka.workers import SESSION_SECONDS, Site, until
@@ -19,6 +21,7 @@ from tests.servers.kafka import JavaKafka, Topics
 from tests.store.cluster import Cluster
 
 PARTITIONS = 8
+UNDER_FIRE_SECONDS = 3_600
 CLIENTS = ("kafka-python", "confluent-kafka")
 
 
@@ -91,8 +94,7 @@ def campaign(site: Site, broker: JavaKafka, cluster: Cluster, lines: list[bytes]
         if number == kills // 3:
             broker.restart()
         if number == kills // 2:
-            cluster.stop()
-            cluster.start()
+            cluster.restart()
     until(site.read_to_the_end, 90, "the end of the topics", site)
     for worker in workers:
         worker.stop()
@@ -109,6 +111,55 @@ def test_killed_workers_leave_the_books_of_a_quiet_replay(
     campaign(site, broker, cluster, lines, kills=20, seed=1)
 
     check(site, path)
+
+
+def written(path: Path, lines: Iterable[bytes]) -> int:
+    """Write events to a file; how many."""
+    count = 0
+    with path.open("wb") as file:
+        for line in lines:
+            file.write(line)
+            count += 1
+    return count
+
+
+@pytest.mark.torture
+def test_two_million_events_under_fire(
+    site: Site, broker: JavaKafka, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A busy week and then the demo, read by three workers while somebody kills one every few seconds, restarts the
+    broker twice and the database once, and takes a worker's partitions away by hand.
+    """
+    path = tmp_path / "events.jsonl"
+    week = simulate("steady", scale=1)
+    count = written(path, chain(week.events(), simulate("demo", start=week.start + 7 * DAY_MS).events()))
+    chance, kills, started = random.Random(2), 0, time.monotonic()
+    workers = [
+        site.start(KAFKA__STATIC_MEMBER="one", BATCH_RECORDS_MAX=2_000),
+        site.start(KAFKA__STATIC_MEMBER="two", KAFKA__CLIENT="confluent-kafka", BATCH_RECORDS_MAX=2_000),
+        site.start(BATCH_RECORDS_MAX=2_000),
+    ]
+    with path.open("rb") as file:
+        site.produce(file)
+    ends = site.ends()
+    blows = {0.2: broker.restart, 0.4: workers[2].restart, 0.5: cluster.restart, 0.7: broker.restart}
+    while not site.stands_at(ends):
+        assert time.monotonic() - started < UNDER_FIRE_SECONDS, [one.logged()[-500:] for one in workers]
+        time.sleep(chance.uniform(4.0, 8.0))
+        for share in [share for share in blows if site.read() > share * count]:
+            blows.pop(share)()
+        victim = chance.choice(workers)
+        victim.kill()
+        victim.start()
+        kills += 1
+    seconds = time.monotonic() - started
+    for worker in workers:
+        worker.stop()
+
+    check(site, path)
+    assert {} == blows
+    with capsys.disabled():
+        print(f"\n{count:,} events, {kills} kills, {seconds:,.0f} s: {count / seconds:,.0f} events a second")
 
 
 @pytest.mark.parametrize("client", CLIENTS)

@@ -13,15 +13,18 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from confluent_kafka import Producer
 from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.errors import StoreProblem
 from monitor.store.sql import SqlStore
-from tests.servers.kafka import Produced, Topics, free_ports, wait_for
+from tests.servers.kafka import Topics, free_ports, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
 STOP_SECONDS = 60.0
+PRODUCE_SECONDS = 120.0
+ANSWER_SECONDS = 1_200.0  # a command over some millions of facts
 SESSION_SECONDS = 6
 
 
@@ -63,19 +66,44 @@ class Site:
         return worker
 
     def produce(self, lines: Iterable[bytes]) -> None:
-        """Send events to the topics, keyed by tenant."""
-        facts: list[Produced] = []
-        control: list[Produced] = []
+        """Send events to the topics, keyed by tenant, and wait until they are there."""
+        producer = Producer(
+            {"bootstrap.servers": self.topics.bootstrap, "partitioner": "murmur2_random", "linger.ms": 5}
+        )
         for line in lines:
-            event = json.loads(line)
-            tenant = event["data"].get("tenant")
-            (control if tenant is None else facts).append((None if tenant is None else tenant.encode(), line))
-        self.topics.write(self.tenants, facts)
-        self.topics.write(self.control, control)
+            tenant = json.loads(line)["data"].get("tenant")
+            topic, key = (self.control, None) if tenant is None else (self.tenants, tenant.encode())
+            while True:
+                try:
+                    producer.produce(topic, line, key)
+                    break
+                except BufferError:
+                    producer.poll(0.1)
+        assert producer.flush(PRODUCE_SECONDS) == 0
+
+    def read(self) -> int:
+        """How many records of tenants the books have taken in."""
+        store = SqlStore.open(self.store_url, create=False)
+        try:
+            return sum(
+                place.next_offset
+                for places in store.book_positions().values()
+                for (topic, _), place in places.items()
+                if topic == self.tenants
+            )
+        finally:
+            store.close()
 
     def read_to_the_end(self) -> bool:
         """Whether the books of all partitions stand at the ends of both topics."""
-        ends = self.topics.ends({self.tenants: self.partitions, self.control: 1})
+        return self.stands_at(self.ends())
+
+    def ends(self) -> dict[tuple[str, int], int]:
+        """What follows the last record of each partition of both topics."""
+        return self.topics.ends({self.tenants: self.partitions, self.control: 1})
+
+    def stands_at(self, ends: Mapping[tuple[str, int], int]) -> bool:
+        """Whether the books of all partitions have come to these places."""
         try:
             store = SqlStore.open(self.store_url, create=False)
         except StoreProblem:  # no worker has made it yet
@@ -101,7 +129,9 @@ class Site:
     def said(self, *words: str) -> str:
         """What a command prints."""
         environment = self.settings(0, {})
-        done = subprocess.run([*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=300)
+        done = subprocess.run(
+            [*COMMAND, *words], env=environment, capture_output=True, text=True, timeout=ANSWER_SECONDS
+        )
         assert done.returncode == 0, done.stdout[-2_000:] + done.stderr[-2_000:]
         return done.stdout
 
@@ -135,9 +165,15 @@ class Worker:
         self._process.send_signal(number)
 
     def stop(self) -> None:
-        """Ask it to stop, and wait until it has."""
+        """Ask it to stop once it has started, and wait until it has."""
+        wait_for(lambda: self.page("/readyz"), STOP_SECONDS, "an answer of the worker")
         self.signal(signal.SIGTERM)
         assert self._process.wait(STOP_SECONDS) == 0, self.logged()[-2_000:]
+
+    def restart(self) -> None:
+        """Ask it to stop, so that its partitions go to others at once, and start it again."""
+        self.stop()
+        self.start()
 
     @property
     def running(self) -> bool:

@@ -58,6 +58,11 @@ class Cluster:
         """Stop it; whoever is connected loses the connection."""
         self._run("pg_ctl", "-D", f"{self._folder}/data", "-w", "-m", "fast", "stop")
 
+    def restart(self) -> None:
+        """Stop it and start it again."""
+        self.stop()
+        self.start()
+
     def _run(self, program: str, *arguments: str) -> None:
         command = [str(self._bin / program), *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._folder, timeout=60)

@@ -135,6 +135,18 @@ def test_pages_are_cached_up_to_a_size(monkeypatch: pytest.MonkeyPatch) -> None:
     assert {0: 1, 1: 1, 2: 2} == shelf.reads
 
 
+def test_a_page_may_leave_the_cache_while_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """New pages push an old one out that the same reading still needs."""
+    shelf = Shelf()
+    facts = shelf.opened()
+    facts.append([NewFact(number, 0, None, b"%d" % number) for number in range(1, PAGE_FACTS * 4 + 1)])
+    shelf.commit(facts)
+    monkeypatch.setattr(pages, "CACHE_BYTES_MAX", 1)
+    heads = {number: PAGE_FACTS * number + 1 for number in range(4)}
+    facts.chains({0: heads[0]})
+    assert {number: [b"%d" % head] for number, head in heads.items()} == facts.chains(heads)
+
+
 @pytest.mark.parametrize("damage", [b"", b"no zstd at all", pack(chain(3))])
 def test_a_damaged_page_says_so(damage: bytes) -> None:
     """A page that cannot be read is a sentence that says what to do."""
