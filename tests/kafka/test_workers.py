@@ -127,12 +127,13 @@ def written(path: Path, lines: Iterable[bytes]) -> int:
 def test_two_million_events_under_fire(
     site: Site, broker: JavaKafka, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A busy week and then the demo, read by three workers while somebody kills one every few seconds, restarts the
+    """The demo and then a busy week, read by three workers while somebody kills one every few seconds, restarts the
     broker twice and the database once, and takes a worker's partitions away by hand.
     """
     path = tmp_path / "events.jsonl"
-    week = simulate("steady", scale=1)
-    count = written(path, chain(week.events(), simulate("demo", start=week.start + 7 * DAY_MS).events()))
+    demo = simulate("demo")
+    week = simulate("steady", start=demo.start + 60 * DAY_MS, scale=10)
+    count = written(path, chain(demo.events(), (line.replace(b'"t-', b'"busy-') for line in week.events())))
     chance, kills, started = random.Random(2), 0, time.monotonic()
     workers = [
         site.start(KAFKA__STATIC_MEMBER="one", BATCH_RECORDS_MAX=2_000),
