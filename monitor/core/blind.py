@@ -18,7 +18,7 @@ DEAD_LETTERS = "dead letters"  # so many records were unreadable that a person h
 CAUSES = (SILENCE, GAP, HOLE, DEAD_LETTERS)
 
 SILENCE_FACTOR = 3  # times the longest pause that the source has made
-SILENCE_MS_MIN = 300 * SECOND_MS  # nobody is called silent sooner
+SILENCE_MS_MIN = 300 * SECOND_MS  # nobody is called silent sooner, unless a deployment says otherwise
 
 
 class Blind(NamedTuple):
@@ -52,7 +52,9 @@ class Rhythm(NamedTuple):
 class Sight:
     """What the books of one partition could not see; changes wait for the next commit."""
 
-    def __init__(self, known: Iterable[Blind] = ()) -> None:
+    def __init__(self, known: Iterable[Blind] = (), least_ms: int = SILENCE_MS_MIN) -> None:
+        """With what lasted before; `least_ms`: nobody is called silent sooner."""
+        self._least_ms = least_ms
         self._lasting: dict[str, Blind] = {blind.name: blind for blind in known if blind.end is None}
         self._changed: dict[str, Blind] = {}
         self._stirred: dict[str, tuple[int, int]] = {}  # source -> what it was heard of last, and when that was noticed
@@ -87,7 +89,7 @@ class Sight:
         """
         for name, rhythm in sources:
             self._end_silence(name, rhythm.heard)
-            allowed = max(SILENCE_MS_MIN, SILENCE_FACTOR * rhythm.pause)
+            allowed = max(self._least_ms, SILENCE_FACTOR * rhythm.pause)
             if rhythm.pause and now - self._last_stirred(name, rhythm.heard, now) > allowed:
                 blind = Blind(
                     SILENCE,

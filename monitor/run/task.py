@@ -171,7 +171,7 @@ class Task:
             self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
         self._stops = journal
         self._accepted: dict[Partition, str] = {}  # stops that a person has answered -> cause
-        self._sight = Sight(blind_of(row) for row in store.blind(number))
+        self._sight = Sight(map(blind_of, store.blind(number)), settings.silence_ms)
 
     def answer_stops(self, mine: Collection[Partition]) -> None:
         """Look whether an earlier run stopped before records of these partitions.
