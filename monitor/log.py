@@ -45,6 +45,7 @@ FIELDS: Mapping[str, str] = {
     "changes": "a number of changes of flags",
     "tenants": "a number of tenants",
     "partitions": "a number of partitions",
+    "intervals": "a number of stretches of time for which facts may be missing",
     "seconds": "how long something took or will take",
     "host": "the address that we listen on",
     "port": "the port that we listen on",

@@ -17,6 +17,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from monitor.core.blind import SILENCE_MS_MIN
 from monitor.core.limits import PPM, Limits
 from monitor.core.model import SECOND_MS
 from monitor.errors import SettingsProblem
@@ -142,6 +143,7 @@ class Settings(BaseSettings):
     tick_seconds: float = Field(default=1.0, ge=0.01, le=3_600)
     lateness_seconds: int = Field(default=3_600, ge=0, le=366 * 86_400)
     clock_slack_seconds: int = Field(default=5, ge=0, le=86_400)
+    silence_seconds: int = Field(default=SILENCE_MS_MIN // SECOND_MS, ge=1, le=86_400)
     dead_letters: DeadLetters = DeadLetters()
     allowed_sources: dict[str, tuple[str, ...]] = {}
     http: Http = Http()
@@ -164,6 +166,11 @@ class Settings(BaseSettings):
     def lateness_ms(self) -> int:
         """`lateness_seconds` in milliseconds."""
         return self.lateness_seconds * SECOND_MS
+
+    @property
+    def silence_ms(self) -> int:
+        """`silence_seconds` in milliseconds."""
+        return self.silence_seconds * SECOND_MS
 
     @property
     def clock_slack_ms(self) -> int:

@@ -18,7 +18,7 @@ DEAD_LETTERS = "dead letters"  # so many records were unreadable that a person h
 CAUSES = (SILENCE, GAP, HOLE, DEAD_LETTERS)
 
 SILENCE_FACTOR = 3  # times the longest pause that the source has made
-SILENCE_MS_MIN = 300 * SECOND_MS  # nobody is called silent sooner
+SILENCE_MS_MIN = 300 * SECOND_MS  # nobody is called silent sooner, unless a deployment says otherwise
 
 
 class Blind(NamedTuple):
@@ -52,9 +52,12 @@ class Rhythm(NamedTuple):
 class Sight:
     """What the books of one partition could not see; changes wait for the next commit."""
 
-    def __init__(self, known: Iterable[Blind] = ()) -> None:
+    def __init__(self, known: Iterable[Blind] = (), least_ms: int = SILENCE_MS_MIN) -> None:
+        """With what lasted before; `least_ms`: nobody is called silent sooner."""
+        self._least_ms = least_ms
         self._lasting: dict[str, Blind] = {blind.name: blind for blind in known if blind.end is None}
         self._changed: dict[str, Blind] = {}
+        self._stirred: dict[str, tuple[int, int]] = {}  # source -> what it was heard of last, and when that was noticed
 
     @property
     def lasting(self) -> list[Blind]:
@@ -80,11 +83,14 @@ class Sight:
         self._changed[blind.name] = blind
 
     def listen(self, sources: Iterable[tuple[str, Rhythm]], now: int) -> None:
-        """Hold each source's silence against its own rhythm."""
+        """Hold each source's silence against its own rhythm.
+
+        A source that sends facts of long ago is late and not silent: what counts is when it last had something to say.
+        """
         for name, rhythm in sources:
             self._end_silence(name, rhythm.heard)
-            allowed = max(SILENCE_MS_MIN, SILENCE_FACTOR * rhythm.pause)
-            if rhythm.pause and now - rhythm.heard > allowed:
+            allowed = max(self._least_ms, SILENCE_FACTOR * rhythm.pause)
+            if rhythm.pause and now - self._last_stirred(name, rhythm.heard, now) > allowed:
                 blind = Blind(
                     SILENCE,
                     name,
@@ -96,6 +102,14 @@ class Sight:
                 )
                 if blind.name not in self._lasting:
                     self.note(blind)
+
+    def _last_stirred(self, source: str, heard: int, now: int) -> int:
+        """When a source last had something new to say, as far as that was noticed; at first its event time counts."""
+        before, at = self._stirred.get(source, (heard, heard))
+        if heard > before:
+            at = now
+        self._stirred[source] = (heard, at)
+        return at
 
     def _end_silence(self, source: str, heard: int) -> None:
         for blind in self.lasting:

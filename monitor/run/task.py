@@ -7,6 +7,7 @@ is taken in, and it is tried again. Nothing here waits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
@@ -170,7 +171,7 @@ class Task:
             self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
         self._stops = journal
         self._accepted: dict[Partition, str] = {}  # stops that a person has answered -> cause
-        self._sight = Sight(blind_of(row) for row in store.blind(number))
+        self._sight = Sight(map(blind_of, store.blind(number)), settings.silence_ms)
 
     def answer_stops(self, mine: Collection[Partition]) -> None:
         """Look whether an earlier run stopped before records of these partitions.
@@ -520,12 +521,15 @@ class Task:
     def _tell_blind(self, blind: Sequence[BlindRow]) -> None:
         """Log and count what cannot be seen, or can be seen again; the sentences quote names, and stay in the store."""
         for one in blind:
-            if one.end is None:
-                self._watch.log.warning("blind", reason=one.cause)
-            else:
-                self._watch.log.info("sees again", reason=one.cause)
+            if one.end is not None:
                 seconds = (one.end - one.start) / SECOND_MS
                 self._watch.metrics.add("flopwatch_blind_seconds_total", seconds, cause=one.cause)
+        begun = Counter(one.cause for one in blind if one.end is None)
+        ended = Counter(one.cause for one in blind if one.end is not None)
+        for cause, count in begun.items():
+            self._watch.log.warning("blind", reason=cause, partition=self.number, intervals=count)
+        for cause, count in ended.items():
+            self._watch.log.info("sees again", reason=cause, partition=self.number, intervals=count)
 
 
 def tell_flags(log: Log, changes: Sequence[Change]) -> None:

@@ -48,6 +48,22 @@ def test_a_silence_begins_with_the_last_word_and_ends_with_the_next() -> None:
     assert ["other"] == [blind.source for blind in sight.lasting]
 
 
+def test_a_source_that_is_late_is_not_silent() -> None:
+    """Facts of long ago that keep coming end a silence once and begin none; when they stop, it has fallen silent."""
+    sight = Sight()
+    told = []
+    for number in range(60):  # a tick a second, and each brings a minute of events of yesterday
+        sight.listen([("s", Rhythm(number * 60_000, 60_000))], 24 * HOUR_MS + number * 1_000)
+        told += [blind.end for blind in sight.take_changed()]
+    assert [None, 60_000] == told
+
+    stopped = 24 * HOUR_MS + 59_000
+    for silent_for, expected in ((SILENCE_MS_MIN, 0), (SILENCE_MS_MIN + 1, 1)):
+        sight.listen([("s", Rhythm(59 * 60_000, 60_000))], stopped + silent_for)
+        assert expected == len(sight.lasting)
+    assert 59 * 60_000 == sight.lasting[0].start
+
+
 @pytest.mark.parametrize(("pause", "said"), [(90_000, "1.5 min"), (2 * HOUR_MS, "2.0 h")])
 def test_a_silence_says_what_is_usual(pause: int, said: str) -> None:
     """The sentence names the longest pause until then."""

@@ -8,7 +8,6 @@ import re
 import shutil
 import socket
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.parse
@@ -88,19 +87,6 @@ def running(command: list[str], log: Path, port: int, ready: str) -> Iterator[su
     finally:
         process.kill()
         process.wait()
-
-
-@contextmanager
-def flopwatch(folder: Path, events: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A daemon that follows a file, and the port of its pages."""
-    port = free_port()
-    (folder / "monitor.yaml").write_text(
-        f"store_url: sqlite:///{folder / 'books.db'}\nfiles: {{paths: ['{events}']}}\nhttp: {{port: {port}}}\n"
-    )
-    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run"]
-    command += ["--config", str(folder / "monitor.yaml")]
-    with running(command, folder / "flopwatch.log", port, "readyz") as process:
-        yield process, port
 
 
 @contextmanager

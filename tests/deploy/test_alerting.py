@@ -1,18 +1,26 @@
-"""Alerts reach people: a daemon, Prometheus, Alertmanager and what receives their messages, all on loopback."""
+"""Alerts reach people: Kafka, a worker, Prometheus, Alertmanager and what receives their messages, all on loopback."""
 
 from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from monitor.simulate.scenarios import simulate
-from tests.deploy.monitoring import alertmanager, flopwatch, page, prometheus, wait_for
+from monitor.core.model import DAY_MS, SECOND_MS
+from monitor.simulate.scenarios import SCENARIOS, simulate
+from tests.deploy.monitoring import alertmanager, page, prometheus, wait_for
+from tests.kafka.conftest import kafka, topics
+from tests.kafka.workers import Site
+from tests.servers.kafka import Topics
+
+__all__ = ["kafka", "topics"]
 
 
 class Receiver:
@@ -55,11 +63,61 @@ class Receiver:
         ]
 
 
+class Producer:
+    """Says that it is alive, twice a second, until it is stopped."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work)
+        self._thread.start()
+
+    def _work(self) -> None:
+        number = 0
+        while not self._stopped.wait(0.5):
+            number += 1
+            self._site.produce([alive(number)])
+
+    def stop(self) -> None:
+        """Say nothing more."""
+        self._stopped.set()
+        self._thread.join()
+
+
+def alive(number: int) -> bytes:
+    """A sign of life as of now."""
+    event = {
+        "specversion": "1.0",
+        "id": f"alive-{number}",
+        "source": "/producer",
+        "type": "io.flopwatch.source.alive.v1",
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "data": {"source": "/producer"},
+    }
+    return json.dumps(event).encode()
+
+
 @pytest.fixture
 def receiver() -> Iterator[Receiver]:
     receiving = Receiver()
     yield receiving
     receiving.close()
+
+
+@pytest.fixture
+def site(topics: Topics, tmp_path: Path) -> Iterator[Site]:
+    """Two partitions, and the books in a file."""
+    site = Site(tmp_path, topics, f"sqlite:///{tmp_path / 'books.db'}", 2)
+    yield site
+    site.close()
+
+
+@pytest.fixture
+def producer(site: Site) -> Iterator[Producer]:
+    """A producer that is up."""
+    producer = Producer(site)
+    yield producer
+    producer.stop()
 
 
 def active(port: int, name: str) -> list[dict[str, Any]]:
@@ -69,17 +127,25 @@ def active(port: int, name: str) -> list[dict[str, Any]]:
     return list(json.loads(answer))
 
 
-def test_a_critical_flag_and_a_dead_daemon_reach_people(tmp_path: Path, receiver: Receiver) -> None:
-    """The flag reaches reviewers, the death operators, and the watchdog its switch until Prometheus is gone too.
+def until_now() -> Iterator[bytes]:
+    """The simulator's frontier run, in which one tenant trains beyond what its country may, until a moment ago."""
+    span = SCENARIOS["frontier"].span_ms
+    assert span > DAY_MS
+    start = round(time.time()) * SECOND_MS - span
+    return simulate("frontier", start=start).events()
 
-    The daemon reads the simulator's frontier run, in which one tenant trains beyond what its country may.
+
+def test_flags_blindness_and_death_reach_people(
+    tmp_path: Path, receiver: Receiver, site: Site, producer: Producer
+) -> None:
+    """The flag reaches reviewers; a producer that falls silent and a dead worker reach operators; and the watchdog
+    reaches its switch until Prometheus is gone, too.
     """
-    events = tmp_path / "events.jsonl"
-    events.write_bytes(b"".join(simulate("frontier").events()))
+    worker = site.start(SILENCE_SECONDS=4)
+    site.produce(until_now())
     with (
         alertmanager(tmp_path, receiver.port) as managed,
-        flopwatch(tmp_path, events) as (daemon, port),
-        prometheus(tmp_path, {"flopwatch": port}, managed) as (asking, _),
+        prometheus(tmp_path, {"flopwatch": worker.port}, managed) as (asking, _),
     ):
         wait_for(lambda: bool(receiver.alerts("FlopwatchCriticalFlagOpen")), "the alert of the critical flag")
         for path, alert in receiver.alerts("FlopwatchCriticalFlagOpen"):
@@ -89,11 +155,19 @@ def test_a_critical_flag_and_a_dead_daemon_reach_people(tmp_path: Path, receiver
             assert alert["labels"]["rule"].startswith("ladder.")
             assert "orchid-compute" not in json.dumps(alert)  # who it is stands in the books only
 
+        wait_for(lambda: not active(managed, "FlopwatchMonitorBlind"), "a monitor that sees")
+        before = len(receiver.alerts("FlopwatchMonitorBlind"))
+        producer.stop()
+        wait_for(lambda: len(receiver.alerts("FlopwatchMonitorBlind")) > before, "the alert of the silent producer")
+        for path, alert in receiver.alerts("FlopwatchMonitorBlind")[before:]:
+            assert "/operators" == path
+            assert ("silence", "monitor") == (alert["labels"]["cause"], alert["labels"]["family"])
+
         # With waits of a second, the moments before the first pass and the first scrape may have counted as death.
-        wait_for(lambda: not active(managed, "FlopwatchDown"), "a daemon that is known to be alive")
+        wait_for(lambda: not active(managed, "FlopwatchDown"), "a worker that is known to be alive")
         before = len(receiver.alerts("FlopwatchDown"))
-        daemon.kill()
-        wait_for(lambda: len(receiver.alerts("FlopwatchDown")) > before, "the alert of the dead daemon")
+        worker.kill()
+        wait_for(lambda: len(receiver.alerts("FlopwatchDown")) > before, "the alert of the dead worker")
         for path, alert in receiver.alerts("FlopwatchDown")[before:]:
             assert "/operators" == path
             assert ("critical", "monitor") == (alert["labels"]["severity"], alert["labels"]["family"])

@@ -13,24 +13,18 @@ from typing import Any
 
 import pytest
 import yaml
-from prometheus_client import CollectorRegistry
 
-from monitor.clock import SystemClock
-from monitor.metrics import METRICS, Metrics
+from monitor.metrics import METRICS
 from monitor.simulate.scenarios import simulate
-from monitor.web.health import HealthServer, Pages
-from tests.deploy.monitoring import DEPLOY, flopwatch, page, prometheus, samples, told, wait_for
+from tests.deploy.monitoring import DEPLOY, page, prometheus, samples, told, wait_for
 from tests.deploy.test_alerts import ALERTS, metrics_in
+from tests.kafka.conftest import kafka, topics
+from tests.kafka.workers import Site
+from tests.servers.kafka import Topics
+
+__all__ = ["kafka", "topics"]
 
 FILE = DEPLOY / "grafana" / "dashboards" / "flopwatch.json"
-# Of these only a worker on Kafka has series.
-OF_KAFKA = {
-    "flopwatch_consumer_lag_records",
-    "flopwatch_partition_progress_timestamp_seconds",
-    "flopwatch_partition_stalled",
-    "flopwatch_topic_partitions",
-    "flopwatch_source_last_heartbeat_timestamp_seconds",
-}
 
 
 def document() -> dict[str, Any]:
@@ -105,52 +99,39 @@ def test_an_alert_leads_to_a_panel_about_it(rule: dict[str, Any]) -> None:
 
 
 @pytest.fixture
-def kafka_page() -> Iterator[int]:
-    """The port of a page with what a worker shows of the partitions that it reads."""
-    registry = CollectorRegistry()
-    metrics, now = Metrics(registry), SystemClock().now_ms()
-    for number in "01":
-        partition = {"topic": "flopwatch.tenants", "partition": number}
-        metrics.set("flopwatch_consumer_lag_records", 0, **partition)
-        metrics.set("flopwatch_partition_stalled", 0, **partition)
-        metrics.set_time("flopwatch_partition_progress_timestamp_seconds", now, **partition)
-    metrics.set("flopwatch_topic_partitions", 2, topic="flopwatch.tenants")
-    metrics.heard("/sim/eu-1", now)
-    serving = HealthServer("127.0.0.1", 0, Pages(registry, lambda: (True, ""), lambda: (True, "")))
-    serving.start()
-    yield serving.port
-    serving.close()
+def site(topics: Topics, tmp_path: Path) -> Iterator[Site]:
+    """Two partitions, and the books in a file."""
+    site = Site(tmp_path, topics, f"sqlite:///{tmp_path / 'books.db'}", 2)
+    yield site
+    site.close()
 
 
-def test_every_query_has_an_answer(tmp_path: Path, kafka_page: int) -> None:
-    """A Prometheus that scrapes a daemon has numbers for every query, and promtool nothing against the page.
+def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
+    """A Prometheus that scrapes a worker has numbers for every query, and promtool nothing against the page.
 
-    The daemon reads a file that grows meanwhile. What only a worker on Kafka shows is scraped from a page of its own.
+    The worker reads topics of Kafka that grow meanwhile.
     """
     lines = [line for line, _ in zip(simulate("frontier").events(), range(6_000), strict=False)]
-    events, rest = tmp_path / "events.jsonl", iter(lines[1_000:])
-    events.write_bytes(b"".join(lines[:1_000]))
-    unanswered = {(query, "kafka" if metrics_in(query) & OF_KAFKA else "flopwatch") for query in QUERIES}
+    rest = iter(lines[1_000:])
+    site.produce(lines[:1_000])
+    worker = site.start()
+    unanswered = set(QUERIES)
 
-    with (
-        flopwatch(tmp_path, events) as (_, port),
-        prometheus(tmp_path, {"flopwatch": port, "kafka": kafka_page}) as (_, asked),
-    ):
+    with prometheus(tmp_path, {"flopwatch": worker.port}) as (_, asked):
 
         def answered() -> bool:
-            with events.open("ab") as file:
-                file.writelines(line for line, _ in zip(rest, range(20), strict=False))
-            for query, job in list(unanswered):
-                values = [float(one["value"][1]) for one in samples(asked, filled(query, job))]
+            site.produce(line for line, _ in zip(rest, range(20), strict=False))
+            for query in list(unanswered):
+                values = [float(one["value"][1]) for one in samples(asked, filled(query, "flopwatch"))]
                 if any(map(math.isfinite, values)):
-                    unanswered.remove((query, job))
+                    unanswered.remove(query)
             return not unanswered
 
         try:
             wait_for(answered, "an answer to every query", 40)
         except AssertionError:
             assert set() == unanswered  # names them
-        metrics = page(port, "metrics")
+        metrics = page(worker.port, "metrics")
         assert metrics
         assert (0, "") == told("promtool", "check", "metrics", stdin=metrics)
         (scraped,) = samples(asked, 'scrape_samples_post_metric_relabeling{job="flopwatch"}')

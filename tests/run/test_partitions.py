@@ -339,6 +339,22 @@ def test_a_silent_source_is_a_recorded_blind_interval(group: Group) -> None:
     assert ["blind", "sees again"] == [said for said in worker.log() if said in ("blind", "sees again")]
 
 
+def test_a_backlog_that_comes_in_pieces_is_told_calmly(group: Group) -> None:
+    """A worker that is at the end again and again while facts of yesterday come says once that it sees again."""
+    tenant = tenant_of(0)
+    for number in range(5):
+        write(group, number, number * 60, tenant, 0, f"a-{number}")
+    group.clock.turn(86_400)
+    worker = group.worker(0)
+    worker.passes(3)
+    for number in range(5, 40):
+        write(group, number, number * 60, tenant, 0, f"a-{number}")
+        worker.passes(2)
+
+    assert ["blind", "sees again"] == [said for said in worker.log() if said in ("blind", "sees again")]
+    assert [False] == [blind.end is None for blind in group.store.blind()]
+
+
 def test_what_was_sent_and_did_not_come_is_recorded(group: Group) -> None:
     """A source that has sent more to the partition than came: stored once with the number, also across a crash."""
     tenant = tenant_of(0)
