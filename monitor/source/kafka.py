@@ -29,6 +29,7 @@ from monitor.source.places import ASK_SECONDS, CLIENT_ID, FETCH_BYTES_MAX, METAD
 POLL_MS = 50  # how long a poll waits for records when there are none
 JOIN_MS = 1_000  # the same while the group shares its partitions out
 CLOSE_MS = 5_000
+RECONNECT_MS = 1_000
 ATTEMPT_MS = 2_000  # to find the brokers, before it is looked why that fails
 ASK_MS = round(ASK_SECONDS * 1_000)
 
@@ -262,18 +263,23 @@ class KafkaSource:
 
     def positions(self) -> Mapping[Partition, Position]:
         """Of each partition that was begun, where to go on after what `poll` has delivered."""
-        return {
-            tuple(where): Position(self._of(where).position(where), self._ids[where.topic]) for where in self._begun
-        }
+        return {tuple(where): Position(self._next(where), self._ids[where.topic]) for where in self._begun}
+
+    def _next(self, where: TopicPartition) -> int:
+        """The offset to go on at, as the client knows it.
+
+        Asked by `position`, kafka-python waits for half a minute after a broker has restarted, to hear whether the
+        topic was cut off before that offset; meanwhile nobody polls, and the group takes our partitions away.
+        """
+        return int(self._of(where)._subscription.assignment[where].position.offset)
 
     def behind(self) -> frozenset[Partition]:
         """The begun partitions that have more to deliver, or of which that is not known yet."""
         return frozenset(tuple(where) for where in self._begun if self._left(where))
 
     def _left(self, where: TopicPartition) -> bool:
-        consumer = self._of(where)
-        end = consumer.highwater(where)
-        return end is None or consumer.position(where) < end
+        end = self._of(where).highwater(where)
+        return end is None or self._next(where) < end
 
     def ends(self) -> Mapping[Partition, int]:
         """What follows the last record of each partition of ours, asked for anew.
@@ -354,6 +360,7 @@ def connection(kafka: Kafka) -> dict[str, Any]:
         "client_id": CLIENT_ID,
         "allow_auto_create_topics": False,
         "bootstrap_timeout_ms": ATTEMPT_MS,
+        "reconnect_backoff_max_ms": RECONNECT_MS,  # else up to half a minute after a broker is back
         "metadata_max_age_ms": round(METADATA_SECONDS * 1_000),
         "security_protocol": ("PLAINTEXT" if context is None else "SSL")
         if sasl.mechanism is None

@@ -197,6 +197,11 @@ class Worker:
         values = [one.value for family in families for one in family.samples if one.name == name]
         return sum(values) if values else None
 
+    def notices(self) -> list[tuple[str, str, str]]:
+        """What it told people about flags: which, what, and as of when."""
+        lines = (json.loads(line) for line in self.logged().splitlines() if line.startswith('{"event": "flag"'))
+        return [(line["flag"], line["act"], line["as_of"]) for line in lines]
+
     def logged(self) -> str:
         """Everything that it has logged."""
         return self._log.read_text(encoding="utf-8")

@@ -22,7 +22,8 @@ from typing import Protocol
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
-from kafka.admin import NewPartitions, NewTopic, OffsetSpec
+from kafka.admin import MemberToRemove, NewPartitions, NewTopic, OffsetSpec
+from kafka.errors import NoError
 
 from tests.servers.engine import engine_answers
 from tests.servers.jars import fetched
@@ -92,6 +93,20 @@ class Topics:
         """What a group has committed."""
         (found,) = self._admin.list_group_offsets({group: None}).values()
         return {(place.topic, place.partition): one.offset for place, one in found.items()}
+
+    def members(self, group: str) -> dict[str, int]:
+        """How many partitions each member of a group has."""
+        found = self._admin.describe_groups([group])[group]["members"]
+        given = {one["member_id"]: one["member_assignment"] or {"assigned_partitions": []} for one in found}
+        return {
+            name: sum(len(topic["partitions"]) for topic in all_of_it["assigned_partitions"])
+            for name, all_of_it in given.items()
+        }
+
+    def strike_off(self, group: str, static_member: str) -> None:
+        """Take a static member out of a group; its partitions go to the others at once."""
+        (outcome,) = self._admin.remove_group_members(group, [MemberToRemove(group_instance_id=static_member)]).values()
+        assert outcome is NoError, outcome
 
     def close(self) -> None:
         """Let go of the broker."""
