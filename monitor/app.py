@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 from monitor.alert.kafka import KafkaLetters
 from monitor.clock import Clock, SystemClock
 from monitor.core.book import Book, Counts, Moved, joined
-from monitor.core.engine import Answer, Reference, answer, evaluate, follow
+from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_groups, follow, group_of
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
@@ -37,8 +37,9 @@ from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, ch
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
+from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
-from monitor.run.task import JOURNAL, Store, blind_of
+from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, Settings, load_settings
@@ -215,6 +216,7 @@ def _replay_into(
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
         changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock)
+    changes += evaluate_groups(book, reference, store.group_flags(), book.clock)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
@@ -339,7 +341,8 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
-        return verify(_load_all(store), _working_archive, load_reference(config_root()), as_of)
+        reference = load_reference(config_root())
+        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:
@@ -444,10 +447,15 @@ def explain(
         for partition, one in zip(store.partitions(), kept, strict=True):
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
-                return explain_tenant(one.book, load_reference(config_root()), what, _latest(kept), blind)
+                reference, now = load_reference(config_root()), _latest(kept)
+                group = group_of(_whole(kept), reference, what, now)
+                return explain_tenant(one.book, reference, what, now, group, blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)
+        of_groups = store.group_flags()
+        if what in of_groups:
+            return of_groups[what], store.flag_history(what)
         stories = (
             _explain_event(store.beside(partition), one.book, what)
             for partition, one in zip(store.partitions(), kept, strict=True)
@@ -602,7 +610,8 @@ def run_daemon(settings: Settings) -> None:
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
-        ends = Ends(source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox)
+        rollup = Rollup(store, reference, Watch(metrics, clock, log))
+        ends = Ends(source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox, rollup)
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):

@@ -145,6 +145,11 @@ METRICS = (
     Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
     Described("flopwatch_flags", "state", "Flags by state, level and rule.", ("state", "level", "rule")),
     Described(
+        "flopwatch_rollup_timestamp_seconds",
+        "gauge",
+        "The instant as of which groups were last evaluated by this process; 0 if they never were.",
+    ),
+    Described(
         "flopwatch_unattributed_accelerators",
         "state",
         "Held according to the latest complete inventory reports but not in the books.",

@@ -10,6 +10,7 @@ from monitor import app
 from monitor.cli import show
 from monitor.cli.flags import flag_document, history_lines
 from monitor.cli.options import config_option, json_option, state_option
+from monitor.core.engine import GroupAnswer
 from monitor.core.flags import Entry, Flag
 from monitor.errors import MonitorError
 from monitor.run.explain import AllocationStory, TenantStory, story_document, utilisation_text
@@ -79,6 +80,8 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         )
         lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)
         lines.extend(f"    Not established: {sentence}" for sentence in finding.not_established)
+    if story.group is not None:
+        lines += _group_lines(story.tenant, story.group)
     if story.blind:
         lines += ["", "What could not be seen:"]
         for one in story.blind:
@@ -87,6 +90,15 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         if story.flop_unseen != story.flop:
             lines.append(f"  With what may have been lost in those hours: {show.flop_range(story.flop_unseen)} FLOP.")
     return lines
+
+
+def _group_lines(tenant: str, group: GroupAnswer) -> list[str]:
+    others = ", ".join(show.plain(name) for name in group.tenants if name != tenant)
+    return [
+        "",
+        f"Of party {show.plain(group.party)}, as {others}; together {show.flop_range(group.flop)} FLOP.",
+        *(f"  {finding.level.upper()} {finding.rule}: {show.plain(finding.reasons[0])}" for finding in group.findings),
+    ]
 
 
 def _allocation_lines(story: AllocationStory) -> list[str]:
@@ -118,11 +130,17 @@ def _flag_lines(flag: Flag, history: list[Entry]) -> list[str]:
     return [
         f"Flag {flag.id}: {flag.level} ({flag.state}), rule {flag.rule} of {finding.policy}@{finding.policy_version} "
         f"({finding.legal_force})",
-        f"Tenant {show.plain(flag.tenant)}; the finding has held since {show.instant(flag.raised_at)}.",
+        f"{_about(flag)}; the finding has held since {show.instant(flag.raised_at)}.",
         *(f"  {show.plain(reason)}" for reason in finding.reasons),
         *(f"  Not established: {sentence}" for sentence in finding.not_established),
         f"  Numbers: {show.flop_range(finding.flop)} FLOP against {show.flop(finding.threshold_flop)}.",
         "History:",
         *history_lines(history),
-        f"`flopwatch explain {show.plain(flag.tenant)}` shows what the numbers rest on.",
+        f"`flopwatch explain {show.plain(flag.tenants[0])}` shows what the numbers rest on.",
     ]
+
+
+def _about(flag: Flag) -> str:
+    if not flag.of_group:
+        return f"Tenant {show.plain(flag.tenant)}"
+    return f"Party {show.plain(flag.tenant)}, tenants {', '.join(map(show.plain, flag.finding.members))}"

@@ -16,7 +16,7 @@ from monitor.settings import load_settings
 
 
 @click.group(invoke_without_command=True)
-@click.option("--tenant", help="Only flags of this tenant.")
+@click.option("--tenant", help="Only flags of this tenant, and of groups that it is in.")
 @click.option("--all", "with_closed", is_flag=True, help="Closed ones too.")
 @state_option
 @json_option
@@ -38,7 +38,7 @@ def flags(
     chosen = [
         flag
         for flag in stored
-        if (tenant is None or flag.tenant == tenant) and (with_closed or flag.state is not State.CLOSED)
+        if (tenant is None or tenant in flag.tenants) and (with_closed or flag.state is not State.CLOSED)
     ]
     chosen.sort(key=lambda flag: (-LEVELS.index(flag.level), flag.raised_at, flag.id))
     if as_json:
@@ -54,7 +54,7 @@ def flags(
                         flag.id,
                         flag.level,
                         flag.state,
-                        flag.tenant,
+                        show.subject(flag.finding),
                         flag.rule,
                         show.instant(flag.raised_at),
                         show.flop(flag.finding.flop.central),
@@ -80,14 +80,14 @@ def close(
         raise click.UsageError("A flag is closed for a reason; --reason is empty.")
     settings = load_settings(config or given_before[1])
     closed = app.close_flag(settings, state or given_before[0], flag, reason.strip())
-    click.echo(f"{closed.id} ({closed.rule}, tenant {show.plain(closed.tenant)}) is closed.")
+    click.echo(f"{closed.id} ({closed.rule}, {show.subject(closed.finding)}) is closed.")
 
 
 def flag_document(flag: Flag) -> dict[str, Any]:
     """A flag as JSON."""
     return {
         "flag": flag.id,
-        "tenant": flag.tenant,
+        "party" if flag.of_group else "tenant": flag.tenant,
         "rule": flag.rule,
         "state": flag.state.value,
         "level": Level(flag.level).value,

@@ -65,6 +65,15 @@ def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
             }
             for tenant in answer.tenants
         ],
+        "groups": [
+            {
+                "party": group.party,
+                "tenants": list(group.tenants),
+                "flop": show.bounds_document(group.flop),
+                "flags": [show.finding_document(finding) for finding in group.findings],
+            }
+            for group in answer.groups
+        ],
         "books_digest": answer.books_digest,
         "digest": answer.digest,
     }
@@ -105,12 +114,13 @@ def _book_lines(answer: Answer, rows: Sequence[Sequence[str]]) -> list[str]:
 
 def _flag_lines(answer: Answer) -> list[str]:
     findings = [finding for tenant in answer.tenants for finding in tenant.findings]
+    findings += [finding for group in answer.groups for finding in group.findings]
     if not findings:
         return ["No tenant reaches a threshold of a policy in force."]
     lines = []
     for finding in sorted(findings, key=lambda one: (one.tenant, -one.threshold_flop)):
         lines.append(
-            f"{finding.level.upper()}  {show.plain(finding.tenant)}  {finding.rule} "
+            f"{finding.level.upper()}  {show.subject(finding)}  {finding.rule} "
             f"({finding.legal_force}), since {show.instant(finding.raised_at)}"
         )
         lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)

@@ -67,6 +67,12 @@ def document(content: Any) -> None:
     click.echo(json.dumps(content, indent=2, ensure_ascii=False))
 
 
+def subject(finding: Finding) -> str:
+    """Whom a finding is about."""
+    of_group = f"party {finding.tenant} ({len(finding.members)} tenants)"
+    return plain(of_group if finding.members else finding.tenant)
+
+
 def finding_document(finding: Finding) -> dict[str, Any]:
     """A finding as the contract of `replay --json` has it, with what must be shown beside it."""
     return {
@@ -80,6 +86,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "threshold_flop": finding.threshold_flop,
         "flop": bounds_document(finding.flop),
         "not_established": list(finding.not_established),
+        **({"tenants": list(finding.members)} if finding.members else {}),
     }
 
 

@@ -14,15 +14,22 @@ from typing import NamedTuple
 
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import Bounds
+from monitor.core.bounds import total as sum_of
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, Estimator, totals
-from monitor.core.findings import Finding, find
+from monitor.core.findings import Finding, find, find_of_group
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
+from monitor.core.groups import Group, groups, together
 from monitor.core.model import CERTAIN, OPEN, PRESUMED
-from monitor.core.policy import Policy
+from monitor.core.policy import Aggregation, Policy
 from monitor.core.timeline import Shape
 
 DIGEST_FORMAT = 1
+UNDONE = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
+UNDONE_GROUP = (
+    "The facts that are known now no longer reach the threshold, the group left the rule's scope, or its tenants are "
+    "no longer of one party."
+)
 
 Usage = Mapping[Shape, Mapping[str, int]]  # of one tenant, by shape and evidence class
 
@@ -58,11 +65,21 @@ class TenantAnswer(NamedTuple):
     findings: tuple[Finding, ...]
 
 
+class GroupAnswer(NamedTuple):
+    """What is known of a group at an instant: the sum of its tenants."""
+
+    party: str
+    tenants: tuple[str, ...]
+    flop: Bounds
+    findings: tuple[Finding, ...]
+
+
 class Answer(NamedTuple):
     """The books and the standing findings at an instant, with their digests."""
 
     as_of: int
     tenants: tuple[TenantAnswer, ...]
+    groups: tuple[GroupAnswer, ...]
     books_digest: str
     digest: str
 
@@ -90,8 +107,29 @@ def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage
 
 def by_the_hour(tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
     """Whether a tenant must be looked at by the hour, given its usage totals; most are far below every threshold."""
-    thresholds = [rule.threshold_flop for policy in reference.policies if policy.in_force(now) for rule in policy.rules]
-    return bool(thresholds) and _greatest_high(reference.estimator, tenant, by_shape, now) >= min(thresholds)
+    least = _least_threshold(reference, Aggregation.TENANT, now)
+    return least is not None and _greatest_high(reference.estimator, tenant, by_shape, now) >= least
+
+
+def group_findings(book: Book, reference: Reference, group: Group, now: int) -> list[Finding]:
+    """The findings that hold for a group, all of whose tenants are in the book."""
+    heard, estimator = hearing(book, now), reference.estimator
+    least = _least_threshold(reference, Aggregation.GROUP, now)
+    high = sum(_greatest_high(estimator, one, totals(one, now, heard), now) for one in group.tenants.values())
+    if least is None or high < least:
+        return []
+    hours = together(estimator.hours(tenant, now, heard) for tenant in group.tenants.values())
+    return find_of_group(group, hours, reference.policies, reference.countries, now)
+
+
+def _least_threshold(reference: Reference, aggregation: Aggregation, now: int) -> int | None:
+    thresholds = (
+        rule.threshold_flop
+        for policy in reference.policies
+        if policy.in_force(now)
+        for rule in policy.rules_on(aggregation)
+    )
+    return min(thresholds, default=None)
 
 
 def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:
@@ -100,7 +138,7 @@ def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: i
     for shape, by_class in by_shape.items():
         weights = estimator.weights(estimator.catalogue.resolve(shape.hardware, shape.unit, now))
         total += (weights.ceiling if tenant.ledger.measured_totals else weights.high) * sum(by_class.values())
-    return total // SCALE
+    return -(-total // SCALE)  # rounded up, so that several add up to no less than their sum
 
 
 def evaluate(
@@ -119,10 +157,17 @@ def follow(
     findings: Mapping[str, Sequence[Finding]], flags: Mapping[str, Mapping[str, Flag]], now: int
 ) -> list[Change]:
     """What the findings that stand for these tenants change about their flags; both by tenant."""
-    undone = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
     return [
-        change for name in sorted(findings) for change in reconcile(flags.get(name, {}), findings[name], now, undone)
+        change for name in sorted(findings) for change in reconcile(flags.get(name, {}), findings[name], now, UNDONE)
     ]
+
+
+def evaluate_groups(book: Book, reference: Reference, flags: Mapping[str, Flag], now: int) -> list[Change]:
+    """What an evaluation of all groups changes about their flags; `flags` by id, those of groups and no other."""
+    findings = (
+        finding for group in groups(book.tenants, now) for finding in group_findings(book, reference, group, now)
+    )
+    return reconcile(flags, findings, now, UNDONE_GROUP)
 
 
 def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int) -> list[Change]:
@@ -140,8 +185,14 @@ def answer(book: Book, reference: Reference, now: int) -> Answer:
     usage = _usage(book, now)
     tenants = tuple(answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
     books = _usage_digest(usage, now)
+    by_name = {tenant.tenant: tenant for tenant in tenants}
+    grouped = tuple(
+        _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), now)
+        for group in groups(book.tenants, now)
+    )
     findings = [finding for tenant in tenants for finding in tenant.findings]
-    return Answer(now, tenants, books, _digest(books, findings, reference))
+    findings += [finding for group in grouped for finding in group.findings]
+    return Answer(now, tenants, grouped, books, _digest(books, findings, reference))
 
 
 def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> TenantAnswer:
@@ -157,6 +208,23 @@ def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, 
         tenant.open_allocations,
         tuple(tenant_findings(book, reference, name, by_shape, now)),
     )
+
+
+def group_of(book: Book, reference: Reference, name: str, now: int) -> GroupAnswer | None:
+    """What is known of the group that a tenant is in; None if it is in none."""
+    heard, estimator = hearing(book, now), reference.estimator
+    for group in groups(book.tenants, now):
+        if name in group.tenants:
+            flop = sum_of(
+                estimator.total(tenant, totals(tenant, now, heard), now, heard) for tenant in group.tenants.values()
+            )
+            return _answer_group(book, reference, group, flop, now)
+    return None
+
+
+def _answer_group(book: Book, reference: Reference, group: Group, flop: Bounds, now: int) -> GroupAnswer:
+    findings = tuple(group_findings(book, reference, group, now))
+    return GroupAnswer(group.party, tuple(group.tenants), flop, findings)
 
 
 def _usage(book: Book, now: int) -> dict[str, Usage]:

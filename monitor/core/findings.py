@@ -7,7 +7,7 @@ level above watch, and open time only the high bound, so neither can alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -15,28 +15,38 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds, probably_reaches, total
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, TenantHour
+from monitor.core.groups import Group
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.parties import Headquarters, headquarters, of_concern, unresolved
-from monitor.core.policy import LEVELS, Level, Policy, Rule, Scope
+from monitor.core.policy import LEVELS, Aggregation, Level, Policy, Rule, Scope
 
 HOURS_A_DAY = 24
 _MEASURED, _STATED = 2, 9  # decimals: of an estimate, and of a threshold, which is shown as its policy states it
 
 
 class Finding(NamedTuple):
-    """A rule that holds for a tenant, with the numbers that it rests on."""
+    """A rule that holds for a tenant or a group, with the numbers that it rests on."""
 
     policy: str
     policy_version: int
     legal_force: str
     rule: str
-    tenant: str
+    tenant: str  # of a group: its party
     level: Level
     flop: Bounds  # over the rule's window, up to the time of evaluation
     threshold_flop: int
     raised_at: int  # the hour from which on the finding has held
     reasons: tuple[str, ...]
     not_established: tuple[str, ...]
+    members: tuple[str, ...] = ()  # the tenants of a group
+
+
+class _Subject(NamedTuple):
+    """What rules are applied to: a tenant, or the tenants of a party."""
+
+    name: str
+    aggregation: Aggregation
+    members: Mapping[str, list[Headquarters]]
 
 
 def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
@@ -113,47 +123,64 @@ def find(
     now: int,
 ) -> list[Finding]:
     """All findings that hold for a tenant at an instant, in the order of the policies."""
-    series, versions = Series(hours, now), headquarters(tenant, now)
-    findings = []
-    for policy in policies:
-        if policy.in_force(now):
-            for rule in policy.rules:
-                finding = _apply(policy, rule, name, series, versions, countries, now)
-                if finding is not None:
-                    findings.append(finding)
-    return findings
+    subject = _Subject(name, Aggregation.TENANT, {name: headquarters(tenant, now)})
+    return _find(subject, Series(hours, now), policies, countries, now)
+
+
+def find_of_group(
+    group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, now: int
+) -> list[Finding]:
+    """All findings that hold for a group at an instant, in the order of the policies."""
+    members = {name: headquarters(tenant, now) for name, tenant in group.tenants.items()}
+    return _find(_Subject(group.party, Aggregation.GROUP, members), Series(hours, now), policies, countries, now)
+
+
+def _find(
+    subject: _Subject, series: Series, policies: Iterable[Policy], countries: Countries, now: int
+) -> list[Finding]:
+    found = (
+        _apply(policy, rule, subject, series, countries, now)
+        for policy in policies
+        if policy.in_force(now)
+        for rule in policy.rules_on(subject.aggregation)
+    )
+    return [finding for finding in found if finding is not None]
 
 
 def _apply(
-    policy: Policy,
-    rule: Rule,
-    name: str,
-    series: Series,
-    versions: list[Headquarters],
-    countries: Countries,
-    now: int,
+    policy: Policy, rule: Rule, subject: _Subject, series: Series, countries: Countries, now: int
 ) -> Finding | None:
     reached = series.reached_since(rule.window_days, rule.threshold_flop)
     if reached is None:
         return None
     everything, known = series.total(rule.window_days)
     level = level_of(rule, everything, known)
-    who = _scope_reason(policy, rule, versions, countries, now)
-    if level is None or who is None:
+    inside = {
+        name: (reason, _in_scope_since(policy, rule, versions, countries, now))
+        for name, versions in subject.members.items()
+        if (reason := _scope_reason(policy, rule, versions, countries, now)) is not None
+    }
+    if level is None or not inside:
         return None
-    since = max(reached * HOUR_MS, policy.effective_from, _in_scope_since(policy, rule, versions, countries, now))
+    # Of several members in scope the one that has been so for longest speaks for the group.
+    who = min(inside, key=lambda name: (inside[name][1], name))
+    reason, in_scope_since = inside[who]
+    of_group = subject.aggregation is Aggregation.GROUP
+    if of_group and rule.scope is not Scope.ANY:
+        reason = f"In the group is {who}. {reason}"
     return Finding(
         policy.id,
         policy.version,
         policy.legal_force,
         rule.id,
-        name,
+        subject.name,
         level,
         everything,
         rule.threshold_flop,
-        since,
-        (_sentence(rule, level, everything), who),
+        max(reached * HOUR_MS, policy.effective_from, in_scope_since),
+        (_sentence(rule, level, everything, len(subject.members)), reason),
         rule.not_established,
+        tuple(sorted(subject.members)) if of_group else (),
     )
 
 
@@ -189,8 +216,9 @@ def _in_scope_since(policy: Policy, rule: Rule, versions: list[Headquarters], co
     return 0
 
 
-def _sentence(rule: Rule, level: Level, bounds: Bounds) -> str:
+def _sentence(rule: Rule, level: Level, bounds: Bounds, tenants: int) -> str:
     """What was measured, in one sentence with the numbers."""
+    whose = f" of the {tenants} tenants of this party" if rule.aggregation is Aggregation.GROUP else ""
     threshold = f"the threshold of {_flop(rule.threshold_flop, _STATED)} FLOP"
     certainty = f"{rule.critical_per_mille / 10:g} per cent"
     reached = {
@@ -200,7 +228,7 @@ def _sentence(rule: Rule, level: Level, bounds: Bounds) -> str:
     }[level]
     days = "a day" if rule.window_days == 1 else f"{rule.window_days} days"
     low, central, high = (_flop(bound, _MEASURED) for bound in bounds[:3])
-    return f"Training compute over {days} is {central} FLOP (90 per cent range {low} to {high}); {reached}."
+    return f"Training compute{whose} over {days} is {central} FLOP (90 per cent range {low} to {high}); {reached}."
 
 
 def _flop(amount: int, decimals: int) -> str:

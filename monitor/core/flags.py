@@ -56,13 +56,23 @@ class Flag(NamedTuple):
 
     id: str
     rule: str
-    tenant: str
+    tenant: str  # of a group: its party
     state: State
     level: Level
     raised_at: int  # when its finding first held
     told_at: int  # the tick at which it was raised
     lower_since: int | None  # since when its finding has been lower than its level
     finding: Finding
+
+    @property
+    def of_group(self) -> bool:
+        """Whether it is about the tenants of a party."""
+        return bool(self.finding.members)
+
+    @property
+    def tenants(self) -> tuple[str, ...]:
+        """Whom it is about."""
+        return self.finding.members or (self.tenant,)
 
 
 class Entry(NamedTuple):
@@ -147,6 +157,15 @@ def act(flag: Flag, what: Act, now: int, reason: str) -> Change:
     if state is None:
         raise ValueError(f"A flag that is {flag.state} cannot be {what}.")
     return Change(flag._replace(state=state), Entry(flag.id, now, what, flag.level, reason))
+
+
+def numbers(flags: Iterable[Flag]) -> dict[tuple[str, str, str], int]:
+    """How many flags there are by (state, level, rule)."""
+    counts: dict[tuple[str, str, str], int] = {}
+    for flag in flags:
+        key = (str(flag.state), str(flag.level), flag.rule)
+        counts[key] = counts.get(key, 0) + 1
+    return counts
 
 
 def decided(flags: Mapping[str, Mapping[str, Flag]], body: Mapping[str, object], at: int) -> Change | None:

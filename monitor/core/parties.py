@@ -13,10 +13,10 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.countries import Countries
 from monitor.core.facts import effective
-from monitor.core.model import Kind, Profile
+from monitor.core.model import Kind, Observation, Profile
 
 DOCUMENTED = frozenset({"documented", "registry", "reviewer"})
-HEADQUARTERS = "hq_country"
+HEADQUARTERS, PARTY = "hq_country", "party"
 
 
 class Headquarters(NamedTuple):
@@ -28,24 +28,35 @@ class Headquarters(NamedTuple):
     source: str
 
 
-def headquarters(tenant: Tenant, now: int) -> list[Headquarters]:
-    """Every version of a tenant's headquarters up to `now`, in order; of several at one instant only the last holds."""
+def _profiles(tenant: Tenant, now: int) -> list[tuple[Observation, Profile]]:
+    """The profiles of a tenant that count at `now`, in order."""
     known = [
         fact
         for facts in tenant.facts.values()
         for fact in facts
         if fact.time <= now or fact.kind is Kind.RETRACTED  # which applies whatever its time
     ]
+    counting = sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id))
+    return [
+        (fact, fact.body) for fact in counting if fact.kind is Kind.TENANT_PROFILED and isinstance(fact.body, Profile)
+    ]
+
+
+def headquarters(tenant: Tenant, now: int) -> list[Headquarters]:
+    """Every version of a tenant's headquarters up to `now`, in order; of several at one instant only the last holds."""
     versions: dict[int, Headquarters] = {}
-    for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
-        if fact.kind is not Kind.TENANT_PROFILED:
-            continue
-        assert isinstance(fact.body, Profile)
-        country = fact.body.fields.get(HEADQUARTERS)
+    for fact, profile in _profiles(tenant, now):
+        country = profile.fields.get(HEADQUARTERS)
         if isinstance(country, str):
-            basis = fact.body.basis.get(HEADQUARTERS, "claimed")
+            basis = profile.basis.get(HEADQUARTERS, "claimed")
             versions[fact.time] = Headquarters(fact.time, country, basis, fact.source)
     return list(versions.values())
+
+
+def declared_party(tenant: Tenant, now: int) -> str | None:
+    """The party that a tenant last declared to belong to, None if it never did."""
+    parties = [profile.fields[PARTY] for _, profile in _profiles(tenant, now) if PARTY in profile.fields]
+    return str(parties[-1]) if parties else None
 
 
 def unresolved(versions: list[Headquarters]) -> str | None:

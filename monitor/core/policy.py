@@ -25,9 +25,16 @@ class Scope(StrEnum):
     UNRESOLVED = "unresolved"
 
 
+class Aggregation(StrEnum):
+    """Whose compute a rule adds up."""
+
+    TENANT = "tenant"
+    GROUP = "group"  # several tenants of one party
+
+
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A rule's own test: a tenant total with these bounds gives this level (None: no finding)."""
+    """A rule's own test: a total with these bounds gives this level (None: no finding)."""
 
     low: int
     central: int
@@ -37,11 +44,12 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule on the training FLOP of a tenant over a rolling window."""
+    """One rule on the training FLOP of a tenant or a group over a rolling window."""
 
     id: str
     title: str
     scope: Scope
+    aggregation: Aggregation
     threshold_flop: int
     window_days: int
     level_max: Level
@@ -70,6 +78,10 @@ class Policy:
     concern_group: str  # the country group of the headquarters test
     rules: tuple[Rule, ...]
     digest: str
+
+    def rules_on(self, aggregation: Aggregation) -> tuple[Rule, ...]:
+        """Its rules that add up this."""
+        return tuple(rule for rule in self.rules if rule.aggregation is aggregation)
 
     def in_force(self, now: int) -> bool:
         """Whether the policy applies at an instant."""

@@ -19,7 +19,7 @@ from pydantic_core import ErrorDetails
 
 from monitor.core.bounds import Bounds
 from monitor.core.findings import level_of
-from monitor.core.policy import LEVELS, Example, Level, Policy, Rule, Scope
+from monitor.core.policy import LEVELS, Aggregation, Example, Level, Policy, Rule, Scope
 from monitor.errors import ReferenceProblem
 from monitor.reference.countries import load_countries
 from monitor.reference.reading import digest_of, label, milliseconds, read_document
@@ -77,14 +77,14 @@ class ExampleEntry(BaseModel):
 
 
 class RuleEntry(BaseModel):
-    """One rule as the file writes it. `measure` and `aggregation` say what is counted: there is one kind of each."""
+    """One rule as the file writes it. `measure` says what is counted: there is one kind."""
 
     model_config = _STRICT
     id: Text
     title: Text
     scope: Annotated[Scope, Field(strict=False)]
     measure: Literal["model_flop"]
-    aggregation: Literal["tenant"]
+    aggregation: Annotated[Aggregation, Field(strict=False)]
     threshold: Annotated[Flop, Field(ge=1)]
     window_days: Annotated[int, Field(ge=1, le=3_650)]
     level_max: Annotated[Level, Field(strict=False)]
@@ -193,6 +193,7 @@ def _rule(entry: RuleEntry) -> Rule:
         id=entry.id,
         title=entry.title,
         scope=entry.scope,
+        aggregation=entry.aggregation,
         threshold_flop=entry.threshold,
         window_days=entry.window_days,
         level_max=entry.level_max,

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Reference, evaluate
+from monitor.core.engine import Reference, evaluate, evaluate_groups
 from monitor.core.flags import Change, Flag
 from monitor.core.model import DAY_MS, Observation
 from monitor.intake.decode import decode_facts
@@ -32,7 +32,7 @@ class Moment(NamedTuple):
 class Stage:
     """What a play needs: a book with its archive, the reference, the flags that stand and how to commit."""
 
-    __slots__ = ("archive", "book", "flags", "keep", "reference")
+    __slots__ = ("archive", "book", "flags", "group_flags", "keep", "reference")
 
     def __init__(self, book: Book, archive: Archive, reference: Reference, keep: Keep) -> None:
         self.book = book
@@ -40,14 +40,19 @@ class Stage:
         self.reference = reference
         self.keep = keep
         self.flags: dict[str, dict[str, Flag]] = {}
+        self.group_flags: dict[str, Flag] = {}
 
     def take(self, facts: Sequence[Observation]) -> list[Change]:
         """Take in facts, evaluate every tenant that changed or holds something, commit."""
         take_in(self.book, self.archive, facts, [None] * len(facts))
         self.book.dirty_tenants.clear()
-        changes = evaluate(self.book, self.reference, list(self.book.tenants), self.flags, self.book.clock)
+        now = self.book.clock
+        changes = evaluate(self.book, self.reference, list(self.book.tenants), self.flags, now)
         for change in changes:
             self.flags.setdefault(change.flag.tenant, {})[change.flag.id] = change.flag
+        of_groups = evaluate_groups(self.book, self.reference, self.group_flags, now)
+        self.group_flags |= {change.flag.id: change.flag for change in of_groups}
+        changes += of_groups
         self.keep(self.book.drain(), changes)
         return changes
 

@@ -12,7 +12,7 @@ from monitor.clock import Clock
 from monitor.core.book import Book
 from monitor.core.engine import Reference, by_the_hour, follow, hearing, note_retractions, tenant_findings
 from monitor.core.estimate import totals
-from monitor.core.flags import Change, Flag, State, decided
+from monitor.core.flags import Change, Flag, State, decided, numbers
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.store import DECISION, JournalRow
 
@@ -143,9 +143,4 @@ class Evaluation:
 
     def flag_numbers(self) -> dict[tuple[str, str, str], int]:
         """How many flags there are by (state, level, rule)."""
-        numbers: dict[tuple[str, str, str], int] = {}
-        for flags in self._flags.values():
-            for flag in flags.values():
-                key = (str(flag.state), str(flag.level), flag.rule)
-                numbers[key] = numbers.get(key, 0) + 1
-        return numbers
+        return numbers(flag for flags in self._flags.values() for flag in flags.values())

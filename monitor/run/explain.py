@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from monitor.core.blind import SILENCE, Blind
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
-from monitor.core.engine import Reference, answer_tenant, hearing
+from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing
 from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
@@ -43,12 +43,20 @@ class TenantStory(NamedTuple):
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
     headquarters: list[str]
     findings: tuple[Finding, ...]
+    group: GroupAnswer | None  # that it is in
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
 
 
-def explain_tenant(book: Book, reference: Reference, name: str, now: int, blind: Iterable[Blind] = ()) -> TenantStory:
-    """The story of a tenant that the book knows; `blind` is what its partition could not see."""
+def explain_tenant(
+    book: Book,
+    reference: Reference,
+    name: str,
+    now: int,
+    group: GroupAnswer | None = None,
+    blind: Iterable[Blind] = (),
+) -> TenantStory:
+    """The story of a tenant that the book knows and the group that it is in; `blind`: what its partition missed."""
     tenant = book.tenants[name]
     touching = [one for one in blind if _touches(one, tenant)]
     by_shape = totals(tenant, now, hearing(book, now))
@@ -72,6 +80,7 @@ def explain_tenant(book: Book, reference: Reference, name: str, now: int, blind:
         sorted(held, key=lambda one: (-one[2], one[0])),
         sentences + ([] if status is None else [status]),
         answered.findings,
+        group,
         touching,
         _widened(answered.flop, reference.estimator.hours(tenant, now, hearing(book, now)), touching),
     )

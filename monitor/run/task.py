@@ -497,7 +497,7 @@ class Task:
         watch.metrics.add("flopwatch_commits_total")
         watch.metrics.observe("flopwatch_store_transaction_seconds", self._committed_at - started)
         watch.metrics.set_time("flopwatch_last_commit_timestamp_seconds", watch.clock.now_ms())
-        self._tell_flags(held.flag_changes)
+        tell_flags(watch.log, held.flag_changes)
         return True
 
     def finish(self) -> None:
@@ -531,19 +531,20 @@ class Task:
         for cause, count in ended.items():
             self._watch.log.info("sees again", reason=cause, partition=self.number, intervals=count)
 
-    def _tell_flags(self, changes: Sequence[Change]) -> None:
-        """Log what people are told, once it is committed."""
-        for flag, entry in changes:
-            if entry.act:
-                self._watch.log.info(
-                    "flag",
-                    flag=flag.id,
-                    rule=flag.rule,
-                    tenant=flag.tenant,
-                    severity=str(entry.level),
-                    act=str(entry.act),
-                    as_of=entry.at,
-                )
+
+def tell_flags(log: Log, changes: Sequence[Change]) -> None:
+    """Log what people are told, once it is committed."""
+    for flag, entry in changes:
+        if entry.act:
+            log.info(
+                "flag",
+                flag=flag.id,
+                rule=flag.rule,
+                tenant=flag.tenant,
+                severity=str(entry.level),
+                act=str(entry.act),
+                as_of=entry.at,
+            )
 
 
 def _row_of(blind: Blind, found_at: int) -> BlindRow:

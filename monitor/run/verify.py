@@ -7,10 +7,11 @@ from itertools import chain
 from typing import NamedTuple
 
 from monitor.core.book import Book, joined
-from monitor.core.engine import Answer, Reference, answer, hearing, tenant_findings
+from monitor.core.engine import Answer, Reference, answer, group_findings, hearing, tenant_findings
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State, flag_id
+from monitor.core.groups import groups
 from monitor.run.replay import MakeArchive, rebuild
 
 
@@ -30,7 +31,13 @@ class Verified(NamedTuple):
     problems: list[str]
 
 
-def verify(kept: Sequence[Kept], make_archive: MakeArchive, reference: Reference, as_of: int | None) -> Verified:
+def verify(
+    kept: Sequence[Kept],
+    group_flags: Mapping[str, Flag],
+    make_archive: MakeArchive,
+    reference: Reference,
+    as_of: int | None,
+) -> Verified:
     """Compare the stored books and flags of all partitions with what their facts give.
 
     For an `as_of` before the latest fact the store keeps no answer to compare with: then the facts are only counted
@@ -47,6 +54,13 @@ def verify(kept: Sequence[Kept], make_archive: MakeArchive, reference: Reference
         if one.evaluated_at is not None:
             at = now if one.evaluated_at < one.book.clock else one.evaluated_at
             problems.extend(_compare_flags(_findings(rebuilt, reference, one.book.tenants, at), one.flags))
+    if any(one.evaluated_at is not None for one in kept):
+        # Groups are evaluated as of the least clock of all books.
+        at = min((one.book.clock for one in kept if one.book.tenants), default=-1)
+        of_groups: list[Finding] = []
+        for group in groups(rebuilt.tenants, at):
+            of_groups.extend(group_findings(rebuilt, reference, group, at))
+        problems.extend(_compare_flags(of_groups, {"": group_flags}))
     return Verified(result, problems)
 
 

@@ -27,6 +27,7 @@ from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
 from monitor.run.letters import rules
 from monitor.run.outbox import Outbox
+from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout, parts, without_misrouted
 from monitor.run.task import FILE_LABEL, Store, Task, Watch
 from monitor.run.watching import Progress
@@ -65,6 +66,7 @@ class Ends(NamedTuple):
     clock: Clock
     log: Log
     outbox: Outbox | None = None  # for dead letters, where there is a topic for them
+    rollup: Rollup | None = None
 
 
 class Worker:
@@ -163,6 +165,8 @@ class Worker:
             busy = busy or task.pending
         if self._ends.outbox is not None:
             self._ends.outbox.work(self.tasks.keys())
+        if self._ends.rollup is not None:
+            self._ends.rollup.work()
         self._progress.look(self._positions())
         self._beat()
         return busy
@@ -183,6 +187,8 @@ class Worker:
         self._hint()
         if problems:
             raise problems[0]
+        if self._ends.rollup is not None:
+            self._ends.rollup.finish()
         clock = max((task.book.clock for task in self.tasks.values()), default=-1)
         self._ends.log.info("stopped", clock=clock)
 
@@ -203,7 +209,7 @@ class Worker:
     def _state(self) -> BooksState:
         """The numbers of all books here, for a scrape."""
         states = [task.state for task in list(self.tasks.values())]
-        flags: dict[tuple[str, str, str], int] = {}
+        flags = dict(self._ends.rollup.flags) if self._ends.rollup is not None else {}
         for state in states:
             for key, count in state.flags.items():
                 flags[key] = flags.get(key, 0) + count

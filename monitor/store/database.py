@@ -80,15 +80,22 @@ class Database:
 
     @contextmanager
     def whole(self) -> Iterator[Connection]:
-        """One transaction for everything that is read and written meanwhile, by one thread, however long it takes."""
+        """One transaction for everything that is read and written meanwhile, by one thread."""
         with self.writing() as connection:
-            if self.shared:
-                postgres.wait_patiently(connection)
             self._whole = connection
             try:
                 yield connection
             finally:
                 self._whole = None
+
+    def wait_patiently(self, connection: Connection) -> None:
+        """This transaction takes as long as it takes."""
+        if self.shared:
+            postgres.wait_patiently(connection)
+
+    def alone_at_roll_up(self, connection: Connection) -> bool:
+        """Whether no other process rolls up; an SQLite store has one process, and its readers see one state anyway."""
+        return not self.shared or postgres.alone_at(connection, postgres.ROLL_UP_LOCK)
 
     @contextmanager
     def troubles(self) -> Iterator[None]:

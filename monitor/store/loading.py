@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, and_, func, select
 
 from monitor.core.book import Book, is_source_chain
 from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.timeline import Timeline
-from monitor.store.names import AllocationRows
+from monitor.store.names import AllocationRows, Numbering
 from monitor.store.pages import FactPages
 from monitor.store.rows import lags_of
 from monitor.store.schema import (
@@ -29,6 +29,8 @@ from monitor.store.schema import (
 from monitor.store.writing import Names
 
 Decode = Callable[[Sequence[bytes]], list[Observation]]  # of stored facts; as many, in the same order
+
+Which = ColumnElement[bool]  # rows
 
 ROWS_AT_ONCE = 10_000
 LINES_AT_ONCE = 5_000
@@ -59,28 +61,44 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, book: Book
     oldest = 0 if book.resident_hours is None else max(0, book.clock // HOUR_MS - book.resident_hours)
     for name in names.tenants.values().values():
         book.tenant(name).ledger.resident_from = oldest
-    _load_timelines(connection, book, names, rows, partition)
+    _load_timelines(connection, book, names, rows, of_partition(ALLOCATIONS.c.id, partition))
     _load_inner(connection, book, names, partition)
     _load_settled(connection, book, names)
-    _load_usage(connection, book, names, partition)
-    _load_measured(connection, book, names, partition)
+    _load_usage(connection, book, names, of_partition(USAGE.c.tenant_id, partition))
+    _load_measured(connection, book, names, of_partition(MEASURED.c.tenant_id, partition))
     table = SOURCES.c
     heard = select(table.name, table.heard, table.pause, table.came, table.lags).where(
         of_partition(table.id, partition)
     )
     for name, latest, pause, came, lags in _rows(connection, heard):
         book.restore_source(name, latest, pause, came, lags_of(lags))
-    _load_chains(connection, book, pages, decode, partition)
+    _load_chains(connection, book, pages, decode, CHAINS.c.partition == partition)
     book.next_fact = pages.next_number
     book.dirty_tenants = set(book.tenants)
 
 
+def load_tenants(connection: Connection, stored: Stored, decode: Decode, wanted: Collection[str]) -> Book:
+    """What a store has of some tenants, to be evaluated: what they hold, all their usage, and their own facts."""
+    partition, names, rows, pages = stored
+    tenants = {number: name for number, name in names.tenants.values().items() if name in wanted}
+    book = Book()
+    for name in tenants.values():
+        book.tenant(name)
+    chosen = stored._replace(names=names._replace(tenants=Numbering(tenants.items())))
+    _load_timelines(connection, book, chosen.names, rows, ALLOCATIONS.c.tenant_id.in_(list(tenants)))
+    _load_usage(connection, book, chosen.names, USAGE.c.tenant_id.in_(list(tenants)))
+    _load_measured(connection, book, chosen.names, MEASURED.c.tenant_id.in_(list(tenants)))
+    own_facts = and_(CHAINS.c.partition == partition, CHAINS.c.tenant.in_(list(wanted)))
+    _load_chains(connection, book, pages, decode, own_facts)
+    return book
+
+
 def _rows(connection: Connection, query: Executable) -> Iterator[Any]:
     """The rows of a query, a few thousand in memory at a time."""
-    return iter(connection.execution_options(yield_per=ROWS_AT_ONCE).execute(query))
+    return iter(connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE)))
 
 
-def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows, partition: int) -> None:
+def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows, which: Which) -> None:
     tenants, sources, shapes = names.tenants.values(), names.sources.values(), names.shapes.values()
     table = ALLOCATIONS.c
     columns = (
@@ -88,7 +106,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
     )  # fmt: skip
     timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
-    query = select(*columns).where(OPEN, of_partition(table.id, partition)).order_by(table.id)
+    query = select(*columns).where(OPEN, which).order_by(table.id)
     same: dict[object, Any] = {}  # equal values of different rows become one object
     for (
         row, tenant_id, name, head, last_time, shape_id, within, counted,
@@ -131,24 +149,22 @@ def _load_settled(connection: Connection, book: Book, names: Names) -> None:
             book.restore_settled(shape.region, last_time)
 
 
-def _load_usage(connection: Connection, book: Book, names: Names, partition: int) -> None:
+def _load_usage(connection: Connection, book: Book, names: Names, which: Which) -> None:
     ledgers = _ledgers(book, names)
     shapes = names.shapes.values()
     table = USAGE.c
     query = select(table.tenant_id, table.shape_id, table.usage_class, table.hour, table.rate, table.area)
-    query = query.where(of_partition(table.tenant_id, partition))
-    for tenant_id, shape_id, usage_class, hour, rate, area in _rows(connection, query):
+    for tenant_id, shape_id, usage_class, hour, rate, area in _rows(connection, query.where(which)):
         key = UsageKey(shapes[shape_id], sys.intern(usage_class), hour)
         ledgers[tenant_id].restore(key, int(rate), int(area))
 
 
-def _load_measured(connection: Connection, book: Book, names: Names, partition: int) -> None:
+def _load_measured(connection: Connection, book: Book, names: Names, which: Which) -> None:
     ledgers = _ledgers(book, names)
     shapes = names.shapes.values()
     table = MEASURED.c
     query = select(table.tenant_id, table.shape_id, table.hour, table.usage, table.work, table.plain)
-    query = query.where(of_partition(table.tenant_id, partition))
-    for tenant_id, shape_id, hour, usage, work, plain in _rows(connection, query):
+    for tenant_id, shape_id, hour, usage, work, plain in _rows(connection, query.where(which)):
         measured = Measured(int(usage), int(work), int(plain))
         ledgers[tenant_id].restore_measured(MeasuredKey(shapes[shape_id], hour), measured)
 
@@ -179,10 +195,10 @@ def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:
     return {number: book.tenant(name).ledger for number, name in names.tenants.values().items()}
 
 
-def _load_chains(connection: Connection, book: Book, pages: FactPages, decode: Decode, partition: int) -> None:
+def _load_chains(connection: Connection, book: Book, pages: FactPages, decode: Decode, which: Which) -> None:
     """The facts that are about no allocation, which the book keeps in memory."""
     table = CHAINS.c
-    query = select(table.tenant, table.subject, table.head).where(table.partition == partition)
+    query = select(table.tenant, table.subject, table.head).where(which)
     heads: dict[Key, int] = {(tenant, subject): head for tenant, subject, head in _rows(connection, query)}
     of_sources = {key: head for key, head in heads.items() if is_source_chain(key)}
     others = {key: head for key, head in heads.items() if key not in of_sources}

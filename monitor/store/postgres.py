@@ -42,6 +42,7 @@ SERVER_SETTINGS = {
 }
 MIGRATION_LOCK = 0x666C6F70_01  # numbers of advisory locks: "flop", and which one
 JOURNAL_LOCK = 0x666C6F70_02
+ROLL_UP_LOCK = 0x666C6F70_03
 
 LOST = (
     "The connection to the store {path} was lost: see that the server runs and can be reached; what was committed "
@@ -164,6 +165,15 @@ def shown(url: URL) -> str:
 def lock(connection: Connection, number: int) -> None:
     """Wait until nobody else has this advisory lock, and hold it until the transaction ends."""
     connection.exec_driver_sql(f"select pg_advisory_xact_lock({number})")
+
+
+def alone_at(connection: Connection, number: int) -> bool:
+    """Whether nobody else has this advisory lock; then it is held until the transaction ends, which sees one state.
+
+    Whoever saw the state before another one's end fails where it writes what that one wrote.
+    """
+    connection.exec_driver_sql("set transaction isolation level repeatable read")
+    return bool(connection.exec_driver_sql(f"select pg_try_advisory_xact_lock({number})").scalar())
 
 
 def wait_patiently(connection: Connection) -> None:

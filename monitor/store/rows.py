@@ -116,4 +116,5 @@ def _finding_of(text: str) -> Finding:
     fields["flop"] = Bounds(*fields["flop"])
     fields["reasons"] = tuple(fields["reasons"])
     fields["not_established"] = tuple(fields["not_established"])
+    fields["members"] = tuple(fields.get("members", ()))  # older flags are of tenants
     return Finding(**fields)

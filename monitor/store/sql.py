@@ -37,7 +37,7 @@ from monitor.store.commit import (
     StoredPosition,
 )
 from monitor.store.database import Database, connect, insert_new
-from monitor.store.loading import Decode, Stored, load_book, of_partition, old_measured, old_usage
+from monitor.store.loading import Decode, Stored, load_book, load_tenants, of_partition, old_measured, old_usage
 from monitor.store.names import AllocationRows, Numbering, key64
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
@@ -179,8 +179,19 @@ class SqlStore:
             StoreProblem: the database cannot be written; nothing has changed.
         """
         with self._database.whole() as connection:
+            self._database.wait_patiently(connection)
             connection.execute(update(PROGRESS).values(sequence=PROGRESS.c.sequence + 1))
             yield
+
+    @contextmanager
+    def rolling_up(self) -> Iterator[bool]:
+        """One transaction over one state of the books of all partitions; whether it is ours alone to roll them up.
+
+        Raises:
+            StoreProblem: the database cannot be read or written; nothing has changed.
+        """
+        with self._database.whole() as connection:
+            yield self._database.alone_at_roll_up(connection)
 
     def forget_books(self) -> None:
         """Remove the facts and books of all partitions; positions, flags, decisions and what is only told stay.
@@ -239,7 +250,7 @@ class SqlStore:
         query = select(table.id, table.name, table.head, table.prints).where(table.tenant_id == number)
         heads: dict[Key, int] = {}
         with self._database.reading() as connection:
-            for row, name, head, prints in connection.execution_options(yield_per=10_000).execute(query):
+            for row, name, head, prints in connection.execute(query.execution_options(yield_per=10_000)):
                 if may_hold(prints, marks):
                     self._stored.rows.found((tenant, name), row)
                     heads[tenant, name] = head
@@ -395,12 +406,41 @@ class SqlStore:
             ours = select(TENANTS.c.name).where(of_partition(TENANTS.c.id, self.partition))
             for row in connection.execute(select(*FLAGS.columns).where(FLAGS.c.tenant.in_(ours))):
                 flag = rows.flag_of(row)
-                flags.setdefault(flag.tenant, {})[flag.id] = flag
+                if not flag.of_group:  # a party may have the name of a tenant
+                    flags.setdefault(flag.tenant, {})[flag.id] = flag
             book = Book(lateness_ms, resident_hours=resident_hours)
             book.clock = max((position.clock for position in positions.values()), default=-1)
             load_book(connection, self._stored, decode, book)
         positions.pop(WHOLE_STORE, None)
         return Loaded(book, flags, positions)
+
+    def load_tenants(self, decode: Decode, names: Collection[str]) -> Book:
+        """What these books have of some of their tenants, to be read only: no allocation that is closed, no report."""
+        with self._database.reading() as connection:
+            return load_tenants(connection, self._stored, decode, names)
+
+    def profile_heads(self) -> dict[str, tuple[int, int]]:
+        """Of each tenant of all books with a profile, its partition and the number of the latest fact of that chain."""
+        query = select(CHAINS.c.tenant, CHAINS.c.partition, CHAINS.c.head)
+        found = self._all(query.where(CHAINS.c.subject == "", CHAINS.c.tenant != ""))
+        return {original(tenant): (partition, head) for tenant, partition, head in found}
+
+    def clocks(self) -> list[int]:
+        """The clocks of the books of each partition that has tenants."""
+        tenants = select(TENANTS.c.id // base_of(1)).distinct()
+        query = select(func.max(PROGRESS.c.clock)).where(PROGRESS.c.books.in_(tenants)).group_by(PROGRESS.c.books)
+        return [row[0] for row in self._all(query)]
+
+    def group_flags(self) -> dict[str, Flag]:
+        """The flags of groups, by id."""
+        return {flag.id: flag for flag in self.flags() if flag.of_group}
+
+    def last_roll_up(self) -> int | None:
+        """The instant of the latest roll-up that changed something."""
+        table = JOURNAL.c
+        query = select(table.body).where(table.kind == TICK, table.partition.is_(None))
+        found = self._all(query.order_by(table.number.desc()).limit(1))
+        return int(json.loads(found[0][0])["as_of"]) if found else None
 
     def partitions(self) -> list[int]:
         """The partitions that have books in this store."""

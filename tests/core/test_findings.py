@@ -18,7 +18,7 @@ from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.findings import Finding, Series, find, level_of
 from monitor.core.model import DAY_MS, HOUR_MS, Kind, Observation, Profile
 from monitor.core.parties import headquarters
-from monitor.core.policy import Level, Policy, Rule, Scope
+from monitor.core.policy import Aggregation, Level, Policy, Rule, Scope
 
 THRESHOLD = 1_000
 DAYS = 2
@@ -46,6 +46,7 @@ def rule(scope: Scope = Scope.ANY, level_max: Level = Level.CRITICAL, window_day
         id="rule",
         title="A rule",
         scope=scope,
+        aggregation=Aggregation.TENANT,
         threshold_flop=THRESHOLD,
         window_days=window_days,
         level_max=level_max,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.core.bounds import Bounds
 from monitor.core.findings import level_of
-from monitor.core.policy import Level, Policy, Rule, Scope
+from monitor.core.policy import Aggregation, Level, Policy, Rule, Scope
 from monitor.errors import ReferenceProblem
 from monitor.reference.policies import check_policies, exact_flop, load_policies, midnight
 from monitor.reference.root import config_root
@@ -74,7 +74,9 @@ def problem(root: Path) -> str:
 
 
 def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
-    """The ladder: two rungs for parties of concern and unresolved ones, two for anybody that raise watch at most."""
+    """The ladder: two rungs for parties of concern and unresolved ones, two for anybody that raise watch at most, and
+    four for the tenants of one party together.
+    """
     expected = [
         ("ladder.1e23.of_concern", Scope.OF_CONCERN, 10**23, Level.CRITICAL),
         ("ladder.1e23.unresolved", Scope.UNRESOLVED, 10**23, Level.CRITICAL),
@@ -82,10 +84,17 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
         ("ladder.1e24.unresolved", Scope.UNRESOLVED, 10**24, Level.CRITICAL),
         ("ladder.1e25.any", Scope.ANY, 10**25, Level.WATCH),
         ("ladder.1e26.any", Scope.ANY, 10**26, Level.WATCH),
+        ("ladder.1e23.of_concern.group", Scope.OF_CONCERN, 10**23, Level.CRITICAL),
+        ("ladder.1e23.unresolved.group", Scope.UNRESOLVED, 10**23, Level.CRITICAL),
+        ("ladder.1e24.of_concern.group", Scope.OF_CONCERN, 10**24, Level.CRITICAL),
+        ("ladder.1e25.any.group", Scope.ANY, 10**25, Level.WATCH),
     ]
     (ladder,) = [policy for policy in SHIPPED if policy.id == "internal-ladder"]
 
     assert expected == [(rule.id, rule.scope, rule.threshold_flop, rule.level_max) for rule in ladder.rules]
+    assert [rule.id.endswith(".group") for rule in ladder.rules] == [
+        rule.aggregation is Aggregation.GROUP for rule in ladder.rules
+    ]
     assert {(365, 800)} == {(rule.window_days, rule.critical_per_mille) for rule in ladder.rules}
     assert ("internal", "provider", DAY_2010, None, "HQ_OF_CONCERN") == (
         ladder.legal_force,

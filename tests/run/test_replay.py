@@ -175,7 +175,7 @@ def test_the_document_has_the_fields_of_the_contract(fleet: list[bytes], tmp_pat
     path = tmp_path / "events.jsonl"
     path.write_bytes(b"".join(fleet[:500]))
     document = replayed(path)
-    assert {"as_of", "events", "tenants", "books_digest", "digest"} == set(document)
+    assert {"as_of", "events", "tenants", "groups", "books_digest", "digest"} == set(document)
     assert {"read", "accepted", "late", "duplicate", "ignored", "rejected"} == set(document["events"])
     usage = {"accelerator_us", "accelerator_us_certain", "accelerator_us_open"}
     for tenant in document["tenants"]:

@@ -1,0 +1,189 @@
+"""Groups cross partitions: whoever rolls up, people are told once, and what they are told is that of one replay."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from monitor.core.book import Book
+from monitor.core.engine import answer
+from monitor.core.flags import Act, State, flag_id
+from monitor.errors import StoreProblem
+from monitor.log import build_log
+from monitor.metrics import Metrics
+from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
+from monitor.run.task import Watch
+from monitor.store.memory import MemoryArchive
+from monitor.store.sql import SqlStore
+from tests.core.table import BASE_MS, events
+from tests.core.test_estimate import reference
+from tests.core.test_groups import TOGETHER
+from tests.run.test_worker import TurnedClock
+from tests.store.taking import commit_of, loaded_book, take
+
+LINES = events(TOGETHER)
+PARTITIONS = {"a": 0, "b": 1, "c": 2}
+
+
+@pytest.fixture
+def store(url: str) -> Iterator[SqlStore]:
+    """Three partitions, one tenant in each."""
+    store = SqlStore.open(url)
+    for number in range(3):
+        commit(store, number, [line for line in LINES if number_of(line) == number])
+    yield store
+    store.close()
+
+
+def number_of(line: bytes) -> int:
+    """The partition of an event."""
+    return PARTITIONS[json.loads(line)["data"]["tenant"]]
+
+
+def commit(store: SqlStore, number: int, lines: list[bytes]) -> None:
+    """Commit facts to the books of a partition."""
+    beside = store.beside(number)
+    beside.claim()
+    book = loaded_book(beside)
+    take(book, beside, lines)
+    beside.commit(commit_of(book))
+
+
+def watch(clock: TurnedClock) -> Watch:
+    return Watch(Metrics(CollectorRegistry()), clock, build_log("info", clock, io.StringIO()))
+
+
+def rollup(store: SqlStore, clock: TurnedClock | None = None) -> Rollup:
+    """Somebody who rolls up."""
+    return Rollup(store, reference(), watch(clock or TurnedClock()))
+
+
+def whole(lines: list[bytes]) -> Book:
+    """One book of everything."""
+    book, archive = Book(), MemoryArchive()
+    take(book, archive, lines)
+    return book
+
+
+def test_a_group_over_partitions_is_flagged_as_one_replay_flags_it(store: SqlStore) -> None:
+    """The flags are those of the findings of one book; tenants' own flags are left alone."""
+    book = whole(LINES)
+    (group,) = answer(book, reference(), book.clock).groups
+    rolling = rollup(store)
+    rolling.work()
+    flags = store.group_flags()
+    assert {flag_id(one.rule, "acme"): one for one in group.findings} == {
+        name: flag.finding for name, flag in flags.items()
+    }
+    assert rolling.ours
+    assert sum(rolling.flags.values()) == len(flags) > 1
+    assert {} == store.beside(0).load(lambda lines: []).flags
+
+
+def test_people_are_told_once(store: SqlStore) -> None:
+    """Again and by others: nothing more happens, and not before it is time."""
+    clock = TurnedClock()
+    first, second = rollup(store, clock), rollup(store, clock)
+    first.work()
+    for _ in range(3):
+        first.work()
+        second.work()
+        clock.turn(ROLL_UP_SECONDS)
+    assert {"raised"} == {entry.act for flag in store.group_flags() for entry in store.flag_history(flag)}
+    assert {1} == {len(store.flag_history(flag)) for flag in store.group_flags()}
+
+
+def test_a_party_that_falls_apart_withdraws_its_flags(store: SqlStore) -> None:
+    """A tenant that declares another party leaves the group, and the flags say so."""
+    clock = TurnedClock()
+    rolling = rollup(store, clock)
+    rolling.work()
+    commit(store, 1, events("864000 profile party=bolt tenant=b id=later"))
+    clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+    flags = store.group_flags().values()
+    assert {State.WITHDRAWN} == {flag.state for flag in flags}
+    assert {Act.WITHDRAWN} == {store.flag_history(flag.id)[-1].act for flag in flags}
+
+
+def test_the_least_clock_rules(store: SqlStore) -> None:
+    """While a partition lags, groups are looked at as of where it is."""
+    commit(store, 0, events("999999 seen x tenant=a id=far"))
+    rolling = rollup(store)
+    rolling.work()
+    assert {BASE_MS + 864_000_000} == {flag.told_at for flag in store.group_flags().values()}
+    assert min(store.clocks()) == store.last_roll_up()
+
+
+def test_evaluation_never_goes_back(store: SqlStore) -> None:
+    """A partition that comes late to its first tenant does not turn the clock of the groups back."""
+    clock = TurnedClock()
+    rolling = rollup(store, clock)
+    rolling.work()
+    before = store.group_flags()
+    commit(store, 3, events("5 profile party=acme tenant=z id=z"))
+    clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+    assert before == store.group_flags()
+
+
+def test_two_at_once_tell_once(store: SqlStore, url: str) -> None:
+    """Of two that roll up at the same moment one writes; nothing is told twice."""
+    others = [SqlStore.open(url) for _ in range(2)]
+    rolling = [rollup(one) for one in others]
+    threads = [threading.Thread(target=one.work) for one in rolling]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in rolling:
+        one.finish()
+    assert {1} == {len(store.flag_history(flag)) for flag in store.group_flags()}
+    assert store.group_flags()
+    for other in others:
+        other.close()
+
+
+def test_a_store_that_is_away_is_asked_again(store: SqlStore) -> None:
+    """Nothing ends, nothing is shown meanwhile, and the next roll-up goes well."""
+
+    class Away:
+        """The store, told to be away."""
+
+        def __init__(self) -> None:
+            self.away = True
+
+        def __getattr__(self, name: str) -> object:
+            if self.away:
+                raise StoreProblem("The database is away.")
+            return getattr(store, name)
+
+    clock, books = TurnedClock(), Away()
+    rolling = Rollup(books, reference(), watch(clock))  # type: ignore[arg-type]
+    rolling.work()
+    assert ({}, False) == (rolling.flags, rolling.ours)
+    books.away = False
+    clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+    assert rolling.ours
+    assert rolling.flags
+
+
+def test_only_one_process_rolls_up(url: str) -> None:
+    """On PostgreSQL whoever comes second does nothing; when the first is done, it may."""
+    one, other = SqlStore.open(url), SqlStore.open(url)
+    if not url.startswith("postgresql"):
+        one.close()
+        other.close()
+        return  # one process has the store
+    with one.rolling_up() as ours, other.rolling_up() as theirs:
+        assert (True, False) == (ours, theirs)
+    with other.rolling_up() as theirs:
+        assert theirs
+    one.close()
+    other.close()
