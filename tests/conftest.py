@@ -1,13 +1,23 @@
-"""What every test run shares: how hypothesis searches, and that a skipped test may count as a failure."""
+"""What every test run shares: how hypothesis searches, one of each server, and that a skip may count as a failure.
+
+A server is started for the first test that asks for it and serves the whole run. What starts it is imported then, so
+that tests without servers begin at once.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
+
+if TYPE_CHECKING:
+    from tests.servers.kafka import JavaKafka, Kafka, Topics
+    from tests.store.cluster import Cluster, Named
 
 set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / ".cache" / "hypothesis")
 # No deadline: machines that share their cores are slow now and then. The blob makes a failure reproducible elsewhere.
@@ -15,6 +25,59 @@ settings.register_profile("flopwatch", deadline=None, print_blob=True)
 settings.load_profile("flopwatch")
 
 NO_SKIPS = "FLOPWATCH_NO_SKIPS"
+
+
+@pytest.fixture(scope="session")
+def kafka() -> Iterator[Kafka]:
+    """A broker."""
+    from tests.servers.kafka import any_kafka
+
+    with any_kafka() as broker:
+        yield broker
+
+
+@pytest.fixture(scope="session")
+def own_kafka(kafka: Kafka) -> Iterator[JavaKafka]:
+    """A broker of our own, which may be killed."""
+    from tests.servers.kafka import JavaKafka
+
+    if isinstance(kafka, JavaKafka):
+        yield kafka
+    else:
+        own = JavaKafka()
+        yield own
+        own.close()
+
+
+@pytest.fixture
+def topics(kafka: Kafka) -> Iterator[Topics]:
+    """The broker's topics."""
+    from tests.servers.kafka import Topics
+
+    topics = Topics(kafka.bootstrap)
+    yield topics
+    topics.close()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Cluster | Named]:
+    """A database server."""
+    from tests.store.cluster import any_postgres
+
+    with any_postgres() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
+    """A database server of our own, which may be stopped."""
+    from tests.store.cluster import Cluster, private
+
+    if isinstance(postgres, Cluster):
+        yield postgres
+    else:
+        with private() as own:
+            yield own
 
 
 def skipped(config: pytest.Config) -> list[str]:

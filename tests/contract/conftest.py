@@ -6,10 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.cluster import Cluster, Named, cluster, postgres
+from tests.store.cluster import Cluster, Named
 from tests.store.taking import url_of
-
-__all__ = ["cluster", "postgres"]
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

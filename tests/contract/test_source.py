@@ -20,11 +20,8 @@ from monitor.source import Position, Source
 from monitor.source.confluent import ConfluentSource
 from monitor.source.files import FileSource
 from monitor.source.kafka import KafkaSource
-from tests.kafka.conftest import kafka, topics
 from tests.servers.kafka import JavaKafka, Topics, wait_for
 from tests.servers.kafka import Kafka as Broker
-
-__all__ = ["kafka", "topics"]
 
 CLIENTS: dict[str, type[KafkaSource] | type[ConfluentSource]] = {
     "kafka-python": KafkaSource,

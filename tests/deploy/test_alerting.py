@@ -16,11 +16,8 @@ import pytest
 from monitor.core.model import DAY_MS, SECOND_MS
 from monitor.simulate.scenarios import SCENARIOS, simulate
 from tests.deploy.monitoring import alertmanager, page, prometheus, wait_for
-from tests.kafka.conftest import kafka, topics
 from tests.kafka.workers import Site
 from tests.servers.kafka import Topics
-
-__all__ = ["kafka", "topics"]
 
 
 class Receiver:

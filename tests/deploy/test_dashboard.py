@@ -18,11 +18,8 @@ from monitor.metrics import METRICS
 from monitor.simulate.scenarios import simulate
 from tests.deploy.monitoring import DEPLOY, page, prometheus, samples, told, wait_for
 from tests.deploy.test_alerts import ALERTS, metrics_in
-from tests.kafka.conftest import kafka, topics
 from tests.kafka.workers import Site
 from tests.servers.kafka import Topics
-
-__all__ = ["kafka", "topics"]
 
 FILE = DEPLOY / "grafana" / "dashboards" / "flopwatch.json"
 

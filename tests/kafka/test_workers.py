@@ -21,17 +21,9 @@ TORTURE_EVENTS = int(os.environ.get("TORTURE_EVENTS", "2000000"))  # beside thos
 CLIENTS = ("kafka-python", "confluent-kafka")
 
 
-@pytest.fixture(scope="module")
-def broker() -> Iterator[JavaKafka]:
-    """A broker of our own, which may be killed."""
-    broker = JavaKafka()
-    yield broker
-    broker.close()
-
-
 @pytest.fixture
-def site(broker: JavaKafka, cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
-    topics = Topics(broker.bootstrap)
+def site(own_kafka: JavaKafka, cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
+    topics = Topics(own_kafka.bootstrap)
     site = Site(tmp_path, topics, cluster.new_database(), PARTITIONS)
     yield site
     site.close()
@@ -39,21 +31,21 @@ def site(broker: JavaKafka, cluster: Cluster, tmp_path: Path) -> Iterator[Site]:
 
 
 def test_killed_workers_leave_the_books_of_a_quiet_replay(
-    site: Site, broker: JavaKafka, cluster: Cluster, tmp_path: Path
+    site: Site, own_kafka: JavaKafka, cluster: Cluster, tmp_path: Path
 ) -> None:
     """Twenty kills, a broker and a database that go away: the same digests, and each flag told once."""
     path = tmp_path / "events.jsonl"
     write_events(path, busy=0)
     begin(site)
 
-    skirmish(site, path, {6: broker.restart, 10: cluster.restart}, kills=20)
+    skirmish(site, path, {6: own_kafka.restart, 10: cluster.restart}, kills=20)
 
     check(site, path)
 
 
 @pytest.mark.torture
 def test_two_million_events_under_fire(
-    site: Site, broker: JavaKafka, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    site: Site, own_kafka: JavaKafka, cluster: Cluster, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The demo and then a busy week, read by three workers while somebody kills one every few seconds, restarts the
     broker twice and the database once, and moves partitions by hand twice.
@@ -62,11 +54,11 @@ def test_two_million_events_under_fire(
     count = write_events(path, busy=TORTURE_EVENTS)
     one, two, _ = begin(site, BATCH_RECORDS_MAX=2_000)
     blows = {
-        0.2: broker.restart,
+        0.2: own_kafka.restart,
         0.35: partial(moved_by_hand, site, one, "one"),
         0.5: cluster.restart,
         0.65: partial(moved_by_hand, site, two, "two"),
-        0.8: broker.restart,
+        0.8: own_kafka.restart,
     }
 
     figures = campaign(site, path, count, blows)

@@ -9,12 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from tests.kafka.conftest import kafka
 from tests.servers.engine import ENGINE_SECONDS, engine_answers
 from tests.servers.kafka import Kafka, Topics, any_kafka
-from tests.store.cluster import Cluster, Named, any_postgres, cluster, postgres
-
-__all__ = ["cluster", "kafka", "postgres"]
+from tests.store.cluster import Cluster, Named, any_postgres
 
 
 def engine(folder: Path, script: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 In this order: POSTGRES_URL, whose user may make databases; testcontainers, where a container engine answers; Debian's
 programs over a temporary folder, reached through a socket in it. Tests that stop the server, or change how it lets
-people in, have a private one of their own (`cluster`).
+people in, have a private one of their own (the fixture `cluster`).
 """
 
 from __future__ import annotations
@@ -150,20 +150,3 @@ def any_postgres() -> Iterator[Cluster | Named]:
     else:
         with private() as cluster:
             yield cluster
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[Cluster | Named]:
-    """A server for the whole run."""
-    with any_postgres() as server:
-        yield server
-
-
-@pytest.fixture(scope="session")
-def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
-    """A server of our own for the whole run, which may be stopped."""
-    if isinstance(postgres, Cluster):
-        yield postgres
-    else:
-        with private() as own:
-            yield own

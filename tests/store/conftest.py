@@ -8,10 +8,8 @@ from pathlib import Path
 import pytest
 
 from monitor.store.sql import SqlStore
-from tests.store.cluster import Cluster, Named, cluster, postgres
+from tests.store.cluster import Cluster, Named
 from tests.store.taking import url_of
-
-__all__ = ["cluster", "postgres"]
 
 
 @pytest.fixture
