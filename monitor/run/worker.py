@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -20,7 +20,7 @@ from monitor.core.blind import CAUSES
 from monitor.core.engine import Reference
 from monitor.core.limits import Partition
 from monitor.core.model import Record
-from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
+from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
@@ -280,11 +280,8 @@ class Worker:
             task.answer_stops({*mine, *self._of_all()})
             for where in mine:
                 self._begin(task, where)
-        except StoreProblem as problem:
-            if not self._layout.shared:
-                raise
-            self._unopened = str(problem)
-            self._reopen_at[number] = self._now() + REOPEN_SECONDS
+        except (StoreProblem, SourceProblem) as problem:
+            self._not_opened([number], problem)
             return False
         except LimitReached as stop:
             self._stand_still(number, stop)
@@ -295,11 +292,21 @@ class Worker:
         self._ends.log.info("partition opened", partition=number, clock=task.book.clock)
         return True
 
+    def _not_opened(self, numbers: Iterable[int], problem: MonitorError) -> None:
+        """A database or a broker is away while books are opened: they are tried again, where others read on."""
+        if not self._layout.shared:
+            raise problem
+        self._unopened = str(problem)
+        self._ends.log.warning("books not opened", problem=str(problem))
+        for number in numbers:
+            self._drop(number, REOPEN_SECONDS)
+
     def _begin(self, task: Task, where: Partition) -> None:
         """Deliver a partition from where the books of a task stand.
 
         Raises:
             LimitReached: the topic no longer has that place, and nobody has decided to go on after it.
+            SourceProblem: nobody answers.
         """
         lost = self._ends.source.begin(where, task.positions.get(where))
         if lost is not None:
@@ -319,6 +326,8 @@ class Worker:
             except LimitReached as stop:
                 self._stand_still(last.number, stop)
                 self._drop(last.number, STANDING_SECONDS)
+            except SourceProblem as problem:
+                self._not_opened(list(self.tasks), problem)
 
     def _stand_still(self, number: int, why: LimitReached) -> None:
         """Nothing of a partition is read until a person decides; a process that reads files ends."""

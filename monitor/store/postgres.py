@@ -177,7 +177,7 @@ def alone_at(connection: Connection, number: int) -> bool:
 
 
 def wait_patiently(connection: Connection) -> None:
-    """In this transaction: migrations, which take as long as they take."""
+    """In this transaction: migrations and loading, which take as long as they take."""
     for setting in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
         connection.exec_driver_sql(f"set local {setting} = 0")
 

@@ -396,6 +396,7 @@ class SqlStore:
             StoreProblem: the database cannot be read, or is damaged.
         """
         with self._database.reading() as connection:
+            self._database.wait_patiently(connection)  # decoding takes long between two questions, and holds up nobody
             sequences = _sequences(connection, self.partition)
             if sequences != self._sequences:
                 if self._claimed:

@@ -83,7 +83,10 @@ class Site:
 
     def read(self) -> int:
         """How many records of tenants the books have taken in."""
-        store = SqlStore.open(self.store_url, create=False)
+        try:
+            store = SqlStore.open(self.store_url, create=False)
+        except StoreProblem:  # no worker has made it yet
+            return 0
         try:
             return sum(
                 place.next_offset

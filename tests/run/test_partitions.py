@@ -321,6 +321,23 @@ def test_a_source_that_does_not_answer_is_told(group: Group) -> None:
     assert "The broker does not answer." in worker.worker.healthy()[1]
 
 
+def test_a_broker_that_goes_away_while_books_are_opened_ends_nobody(group: Group) -> None:
+    """Partitions that come while the broker restarts are opened once it answers again; until then health says why."""
+    for number in (0, 1):
+        write(group, number, number, tenant_of(number), number, f"a-{number}")
+    worker = group.worker(0)
+    worker.passes(3)
+    worker.member.away = True
+    worker.member.give(0, 1)
+    worker.passes(3)
+    assert (False, True) == (worker.worker.healthy()[0], "The broker does not answer." in worker.worker.healthy()[1])
+    worker.member.away = False
+    worker.passes(5)
+
+    assert worker.worker.healthy()[0]
+    assert [1, 1] == [len(group.facts(number)) for number in (0, 1)]
+
+
 def test_a_silent_source_is_a_recorded_blind_interval(group: Group) -> None:
     """A source that stays away much longer than ever before: told while it lasts, stored with its end."""
     tenant = tenant_of(0)

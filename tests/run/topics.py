@@ -65,6 +65,8 @@ class Member:
         return self._assigned
 
     def begin(self, where: Partition, position: Position | None) -> LostPosition | None:
+        if self.away:
+            raise SourceProblem("The broker does not answer.")
         wanted = self.topics.first[where] if position is None else position.next_offset
         self._halted.discard(where)
         if not self.topics.first[where] <= wanted <= len(self.topics.records[where]):

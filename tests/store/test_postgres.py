@@ -5,6 +5,8 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -15,12 +17,15 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import OperationalError
 
 from monitor.core.book import Book
+from monitor.core.model import Observation
 from monitor.errors import Overtaken, StoreProblem
+from monitor.intake.decode import decode_facts
 from monitor.store import StoredPosition
 from monitor.store.database import connect, masked
 from monitor.store.postgres import SERVER_SETTINGS, sentence
 from monitor.store.schema import METADATA
 from monitor.store.sql import SqlStore
+from tests.core.facts_strategy import event
 from tests.store.cluster import Cluster
 from tests.store.taking import commit_of, known_of, loaded_book, seen, started, take
 
@@ -274,6 +279,22 @@ def test_a_peer_that_stands_still_blocks_nobody_for_ever(shared: str, monkeypatc
         stand_still()
     store.commit(commit_of(book, 2))
     still.close()
+    store.close()
+
+
+def test_books_take_as_long_to_load_as_they_take(shared: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that is slow to decode is not cut off meanwhile: it would begin again for ever."""
+    monkeypatch.setitem(SERVER_SETTINGS, "idle_in_transaction_session_timeout", 100)
+    store = SqlStore.open(shared)
+    book = loaded_book(store)
+    take(book, store, [started("x"), event("source.alive", 60, "//cloud", "alive", {"source": "//cloud"})])
+    store.commit(commit_of(book, 1))
+
+    def slowly(lines: Sequence[bytes]) -> list[Observation]:
+        time.sleep(0.5)
+        return decode_facts(lines)
+
+    assert known_of(book) == known_of(store.load(slowly).book)
     store.close()
 
 
