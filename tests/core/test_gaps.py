@@ -141,3 +141,10 @@ def test_books_of_a_partition_count_what_was_sent_to_it() -> None:
     assert 7 == gap.missing
     assert [] == taken(lines, 10, place="topic-2").take_gaps()
     assert [] == taken([alive(second, {}) for second in range(60)], 10).take_gaps()
+
+
+def test_repetitions_do_not_count_as_sent() -> None:
+    """A repeated sign of life leaves the count of a partition alone, as a repeated fact of a tenant does."""
+    lines = [profile(0), alive(1, {"topic-0": 1})]
+    book = taken([*lines, *lines], 1, place="topic-0")
+    assert (2, 1) == (book.counts.duplicate, book.sources[SOURCE].came)
