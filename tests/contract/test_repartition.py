@@ -26,7 +26,7 @@ BEFORE, AFTER = 2, 5
 def settings(url: str) -> Settings:
     """A store with the books of two partitions."""
     settings = Settings(store_url=url)
-    facts = decode_facts([line.rstrip(b"\n") for line in islice(simulate("demo").events(), 4_000)])
+    facts = decode_facts([line.rstrip(b"\n") for line in islice(simulate("demo").events(), 1_500)])
     with app.opened_store(url) as store:
         store.record([JournalEntry(ACTIVATION, {"partitions": BEFORE})], 0)
         for number in range(BEFORE):
