@@ -35,8 +35,9 @@ fmt: setup ## put the code into shape
 	@$(BIN)/ruff check --fix --exit-zero .
 	@$(BIN)/ruff format .
 
-bench: setup ## measure speed and memory against plain loops
+bench: setup ## measure speed and memory against plain loops, bare clients and other frameworks (half an hour)
 	@$(BIN)/python bench/replay.py
+	@$(BIN)/python -m bench.streaming
 
 torture: setup ## run the tests that take minutes: random crashes and large stores
 	@$(BIN)/python -m pytest -m torture

@@ -151,14 +151,23 @@ class ConfluentSource:
             SourceProblem: nobody answers.
         """
         end = time.monotonic() + self._kafka.request_seconds
+        self._serve()  # a token is asked for there
         while True:
-            self._admin.poll(0)  # a token is asked for there, and why nobody answers is reported there
-            self._raise_refused()
             try:
                 return self._admin.list_topics(topic, timeout=ATTEMPT_SECONDS).topics[topic]
             except KafkaException as problem:
+                self._serve()  # why nobody answers is reported there
                 if time.monotonic() > end:
                     raise SourceProblem(self.trouble or self._told(problem)) from None
+
+    def _serve(self) -> None:
+        """Let the client that answers questions report.
+
+        Raises:
+            SourceProblem: it reports what no waiting mends.
+        """
+        self._admin.poll(0)
+        self._raise_refused()
 
     def _raise_refused(self) -> None:
         if self._refused is not None:
