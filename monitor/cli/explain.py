@@ -96,7 +96,7 @@ def _group_lines(tenant: str, group: GroupAnswer) -> list[str]:
     others = ", ".join(show.plain(name) for name in group.tenants if name != tenant)
     return [
         "",
-        f"Of party {show.plain(group.party)}, as {others}; together {show.flop_range(group.flop)} FLOP.",
+        f"Of one party ({show.plain(group.party)}) with {others}: together {show.flop_range(group.flop)} FLOP.",
         *(f"  {finding.level.upper()} {finding.rule}: {show.plain(finding.reasons[0])}" for finding in group.findings),
     ]
 
