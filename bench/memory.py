@@ -30,7 +30,7 @@ from bench.streaming import ROOT, Cores, print_machine
 from monitor.core.model import DAY_MS
 from monitor.simulate.scenarios import START, simulate
 from monitor.simulate.wire import instant
-from tests.servers.kafka import JavaKafka, Topics, free_ports
+from tests.servers.kafka import JavaKafka, Topics, free_ports, send
 
 SCALE = 10
 WEEK_MS = 7 * DAY_MS
@@ -75,12 +75,7 @@ def measure(options: argparse.Namespace, site: Cores, broker: JavaKafka, folder:
         for line in islice(fleet(), options.events):
             tenant = json.loads(line)["data"].get("tenant")
             topic, key = (control, None) if tenant is None else (tenants, tenant.encode())
-            while True:
-                try:
-                    producer.produce(topic, line, key)
-                    break
-                except BufferError:
-                    producer.poll(0.05)
+            send(producer, topic, key, line)
             produced += 1
             if produced % LOOK_EVERY == 0:
                 while True:

@@ -28,7 +28,7 @@ from pathlib import Path
 from typing import Any
 
 from monitor.simulate.scenarios import simulate
-from tests.servers.kafka import JavaKafka, Topics
+from tests.servers.kafka import JavaKafka, Topics, send
 from tests.store.cluster import Cluster, programs, reachable
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -185,12 +185,7 @@ def produce(bootstrap: str, topic: str, facts: Iterable[tuple[bytes, bytes]]) ->
 
     producer = Producer({"bootstrap.servers": bootstrap, "partitioner": "murmur2_random", "linger.ms": 20})
     for key, value in facts:
-        while True:
-            try:
-                producer.produce(topic, value, key)
-                break
-            except BufferError:
-                producer.poll(0.1)
+        send(producer, topic, key, value)
     producer.flush()
 
 

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from monitor.errors import StoreProblem
 from monitor.store.sql import SqlStore
-from tests.servers.kafka import Topics, free_ports, wait_for
+from tests.servers.kafka import Topics, free_ports, send, wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
@@ -73,12 +73,7 @@ class Site:
         for line in lines:
             tenant = json.loads(line)["data"].get("tenant")
             topic, key = (self.control, None) if tenant is None else (self.tenants, tenant.encode())
-            while True:
-                try:
-                    producer.produce(topic, line, key)
-                    break
-                except BufferError:
-                    producer.poll(0.1)
+            send(producer, topic, key, line)
         assert producer.flush(PRODUCE_SECONDS) == 0
 
     def read(self) -> int:

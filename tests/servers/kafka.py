@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
+from confluent_kafka import Producer
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove, NewPartitions, NewTopic, OffsetSpec
 from kafka.errors import NoError
@@ -111,6 +112,16 @@ class Topics:
     def close(self) -> None:
         """Let go of the broker."""
         self._admin.close()
+
+
+def send(producer: Producer, topic: str, key: bytes | None, value: bytes) -> None:
+    """Hand a record to a producer of librdkafka, once it has room for it."""
+    while True:
+        try:
+            producer.produce(topic, value, key)
+            return
+        except BufferError:
+            producer.poll(0.1)
 
 
 def wait_for(what: object, seconds: float, name: str) -> None:
