@@ -35,7 +35,7 @@ def test_killed_workers_leave_the_books_of_a_quiet_replay(
 ) -> None:
     """Twenty kills, a broker and a database that go away: the same digests, and each flag told once."""
     path = tmp_path / "events.jsonl"
-    write_events(path, busy=0)
+    path.write_bytes(b"".join(simulate("fleet").events()))
     begin(site)
 
     skirmish(site, path, {6: own_kafka.restart, 10: cluster.restart}, kills=20)
