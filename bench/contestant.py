@@ -1,4 +1,4 @@
-"""One contestant of bench/kafka.py in a process of its own: a bare loop of a client, or a worker. Prints JSON."""
+"""One contestant of bench/streaming.py in a process of its own: a bare loop of a client, or a worker. Prints JSON."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from monitor.metrics import Metrics
 from monitor.reference.root import config_root
 from monitor.run import task as task_module
 from monitor.run import worker as worker_module
+from monitor.run.evaluation import Hours
 from monitor.run.routing import Layout
 from monitor.run.task import Task
 from monitor.run.worker import Ends, Worker
@@ -156,6 +157,10 @@ class NoStore(MemoryArchive):
     def blind(self, partition: int | None = None) -> list[Any]:
         """Everything was seen."""
         return []
+
+    def old_hours(self, tenant: str, before: int) -> Hours:
+        """The book keeps all of them."""
+        return (), ()
 
     def owners(self, names: Collection[str]) -> dict[str, int]:
         """Nobody owns them."""
