@@ -1,14 +1,16 @@
 """On which day of a run its bounds cross the thresholds of the ladder, for runs like published ones.
 
-    python -m bench.firing
+    python -m bench.firing [--write]
 
-Prints the table of bench/firing.md, from the catalogue and the priors of `config/`. Nothing is measured: every
-accelerator is held for the whole time, on evidence that makes it certain, and without telemetry.
+Prints the table of bench/firing.md, from the catalogue and the priors of `config/`, or puts it there. Nothing is
+measured: every accelerator is held for the whole time, on evidence that makes it certain, and without telemetry.
 """
 
 from __future__ import annotations
 
+import sys
 from datetime import date
+from pathlib import Path
 from typing import NamedTuple
 
 from monitor.cli.show import flop
@@ -25,6 +27,7 @@ from monitor.reference.root import config_root
 THRESHOLDS = tuple(10**power for power in (23, 24, 25, 26))
 AT = milliseconds(date(2026, 1, 1))
 NOT_CROSSED = "not"
+PAGE = Path(__file__).with_name("firing.md")
 
 
 class Run(NamedTuple):
@@ -96,5 +99,16 @@ def flop_name(threshold: int) -> str:
     return f"1e{len(str(threshold)) - 1}"
 
 
+def rewritten(page: str) -> str:
+    """The page with the table as it is now; what stands before and after it stays."""
+    before, head, rest = page.partition("| run |")
+    _, line_end, after = rest.partition("Priors of ")[2].partition("\n")
+    assert head, "The page has no table to be replaced."
+    return f"{before}{table()}{line_end}{after}"
+
+
 if __name__ == "__main__":
-    print(table())
+    if sys.argv[1:] == ["--write"]:
+        PAGE.write_text(rewritten(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    else:
+        print(table())

@@ -12,9 +12,9 @@ GAP, BETWEEN = 7, 22
 
 
 class Entry(NamedTuple):
-    """One thing: what draws its swatch into a box, and what it is."""
+    """One thing: what draws its swatch into a box, and what it is. Without a swatch it is a remark."""
 
-    swatch: Callable[[Box], str]
+    swatch: Callable[[Box], str] | None
     words: str
 
 
@@ -30,12 +30,14 @@ def legend(entries: Iterable[Entry], x: float, y: float, width: float) -> Legend
     shapes: list[str] = []
     left, line = x, 0
     for entry in entries:
-        words = fitted(entry.words, width - SWATCH_WIDTH - GAP)
-        needed = SWATCH_WIDTH + GAP + text_width(words, SMALL)
+        indent = 0 if entry.swatch is None else SWATCH_WIDTH + GAP
+        words = fitted(entry.words, width - indent)
+        needed = indent + text_width(words, SMALL)
         if left > x and left + needed > x + width:
             left, line = x, line + 1
         top = y + line * LINE
-        shapes.append(entry.swatch(Box(left, top + (LINE - SWATCH_HEIGHT) / 2, SWATCH_WIDTH, SWATCH_HEIGHT)))
-        shapes.append(text(left + SWATCH_WIDTH + GAP, top + LINE / 2 + 4, words))
+        if entry.swatch is not None:
+            shapes.append(entry.swatch(Box(left, top + (LINE - SWATCH_HEIGHT) / 2, SWATCH_WIDTH, SWATCH_HEIGHT)))
+        shapes.append(text(left + indent, top + LINE / 2 + 4, words))
         left += needed + BETWEEN
     return Legend(shapes, (line + 1) * LINE if shapes else 0)

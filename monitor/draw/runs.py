@@ -444,8 +444,8 @@ def _entries(
 ) -> list[Entry]:
     strengths = {bar.strength for bar in bars}
     entries = [Entry(partial(_swatch, look), look.words) for strength, look in _LOOKS.items() if strength in strengths]
-    if entries:
-        entries[-1] = entries[-1]._replace(words=f"{entries[-1].words} ({remark})")
+    if remark:
+        entries.append(Entry(None, remark))
     if points and points[-1].high > 0:
         entries.append(Entry(_band_swatch, "FLOP: median, and 5 to 95 per cent"))
     if blind:

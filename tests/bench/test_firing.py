@@ -6,25 +6,36 @@ from fractions import Fraction
 
 import pytest
 
-from bench.firing import RUNS, THRESHOLDS, Run, build_estimator, crossings, day_of, flop_of, table
+from bench.firing import PAGE, RUNS, THRESHOLDS, Run, build_estimator, crossings, day_of, flop_of, rewritten, table
 from monitor.core.model import DAY_MS
-from monitor.reference.root import config_root
 
-PAGE = config_root().parent / "bench" / "firing.md"
 ESTIMATOR = build_estimator()
 
 
 def test_the_page_shows_what_the_code_prints() -> None:
-    """A changed prior or catalogue changes the page, or this fails: run `python -m bench.firing` and paste it."""
+    """A changed prior or catalogue changes the page: run `python -m bench.firing --write`, and read its prose again."""
     assert f"\n\n{table()}\n\n" in PAGE.read_text(encoding="utf-8")
+
+
+def test_an_outdated_table_is_replaced() -> None:
+    """Writing the page changes the table and the versions alone."""
+    page = PAGE.read_text(encoding="utf-8")
+    outdated = page.replace("DeepSeek-V3 |", "Old |").replace("Priors of 2", "Priors of 1")
+
+    assert outdated != page
+    assert page == rewritten(outdated) == rewritten(page)
 
 
 def test_published_figures_are_inside_the_range() -> None:
     """What the page says of the three published runs holds."""
+    above = {}
     for run in RUNS:
         if run.published != "-":
-            low, _, high, _ = flop_of(run, ESTIMATOR)
+            low, central, high, _ = flop_of(run, ESTIMATOR)
             assert low <= Fraction(run.published) <= high
+            above[run.name] = Fraction(run.published) > central
+
+    assert {"INTELLECT-1": False, "DeepSeek-V3": True, "Llama 3.1 405B": True} == above
 
 
 @pytest.mark.parametrize(

@@ -91,10 +91,10 @@ def test_a_merged_picture_has_the_height_of_what_is_held() -> None:
 def test_allocations_of_each_strength_look_different_and_are_explained() -> None:
     """Strong, weak and concurrent allocations have their line in the legend, and only those that are there."""
     bars = [Bar("a", T0, T0 + DAY_MS, 8, "weak"), Bar("b", T0, T0 + DAY_MS, 8, "concurrent")]
-    shown = " ".join(words(runs_picture("Run", bars, grown(1))))
+    shown = words(runs_picture("Run", bars, grown(1)))
 
-    assert "joined by weak links" in shown
-    assert "perhaps of the run (height of a bar: accelerators, at most 8)" in shown
+    assert {"joined by weak links", "at the same time, perhaps of the run"} <= set(shown)
+    assert "height of a bar: accelerators, at most 8" in shown
     assert "allocations of the run" not in shown
 
 
