@@ -27,6 +27,7 @@ from monitor.log import Log, build_log
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
+from monitor.reference.durations import load_durations
 from monitor.reference.policies import check_policies, load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
@@ -348,6 +349,7 @@ def check(config: Path | None, root: Path | None) -> list[str]:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
+        load_durations(folder)
         problems.extend(check_policies(load_reference(folder).policies))
     return problems
 
