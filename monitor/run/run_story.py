@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.core.blind import Blind
-from monitor.core.bounds import ZERO
+from monitor.core.bounds import ZERO, Bounds
 from monitor.core.engine import Reference
 from monitor.core.estimate import SCALE
 from monitor.core.likelihood import Training
@@ -15,6 +15,7 @@ from monitor.core.runs import Run
 from monitor.draw.runs import Bar, CumulativePoint, Strength, Threshold, runs_picture
 from monitor.draw.runs import Blind as Unseen
 
+POINTS_MAX = 400  # of the cumulative line
 THRESHOLDS_FLOP = (10**23, 10**24, 10**25, 10**26)
 
 
@@ -91,11 +92,14 @@ def _bars(run: Run, strength: Strength) -> list[Bar]:
 
 
 def _cumulative(run: Run) -> list[CumulativePoint]:
-    """The range at the start and the end of each segment; in between it grows evenly."""
+    """The range over time: within a segment it grows evenly."""
+    steps = max(1, POINTS_MAX // len(run.segments))
     total, points = ZERO, []
     for segment in run.segments:
-        for time, sum_so_far in ((segment.start, total), (segment.end, total.plus(segment.flop))):
-            low, central, high, _ = sum_so_far.divided(SCALE)
+        for step in range(steps + 1):
+            time = segment.start + (segment.end - segment.start) * step // steps
+            part = Bounds(*(bound * step // steps for bound in segment.flop))
+            low, central, high, _ = total.plus(part).divided(SCALE)
             points.append(CumulativePoint(time, low, central, high))
         total = total.plus(segment.flop)
     return points
