@@ -25,6 +25,7 @@ from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsPro
 from monitor.intake.decode import decode_facts
 from monitor.log import Log, build_log
 from monitor.metrics import Metrics
+from monitor.reference.calibrations import load_calibrations
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
 from monitor.reference.policies import check_policies, load_policies
@@ -83,12 +84,15 @@ class Replayed(NamedTuple):
 
 
 def load_reference(root: Path) -> Reference:
-    """Catalogue, priors, country groups and policies of a configuration folder.
+    """Catalogue, priors, calibrations, country groups and policies of a configuration folder.
 
     Raises:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
     """
-    return Reference(Estimator(load_catalogue(root), load_priors(root)), load_countries(root), load_policies(root))
+    catalogue, priors = load_catalogue(root), load_priors(root)
+    generations = frozenset(named.chip.generation for named in catalogue.names.values())
+    estimator = Estimator(catalogue, priors, load_calibrations(root, priors, generations))
+    return Reference(estimator, load_countries(root), load_policies(root))
 
 
 @contextmanager
