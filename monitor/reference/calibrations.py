@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 from math import exp, log, sqrt
@@ -60,7 +60,7 @@ def load_calibrations(root: Path, priors: Priors, generations: Collection[str]) 
     return Calibrations(document.version, digest_of(document.model_dump(mode="json")), tenants)
 
 
-def calibrated(priors: Priors, earlier: dict[str, list[int]]) -> Priors:
+def calibrated(priors: Priors, earlier: Mapping[str, Sequence[int]]) -> Priors:
     """The priors of somebody whose earlier runs realised these shares (ppm), by generation."""
     moved = {
         generation: posterior(priors.of(generation), shares, priors.earlier_scatter_ppm)
