@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.bounds import ZERO, Bounds, total
-from monitor.core.engine import Reference, answer, evaluate, group_of, hearing, note_retractions
+from monitor.core.engine import Reference, answer, evaluate, group_of, hearing, note_retractions, tenant_runs
 from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, totals
 from monitor.core.flags import Act, Flag, act
 from monitor.core.ledger import NOT_MEASURED, Measured
@@ -191,6 +191,16 @@ def test_a_tenant_with_an_earlier_run_has_its_own_weights() -> None:
     hours = estimator.of("t").hours(book.tenants["t"], now, hearing(book, now))
     assert t.flop == total(hour.everything for hour in hours).divided(SCALE)
     assert estimator.priors.of("ampere") == estimator.of("t").priors.of("ampere")
+
+
+def test_a_run_goes_by_the_prior_of_its_tenant() -> None:
+    """The one run of a tenant with an earlier run is its whole total, by the posterior."""
+    book, now = Taken(f"0 start x {H100} count=64 \n 86400 seen x").book, BASE_MS + 86_400_000
+    ours = calibrated_reference("t")
+    ((run, _),) = tenant_runs(book, ours, "t", {}, now)
+    (tenant,) = answer(book, ours, now).tenants
+    assert tenant.flop == run.flop
+    assert expected(86_400, 0, 0, 64).central < run.flop.central
 
 
 def test_a_group_adds_up_its_tenants_own_estimates() -> None:
