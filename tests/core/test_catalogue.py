@@ -211,7 +211,7 @@ def test_invented_names_do_not_fill_the_memory() -> None:
 def test_priors_fall_back_to_the_widened_one() -> None:
     """A generation with runs has its own prior, an unknown one the pooled, any other the widened."""
     pooled, wide, own = (Quantiles(low, 300_000, 500_000, low == 2, "") for low in (1, 2, 3))
-    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled)
+    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled, 310_000)
     assert [own, pooled, wide] == [priors.of("gen"), priors.of(POOLED), priors.of("newest")]
 
 
