@@ -80,14 +80,14 @@ def evader(fleet: Fleet) -> None:
 def experiments(fleet: Fleet) -> None:
     """73 experiments in a year that have nothing in common but the tenant and its reservation: 73 runs.
 
-    A new one begins every five days, on 16 to 256 accelerators, and lasts for a day in the median, two and a half at
-    most.
+    One begins at some time in each five days, on 16 to 256 accelerators, and lasts for a day in the median and two and
+    a half at most. Some overlap, and some follow one another at once.
     """
     member = trainer(fleet, "experiments", EU_NORTH)
     rng = chance(fleet, "experiments")
     for number in range(EXPERIMENTS):
         run = Run(f"experiment-{number + 1:02d}", H100, MEDIAN_PPM)
         job = Job(member, run.name, H100, EU_NORTH, rng, evidence(fleet, rng, "r-experiments"), False, run)
-        start = fleet.start + (5 * number * 24 * 60 + rng.randrange(30, 36 * 60)) * MINUTE_MS
+        start = fleet.start + (5 * number * 24 * 60 + rng.randrange(5 * 24 * 60)) * MINUTE_MS
         length = min(5 * DAY_MS // 2, HOUR_MS + int(DAY_MS * rng.lognormvariate(0.0, 0.8)))
         launch(fleet, job, [Launch(start, start + length, rng.choice((16, 32, 64, 128, 256)) * WHOLE)])
