@@ -3,8 +3,8 @@
     python -m bench.traces [--only philly,acme_kalos]
 
 Needs the traces beside the checkout (`../shared`); without them it says so and does nothing. For Kalos, whose jobs are
-labelled, it prints precision and recall of the band `likely` by accelerator-hours beside the rule "96 or more GPUs". The
-label there is almost a function of size: that rule is perfect on this trace, which says nothing of others.
+labelled, it prints precision and recall of the band `likely` by accelerator-hours beside the rule "96 or more GPUs".
+The label there is almost a function of size: that rule is perfect on this trace, which says nothing of others.
 """
 
 from __future__ import annotations

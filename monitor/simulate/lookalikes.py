@@ -154,7 +154,7 @@ def pool(fleet: Fleet) -> None:
 
 
 def _node(fleet: Fleet, member: Member, node: int, rng: Random, stated: dict[str, object]) -> Iterator[Event]:
-    time, stop = fleet.start + HOUR_MS + rng.randrange(30 * MINUTE_MS), fleet.start + 121 * DAY_MS
+    time, stop = fleet.start + HOUR_MS + rng.randrange(30 * MINUTE_MS), fleet.start + 120 * DAY_MS + HOUR_MS
     for serial in count():
         name = f"node-{node:03d}-{serial}"
         fields = {**stated, "nodes": [name]} if "reservation" in stated else stated

@@ -93,7 +93,7 @@ def hours(scenario: str, tenant: str, run: int = 0) -> float:
 def test_events_pass_intake(scenario: str) -> None:
     """Every line is accepted, nothing in it is unknown, and no identity and no order is broken."""
     lines = played(scenario).lines
-    records = [Record("events", 0, offset, None, line.rstrip(b"\n"), None) for offset, line in enumerate(lines)]
+    records = [Record("events", 0, offset, offset + 1, line.rstrip(b"\n"), None) for offset, line in enumerate(lines)]
     decoded = decode(records, Rules())
     times = [observation.time for observation in decoded.observations]
     identities = {(observation.source, observation.id) for observation in decoded.observations}
