@@ -41,7 +41,16 @@ from monitor.core.model import (
     Sample,
 )
 from monitor.errors import UnreadableFact
-from monitor.intake.canonical import ANY_EVENT, COUNT_MAX, LAST_ATTRIBUTE, LAST_FIELD, PARTY_FIELDS, TENANT_FIELDS
+from monitor.intake.canonical import (
+    ANY_EVENT,
+    ANY_EVENT_WITHOUT_NUL,
+    COUNT_MAX,
+    LAST_ATTRIBUTE,
+    LAST_FIELD,
+    NUL_IN_JSON,
+    PARTY_FIELDS,
+    TENANT_FIELDS,
+)
 from monitor.intake.refusal import Ignored, Refusal, explain, shown
 
 NAMES_COUNTED_MAX = 100
@@ -51,7 +60,8 @@ NAMES_CACHED_MAX = 16_384
 SM_CLOCK_MHZ_MAX = 5_000
 PPM = 1_000_000
 
-_validate = ANY_EVENT.validator.validate_json
+_validate_any = ANY_EVENT.validator.validate_json
+_validate = ANY_EVENT_WITHOUT_NUL.validate_json
 _new = tuple.__new__
 
 
@@ -144,7 +154,7 @@ def _validated(raw: bytes, bytes_max: int) -> Event | Refusal | Ignored:
     if len(raw) > bytes_max:
         return Refusal("bytes_limit", f"The record is longer than {bytes_max:,} bytes; send smaller events or parts.")
     try:
-        event: Event = _validate(raw)
+        event: Event = _validate_any(raw) if NUL_IN_JSON in raw else _validate(raw)
     except ValidationError:
         return explain(raw)
     if LAST_ATTRIBUTE in event:
