@@ -14,17 +14,17 @@ VERBS = {f"io.flopwatch.allocation.{verb}.v1": verb for verb in ("started", "res
 
 
 class Held(NamedTuple):
-    """A stretch of constant count. Instants in milliseconds since 1970, `count` in thousandths of an accelerator."""
+    """A stretch of constant count. Instants in milliseconds since 1970, `thousandths` of an accelerator."""
 
     allocation: str
     start: int
     end: int
-    count: int
+    thousandths: int
 
     @property
     def accelerator_us(self) -> int:
         """Accelerator-time, in accelerator-microseconds."""
-        return self.count * (self.end - self.start)
+        return self.thousandths * (self.end - self.start)
 
 
 class Reported(Protocol):

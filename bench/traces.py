@@ -124,7 +124,7 @@ def labelled(held: Sequence[Held], runs_by_rule: Mapping[str, Sequence[Reported]
     used, right = used_by_allocation(held), pretraining()
     yield "| picked in Kalos by | precision | recall |"
     yield "|---|---|---|"
-    large = {one.allocation for one in held if one.count >= 1000 * PRETRAINING_GPUS}
+    large = {one.allocation for one in held if one.thousandths >= 1000 * PRETRAINING_GPUS}
     yield f"| {PRETRAINING_GPUS} or more GPUs | {shown(quality(large, right, used))} |"
     for rule, runs in runs_by_rule.items():
         likely = {name for run in runs if run.training == "likely" for name in run.allocations}

@@ -70,7 +70,7 @@ def launches(scenario: str, tenant: str, name: str = "") -> list[Stretch]:
         else:
             groups.append([held])
     return [
-        Stretch(group[0].start, max(held.end for held in group), sum(held.count for held in group) // 1000)
+        Stretch(group[0].start, max(held.end for held in group), sum(held.thousandths for held in group) // 1000)
         for group in groups
     ]
 
@@ -216,7 +216,7 @@ def test_kalos_is_mostly_short_jobs() -> None:
     assert 0.4 < sum(held.end - held.start < 360_000 for held in run) / len(run) < 0.6
     assert max(held.end - held.start for held in run) < 625_742_000
     assert len(small) > 5 * len(run)
-    assert max(held.count for held in small) <= 64_000
+    assert max(held.thousandths for held in small) <= 64_000
 
 
 def test_intellect1_is_single_nodes() -> None:
@@ -287,7 +287,7 @@ def most_at_once(held: Sequence[Held], after: int) -> tuple[int, int]:
     """The most allocations, and the accelerators, held at one instant, looked at every hour from `after` on."""
     last = max(one.end for one in held)
     instants = range(after, last, HOUR)
-    counts = [[one.count for one in held if one.start <= now < one.end] for now in instants]
+    counts = [[one.thousandths for one in held if one.start <= now < one.end] for now in instants]
     return max(len(some) for some in counts), max(sum(some) for some in counts) // 1000
 
 
@@ -295,7 +295,7 @@ def test_serving_follows_the_day() -> None:
     """256 accelerators for 18 hours a day."""
     held = played("other-serving").held["serving"]
 
-    assert ({256_000}, 60) == ({one.count for one in held}, len(held))
+    assert ({256_000}, 60) == ({one.thousandths for one in held}, len(held))
     assert pytest.approx([18.0] * 60, abs=0.1) == [(one.end - one.start) / HOUR for one in held]
 
 
@@ -304,7 +304,7 @@ def test_equal_instances_begin_together() -> None:
     held = played("other-equal").held["equal"]
     first = min(one.start for one in held)
 
-    assert {1_000} == {one.count for one in held}
+    assert {1_000} == {one.thousandths for one in held}
     assert 660 == sum(one.start - first < 10 * 60_000 for one in held)
     assert 640 <= len(played("other-equal").tenant("equal")["open"]) <= 660
 
@@ -314,7 +314,7 @@ def test_small_jobs_hold_two_thousand() -> None:
     held = played("other-small-jobs").held["small-jobs"]
     jobs, accelerators = most_at_once(held, min(one.start for one in held) + 3 * DAY)
 
-    assert max(one.count for one in held) <= 8_000
+    assert max(one.thousandths for one in held) <= 8_000
     assert 450 <= jobs <= 460
     assert 1_900 <= accelerators <= 2_000
 
@@ -324,7 +324,7 @@ def test_render_is_at_night() -> None:
     one = played("other-render")
     hours_of_day = {held.start % DAY // HOUR for held in one.held["render"]}
 
-    assert {4_000} == {held.count for held in one.held["render"]}
+    assert {4_000} == {held.thousandths for held in one.held["render"]}
     assert not hours_of_day & set(range(8, 18))
 
 
@@ -332,7 +332,7 @@ def test_nightly_is_every_night() -> None:
     """128 accelerators for about four hours, from two o'clock, on 90 nights."""
     held = played("other-nightly").held["nightly"]
 
-    assert (90, {128_000}) == (len(held), {one.count for one in held})
+    assert (90, {128_000}) == (len(held), {one.thousandths for one in held})
     assert {2} == {one.start % DAY // HOUR for one in held}
     assert all(3.7 < (one.end - one.start) / HOUR < 4.3 for one in held)
 
@@ -343,7 +343,7 @@ def test_the_pool_is_nodes_for_months() -> None:
     starts = played("other-pool").starts()
     first = min(one.start for one in held)
 
-    assert ({8_000}, {"node"}) == ({one.count for one in held}, {start["layer"] for start in starts})
+    assert ({8_000}, {"node"}) == ({one.thousandths for one in held}, {start["layer"] for start in starts})
     assert not any({"job", "image_digest"} & set(start) for start in starts)
     assert 128 == sum(one.start - first < HOUR for one in held) < len(held) < 160
     assert pytest.approx(120.0, abs=0.1) == (max(one.end for one in held) - first) / DAY
