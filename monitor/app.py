@@ -27,12 +27,15 @@ from monitor.log import Log, build_log
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
+from monitor.reference.durations import load_durations
 from monitor.reference.policies import check_policies, load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
+from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
+from monitor.run.holdings import finished
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
@@ -83,12 +86,13 @@ class Replayed(NamedTuple):
 
 
 def load_reference(root: Path) -> Reference:
-    """Catalogue, priors, country groups and policies of a configuration folder.
+    """Catalogue, priors, country groups, policies and weights of a configuration folder.
 
     Raises:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
     """
-    return Reference(Estimator(load_catalogue(root), load_priors(root)), load_countries(root), load_policies(root))
+    estimator = Estimator(load_catalogue(root), load_priors(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
 
 
 @contextmanager
@@ -146,14 +150,8 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, archive.finished, archive.lines, MemoryArchive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
-
-
-def _working_archive() -> tuple[Archive, Callable[[Moved], None]]:
-    """An archive for the length of one computation."""
-    archive = MemoryArchive()
-    return archive, archive.commit
 
 
 def _read(
@@ -211,7 +209,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, MemoryArchive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -342,7 +340,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
         reference = load_reference(config_root())
-        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), MemoryArchive, reference, as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:
@@ -351,6 +349,7 @@ def check(config: Path | None, root: Path | None) -> list[str]:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
+        load_durations(folder)
         problems.extend(check_policies(load_reference(folder).policies))
     return problems
 

@@ -26,6 +26,7 @@ from monitor.core.model import (
     EVENT_TYPES,
     HOUR_MS,
     INSTANCE,
+    NO_TRAITS,
     NOTHING_CLAIMED,
     Alive,
     Body,
@@ -39,6 +40,7 @@ from monitor.core.model import (
     Reservation,
     Retraction,
     Sample,
+    Traits,
 )
 from monitor.errors import UnreadableFact
 from monitor.intake.canonical import (
@@ -58,6 +60,8 @@ OTHER = "other"
 CLAIMS_CACHED_MAX = 2_048
 NAMES_CACHED_MAX = 16_384
 SM_CLOCK_MHZ_MAX = 5_000
+NODES_MAX = 4_096  # named by one event; more add nothing to what tells runs apart
+PLAIN_FIELDS = 11  # tenant, allocation and those fields of an allocation that are always there: see `canonical`
 PPM = 1_000_000
 
 _validate_any = ANY_EVENT.validator.validate_json
@@ -279,9 +283,38 @@ def _allocation(claim_of: Callable[[Fields], Claim | Refusal]) -> Callable[[Even
         claim = claim_of(_CLAIM_FIELDS(data))
         if isinstance(claim, Refusal):
             return claim
+        if len(data) > PLAIN_FIELDS:
+            get, nodes = data.get, data.get("nodes")
+            traits = _traits(
+                get("zone"), get("job"), get("reservation"), get("image_digest"), get("purpose"), get("layer")
+            )
+            if nodes is not None:
+                traits = traits._replace(nodes=_node_names(nodes))
+            if traits is not NO_TRAITS:
+                claim = claim._replace(traits=traits)
         return _same(data["tenant"]), data["allocation"], claim
 
     return made
+
+
+@lru_cache(CLAIMS_CACHED_MAX)
+def _traits(
+    zone: str | None,
+    job: str | None,
+    reservation: str | None,
+    image: str | None,
+    purpose: str | None,
+    layer: str | None,
+) -> Traits:
+    traits = Traits(zone, job, reservation, image, purpose, layer)
+    return NO_TRAITS if traits == NO_TRAITS else traits
+
+
+def _node_names(value: object) -> tuple[str, ...] | None:
+    """The nodes that an event names; anything but a list of names is none, since nothing rests on them alone."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return None
+    return tuple(sorted(set(value))[:NODES_MAX]) or None
 
 
 # -- the other types -------------------------------------------------------------------------------------------------
