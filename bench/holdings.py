@@ -28,11 +28,23 @@ class Held(NamedTuple):
 
 
 class Reported(Protocol):
-    """What the scoring looks at in a run that a rule reports: which allocations, which band, and the wider ranges."""
+    """What is looked at in a run that a rule reports. Instants in milliseconds since 1970."""
 
     @property
     def run(self) -> str:
         """Its name."""
+
+    @property
+    def start(self) -> int:
+        """When it began."""
+
+    @property
+    def end(self) -> int:
+        """When the last of it ended, or the last event."""
+
+    @property
+    def accelerator_us(self) -> int:
+        """Accelerator-time; of an allocation it may hold a part."""
 
     @property
     def allocations(self) -> Sequence[str]:

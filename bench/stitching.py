@@ -10,17 +10,15 @@ likely trainer.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from bench.holdings import Reported, held_by_tenant, naive_runs, time_of, used_by_allocation
+from bench.holdings import Reported, held_by_tenant, time_of, used_by_allocation
+from bench.rules import RULES, RunsOf
 from monitor.simulate.launches import BARE
 from monitor.simulate.scenarios import STITCHING, simulate
 
 ENOUGH = 0.95
-
-RunsOf = Callable[[Sequence[bytes]], Mapping[str, Sequence[Reported]]]
-RULES: Mapping[str, RunsOf] = {"naive": naive_runs}
 
 
 class TrueRun(NamedTuple):

@@ -13,15 +13,13 @@ import argparse
 import csv
 import subprocess
 import sys
-import tempfile
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from bench.holdings import Held, Reported, held_by_tenant, time_of, used_by_allocation
-from bench.stitching import RULES
-from monitor import app
-from monitor.settings import load_settings
+from bench.rules import RULES, answered
+from monitor.core.policy import Level
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 TOOL = SHARED / "tools" / "trace_to_events.py"
@@ -52,17 +50,14 @@ class Quality(NamedTuple):
     recall: float | None
 
 
-def largest(tenant: str, held: Sequence[Held], runs: Sequence[Reported]) -> Largest:
+def largest(tenant: str, held: Iterable[Held], runs: Sequence[Reported]) -> Largest:
     """The largest run of a tenant, as a share of all that it held, jobs in no run included."""
-    used = used_by_allocation(held)
-    whole = sum(used.values())
-    run = max(runs, key=lambda run: time_of(run.allocations, used), default=None)
+    whole = sum(one.accelerator_us for one in held)
+    run = max(runs, key=lambda run: run.accelerator_us, default=None)
     if run is None or not whole:
         return Largest(tenant, len(runs), whole / HOUR_US, 0.0, 0, 0.0)
-    inside = set(run.allocations)
-    mine = [one for one in held if one.allocation in inside]
-    days = (max(one.end for one in mine) - min(one.start for one in mine)) / DAY_MS
-    return Largest(tenant, len(runs), whole / HOUR_US, time_of(inside, used) / whole, len(inside), days)
+    share, days = run.accelerator_us / whole, (run.end - run.start) / DAY_MS
+    return Largest(tenant, len(runs), whole / HOUR_US, share, len(set(run.allocations)), days)
 
 
 def quality(picked: Collection[str], right: Collection[str], used: Mapping[str, int]) -> Quality:
@@ -83,17 +78,13 @@ def pretraining() -> set[str]:
         return {f"job-{row['job_id']}" for row in csv.DictReader(file) if row["label"] == "Pretrain"}
 
 
-def above_watch(lines: Iterable[bytes]) -> list[str]:
+def above_watch(lines: Sequence[bytes]) -> list[str]:
     """Tenants with a finding above watch at the end of a trace, with its rule."""
-    with tempfile.TemporaryDirectory(prefix="flopwatch-bench-") as folder:
-        path = Path(folder) / "events.jsonl"
-        path.write_bytes(b"".join(lines))
-        answer = app.replay(load_settings(None), [str(path)], None, None, None, lambda done, total: None).answer
     return [
         f"{tenant.tenant}: {finding.level} by {finding.rule}"
-        for tenant in answer.tenants
+        for tenant in answered(lines).tenants
         for finding in tenant.findings
-        if finding.level != "watch"
+        if finding.level is not Level.WATCH
     ]
 
 

@@ -10,12 +10,15 @@ from typing import NamedTuple
 import pytest
 
 from bench.holdings import Held, held_by_tenant, naive_runs, used_by_allocation
+from bench.rules import RULES, own_runs
 from bench.stitching import HEAD, Match, Score, TrueRun, match, played, row, score
 from bench.traces import Largest, Quality, largest, quality
 from monitor.simulate.launches import BARE
 
 HOUR = 3_600_000
 USED = {"a": 60, "b": 35, "c": 5, "d": 100}  # the run of the cases is a, b and c
+FOUND = ("run-lucie7b", "run-palm540b", "run-nemotron15b", "run-parallel", "run-six")
+NOBODY = ("other-serving", "other-equal", "other-nightly", "other-pool")
 TRUE = TrueRun("run", ("a", "b", "c"))
 
 
@@ -27,6 +30,9 @@ class Run(NamedTuple):
     with_weak: tuple[str, ...] = ()
     with_concurrent: tuple[str, ...] = ()
     run: str = "r"
+    start: int = 0
+    end: int = 48 * HOUR
+    accelerator_us: int = 0
 
 
 @pytest.mark.parametrize(
@@ -167,10 +173,9 @@ def test_the_naive_rule_fails_where_it_must() -> None:
 def test_the_largest_run_is_a_share_of_everything() -> None:
     """The largest run is told with its share of all that the tenant held, its jobs and the days that it spans."""
     held = [Held("a", 0, 24 * HOUR, 2_000), Held("b", 36 * HOUR, 48 * HOUR, 2_000), Held("c", 0, 12 * HOUR, 6_000)]
-    runs = [Run(("c",)), Run(("a", "b"))]
+    two = Run(("a", "b"), accelerator_us=72_000 * HOUR)
 
-    assert Largest("t", 2, 144.0, 0.5, 2, 2.0) == largest("t", held, [Run(()), Run(("a", "b"))])
-    assert 0.5 == largest("t", held, runs).share
+    assert Largest("t", 2, 144.0, 0.5, 2, 2.0) == largest("t", held, [Run(("c",), accelerator_us=1), two])
     assert Largest("t", 0, 144.0, 0.0, 0, 0.0) == largest("t", held, [])
     assert Largest("t", 0, 0.0, 0.0, 0, 0.0) == largest("t", [], [])
 
@@ -180,3 +185,31 @@ def test_quality_is_by_time() -> None:
     assert Quality(0.375, 0.6) == quality(["a", "d"], ["a", "b", "c"], USED)
     assert Quality(None, 0.0) == quality([], ["a"], USED)
     assert Quality(0.0, None) == quality(["a"], [], USED)
+
+
+@pytest.mark.parametrize("evidence", ["", BARE], ids=["evidence", "bare"])
+@pytest.mark.parametrize("scenario", FOUND)
+def test_runs_are_found(scenario: str, evidence: str) -> None:
+    """Flopwatch finds these runs to 95 per cent, whether or not anything is stated of their jobs."""
+    assert played(scenario + evidence, 1, own_runs).passed
+
+
+@pytest.mark.parametrize("evidence", ["", BARE], ids=["evidence", "bare"])
+@pytest.mark.parametrize("scenario", NOBODY)
+def test_nobody_is_accused(scenario: str, evidence: str) -> None:
+    """Who trains nothing is never called a likely trainer."""
+    assert () == played(scenario + evidence, 1, own_runs).likely_without
+
+
+@pytest.mark.parametrize(("scenario", "ranges"), [("run-bloom176b", "weak"), ("run-fabrics-bare", "concurrent")])
+def test_a_range_holds_what_the_run_does_not(scenario: str, ranges: str) -> None:
+    """Where a long gap or another fabric cuts a run, the wider range that is meant for it holds it."""
+    (only,) = played(scenario, 1, own_runs).matches
+
+    assert not only.found
+    assert ranges in only.in_range
+
+
+def test_no_rule_is_left_out() -> None:
+    """The benches run the rule of the product beside the naive one."""
+    assert {"naive", "flopwatch"} == set(RULES)
