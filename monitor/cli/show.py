@@ -60,6 +60,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+def rest(count: int, limit: int) -> str:
+    """How a heading over a table ends: whether that is all."""
+    return f" (the first {limit}; --limit shows more):" if count > limit else ":"
+
+
 def _is_number(cell: str) -> bool:
     return cell[:1].isdigit()
 

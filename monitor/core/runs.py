@@ -33,6 +33,7 @@ GAP_MS, GAP_SHARE, GAP_MAX_MS = 6 * HOUR_MS, 4, 72 * HOUR_MS  # of a strong link
 WEAK_GAP_MS = 21 * DAY_MS
 SCALE_MAX = 4  # how many times larger one of two linked scales may be
 NODES_SHARED_PERCENT = 30  # of the nodes of both
+ID_LETTERS = 16
 CANDIDATES_MAX = 64  # predecessors looked at for each kind of evidence: the latest
 SERIES_MIN = 3  # gaps alike that make a rhythm
 ALIKE_PERCENT = 10
@@ -363,7 +364,12 @@ def _segment_id(names: Sequence[str], taken: dict[str, int]) -> str:
     number = taken[text] = taken.get(text, 0) + 1
     if number > 1:
         text += f"\0{number}"
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:16]
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:ID_LETTERS]
+
+
+def is_segment_id(text: str) -> bool:
+    """Whether a text looks like the id of a segment, and so of a run."""
+    return len(text) == ID_LETTERS and all(letter in "0123456789abcdef" for letter in text)
 
 
 def _evidence(traits: Iterable[Traits]) -> Evidence:
