@@ -6,7 +6,7 @@ import pytest
 
 from bench.telemetry_sim import SCENARIOS, Scenario, figures
 
-RUNS = 120  # `bench/telemetry_sim.py` has more, and its table stands in bench/telemetry/README.md
+RUNS = 120  # `bench/telemetry_sim.py` has more, and its table stands in bench/README.md
 SEED = 2
 
 

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monitor.core.model import (
     ACCELERATOR,
     EVENT_TYPES,
+    HOUR_MS,
     INSTANCE,
     NOTHING_CLAIMED,
     Alive,
@@ -19,6 +20,7 @@ from monitor.core.model import (
     Claim,
     Observation,
     Profile,
+    Record,
     Report,
     Reservation,
     Retraction,
@@ -213,6 +215,17 @@ def test_telemetry_within_bounds_is_kept(fields: dict[str, object], sample: Samp
     data = {"tenant": "acme", "allocation": "job-1", "window_seconds": 60, **fields}
 
     assert sample == only(event("telemetry.sampled.v1", data=data)).body
+
+
+def test_a_window_in_the_future_is_no_fact() -> None:
+    """A window that ends more than an hour after it came is refused, and is neither idle nor busy time."""
+    raw = line(event("telemetry.sampled.v1"))
+    came = [Record("t", 0, n, n + 1, raw, TIME_MS - ahead) for n, ahead in enumerate((HOUR_MS, HOUR_MS + 1))]
+
+    decoded = decode(came, Rules())
+
+    assert [0] == [record.offset for record in decoded.records]
+    assert [(1, "time")] == [(one.record.offset, one.reason) for one in decoded.rejected]
 
 
 def test_a_report_without_parts_is_whole() -> None:
