@@ -242,6 +242,7 @@ def contest(field: Field, parts: Sequence[str], repeat: int) -> dict[str, float]
                 part = "bare" if kind == "bare" else "worker"
                 command = field.command(part, words[0], "" if kind in ("bare", "none") else field.store(kind))
             runs[name].append(finish(start(command, field.site.contestants[:1])))
+            print(f"turn {turn + 1}, {name}: {runs[name][-1]['seconds']:.1f} s", file=sys.stderr, flush=True)
     return report(field, runs)
 
 

@@ -14,32 +14,38 @@ from prometheus_client import CollectorRegistry
 
 from monitor.alert.kafka import KafkaLetters
 from monitor.clock import Clock, SystemClock
+from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.catalogue import Catalogue
-from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_groups, follow, group_of
+from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_groups, follow, group_of, tenant_runs
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.partitions import adopter
+from monitor.core.runs import is_segment_id
 from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsProblem
 from monitor.intake.decode import decode_facts
 from monitor.log import Log, build_log
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
+from monitor.reference.durations import load_durations
 from monitor.reference.policies import check_policies, load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
+from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
+from monitor.run.holdings import finished
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
+from monitor.run.run_story import RunStory, TenantRun, story_of
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
@@ -84,12 +90,13 @@ class Replayed(NamedTuple):
 
 
 def load_reference(root: Path) -> Reference:
-    """Catalogue, priors, country groups and policies of a configuration folder.
+    """Catalogue, priors, country groups, policies and weights of a configuration folder.
 
     Raises:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
     """
-    return Reference(Estimator(load_catalogue(root), load_priors(root)), load_countries(root), load_policies(root))
+    estimator = Estimator(load_catalogue(root), load_priors(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
 
 
 @contextmanager
@@ -147,14 +154,8 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, archive.finished, archive.lines, MemoryArchive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
-
-
-def _working_archive() -> tuple[Archive, Callable[[Moved], None]]:
-    """An archive for the length of one computation."""
-    archive = MemoryArchive()
-    return archive, archive.commit
 
 
 def _read(
@@ -212,7 +213,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, MemoryArchive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -309,6 +310,37 @@ def stored_answer(settings: Settings, state: Path | None) -> Answer:
         return answer(_whole(kept), load_reference(config_root()), _latest(kept))
 
 
+class KnownRuns(NamedTuple):
+    """Runs as of an instant, and the story of the one that was asked for."""
+
+    as_of: int
+    runs: list[TenantRun]
+    story: RunStory | None
+    has_tenant: bool  # whether what was asked for is a tenant
+
+
+def stored_runs(settings: Settings, state: Path | None, who: str | None = None) -> KnownRuns:
+    """The runs of all tenants of a store, or of the tenant, or with the run, that has this name."""
+    with _existing(settings, state) as store:
+        kept, reference = _load_all(store), load_reference(config_root())
+        now, found = _latest(kept), list[TenantRun]()
+        of_tenant = any(who in one.book.tenants for one in kept)
+        blind: list[Blind] = []
+        for partition, one in zip(store.partitions(), kept, strict=True):
+            for name in sorted(one.book.tenants):
+                if of_tenant and name != who:
+                    continue
+                held = finished(one.book, store.beside(partition), name)
+                of_name = [TenantRun(name, *pair) for pair in tenant_runs(one.book, reference, name, held, now)]
+                found += of_name
+                if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
+                    blind = [blind_of(row) for row in store.blind(partition)]
+        story = None if who is None else story_of(who, found, blind, reference, now)
+        if who is not None and not of_tenant:
+            found = [] if story is None else [story.found]
+        return KnownRuns(now, found, story, of_tenant)
+
+
 def _latest(kept: Sequence[Kept]) -> int:
     """The instant that a store is read at: its last tick, or its latest fact."""
     return max((max(one.book.clock, one.evaluated_at or 0) for one in kept), default=0)
@@ -343,7 +375,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
         reference = load_reference(config_root())
-        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), MemoryArchive, reference, as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:
@@ -352,6 +384,7 @@ def check(config: Path | None, root: Path | None) -> list[str]:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
+        load_durations(folder)
         problems.extend(check_policies(load_reference(folder).policies))
     return problems
 
@@ -441,8 +474,8 @@ def dismiss_letters(settings: Settings, state: Path | None, numbers: Sequence[in
 
 def explain(
     settings: Settings, state: Path | None, what: str
-) -> TenantStory | AllocationStory | tuple[Flag, list[Entry]] | None:
-    """The story of a tenant, a flag or an event; None if the store knows nothing of that name."""
+) -> TenantStory | RunStory | AllocationStory | tuple[Flag, list[Entry]] | None:
+    """The story of a tenant, a run, a flag or an event; None if the store knows nothing of that name."""
     with _existing(settings, state) as store:
         kept = _load_all(store)
         for partition, one in zip(store.partitions(), kept, strict=True):
@@ -450,13 +483,18 @@ def explain(
                 blind = [blind_of(row) for row in store.blind(partition)]
                 reference, now = load_reference(config_root()), _latest(kept)
                 group = group_of(_whole(kept), reference, what, now)
-                return explain_tenant(one.book, reference, what, now, group, blind)
+                held = finished(one.book, store.beside(partition), what)
+                found = tenant_runs(one.book, reference, what, held, now)
+                return explain_tenant(one.book, reference, what, now, found, group, blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)
         of_groups = store.group_flags()
         if what in of_groups:
             return of_groups[what], store.flag_history(what)
+        known = stored_runs(settings, state, what) if is_segment_id(what) else None
+        if known is not None and known.story is not None:
+            return known.story
         catalogue = load_catalogue(config_root())
         stories = (
             _explain_event(store.beside(partition), one.book, catalogue, what)

@@ -31,6 +31,7 @@ LAYERS = {
     "store": 2,
     "alert": 2,
     "simulate": 2,
+    "draw": 2,
     "settings": 1,
     "log": 1,
     "clock": 1,

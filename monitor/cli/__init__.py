@@ -15,6 +15,7 @@ from monitor.cli.flags import flags
 from monitor.cli.positions import positions
 from monitor.cli.replay import replay
 from monitor.cli.run import run
+from monitor.cli.runs import runs
 from monitor.cli.simulate import simulate
 from monitor.cli.tenants import tenants
 from monitor.cli.verify import verify
@@ -27,7 +28,7 @@ def flopwatch() -> None:
     """What is being trained on your accelerators, by whom, and how sure that is."""
 
 
-for command in (check, dead_letters, demo, explain, flags, positions, replay, run, simulate, tenants, verify):
+for command in (check, dead_letters, demo, explain, flags, positions, replay, run, runs, simulate, tenants, verify):
     flopwatch.add_command(command)
 
 

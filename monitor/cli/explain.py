@@ -12,27 +12,33 @@ from monitor.cli.flags import flag_document, history_lines
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.engine import GroupAnswer
 from monitor.core.flags import Entry, Flag
+from monitor.core.model import HOUR_MS
 from monitor.errors import MonitorError
 from monitor.run.explain import AllocationStory, TenantStory, story_document, utilisation_text
+from monitor.run.run_story import RunStory
 from monitor.settings import load_settings
 
 ALLOCATIONS_SHOWN = 10
+RUNS_SHOWN = 5
+SEGMENTS_SHOWN = 40
 
 
 @click.command()
-@click.argument("what", metavar="TENANT|FLAG|EVENT")
+@click.argument("what", metavar="TENANT|RUN|FLAG|EVENT")
 @state_option
 @json_option
 @config_option
 def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -> None:
-    """Say how the numbers of a tenant, a flag or an event came about."""
+    """Say how the numbers of a tenant, a run, a flag or an event came about."""
     story = app.explain(load_settings(config), state, what)
     if story is None:
         raise MonitorError(
-            f"'{show.plain(what)}' is no tenant, flag or event id in this store. `flopwatch tenants` and "
+            f"'{show.plain(what)}' is no tenant, run, flag or event id in this store. `flopwatch tenants` and "
             "`flopwatch flags` list what there is."
         )
-    if as_json:
+    if as_json and isinstance(story, RunStory):
+        show.document({"tenant": story.found.tenant, **show.run_document(story.found.run, story.found.training)})
+    elif as_json:
         show.document(
             {"flag": flag_document(story[0]), "history": [entry._asdict() for entry in story[1]]}
             if isinstance(story[0], Flag)
@@ -40,6 +46,8 @@ def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -
         )
     elif isinstance(story, TenantStory):
         click.echo("\n".join(_tenant_lines(story)))
+    elif isinstance(story, RunStory):
+        click.echo("\n".join(_run_lines(story)))
     elif isinstance(story, AllocationStory):
         click.echo("\n".join(_allocation_lines(story)))
     else:
@@ -77,6 +85,7 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         )
     if len(story.open_allocations) > ALLOCATIONS_SHOWN:
         lines.append(f"  and {len(story.open_allocations) - ALLOCATIONS_SHOWN} more")
+    lines += _run_summary(story)
     lines += ["", "Headquarters:", *(f"  {show.plain(sentence)}" for sentence in story.headquarters)]
     lines += ["", "Findings:"] if story.findings else ["", "No finding stands."]
     for finding in story.findings:
@@ -94,6 +103,51 @@ def _tenant_lines(story: TenantStory) -> list[str]:
             lines.append(f"  {one.cause}, {show.instant(one.start)} to {end}: {show.plain(one.sentence)}")
         if story.flop_unseen != story.flop:
             lines.append(f"  With what may have been lost in those hours: {show.flop_range(story.flop_unseen)} FLOP.")
+    return lines
+
+
+def _run_summary(story: TenantStory) -> list[str]:
+    if not story.runs:
+        return ["", "No run: it never held 16 accelerators together."]
+    lines = ["", f"Probable runs: {len(story.runs)}"]
+    for one in story.runs[:RUNS_SHOWN]:
+        more = f", with weak links {show.flop_range(one.flop_with_weak_links)}"
+        weak = "" if one.flop == one.flop_with_weak_links else more
+        lines.append(
+            f"  {one.run}: {show.instant(one.start)} to {show.instant(one.end)}, at most {one.peak // 1_000:,} "
+            f"accelerators, {show.flop_range(one.flop)} FLOP{weak}; training: {one.training}"
+        )
+    if len(story.runs) > RUNS_SHOWN:
+        lines.append(f"  and {len(story.runs) - RUNS_SHOWN} more: flopwatch runs {show.plain(story.tenant)}")
+    return lines
+
+
+def _run_lines(story: RunStory) -> list[str]:
+    run, training = story.found.run, story.found.training
+    lines = [
+        f"Run {run.id} of tenant {show.plain(story.found.tenant)} as of {show.instant(story.as_of)}",
+        f"{show.instant(run.start)} to {show.instant(run.end)}; at most {run.peak // 1_000:,} accelerators, "
+        f"{len(run.allocations):,} allocations in {len(run.segments):,} segments.",
+        f"Training compute: {show.flop_range(run.flop)} FLOP, ceiling {show.flop(run.flop.ceiling)}.",
+        f"  with {len(run.chain) - 1} more over weak links: {show.flop_range(run.flop_chain)}",
+        f"  with all {run.concurrent} chains of the same time: {show.flop_range(run.flop_concurrent)}",
+        "",
+        f"Training: {training.band.value} (score {training.score / 100:g}, no probability)",
+        *(f"  {sentence}" for sentence in training.reasons),
+        "",
+        "Segments:",
+    ]
+    for position, segment in enumerate(run.segments[:SEGMENTS_SHOWN]):
+        if position:
+            link = run.links[position - 1]
+            shared = f", same {' and '.join(link.shared)}" if link.shared else ""
+            lines.append(f"    {link.gap / HOUR_MS:,.1f} h later: {link.reason}{shared}")
+        lines.append(
+            f"  {segment.id}: {show.instant(segment.start)} to {show.instant(segment.end)}, "
+            f"{segment.scale // 1_000:,} {show.plain(segment.family)}, {len(segment.allocations):,} allocations"
+        )
+    if len(run.segments) > SEGMENTS_SHOWN:
+        lines.append(f"  and {len(run.segments) - SEGMENTS_SHOWN} more")
     return lines
 
 

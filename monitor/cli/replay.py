@@ -60,7 +60,7 @@ def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
                 "accelerator_us_open": tenant.accelerator_us_open,
                 "flop": show.bounds_document(tenant.flop),
                 "open_allocations": tenant.open_allocations,
-                "runs": [],
+                "runs": [show.run_document(run, training) for run, training in tenant.runs],
                 "flags": [show.finding_document(finding) for finding in tenant.findings],
             }
             for tenant in answer.tenants

@@ -12,7 +12,9 @@ import click
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import flag_id
+from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS
+from monitor.core.runs import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = HOUR_MS * 1_000
@@ -58,6 +60,11 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+def rest(count: int, limit: int) -> str:
+    """How a heading over a table ends: whether that is all."""
+    return f" (the first {limit}; --limit shows more):" if count > limit else ":"
+
+
 def _is_number(cell: str) -> bool:
     return cell[:1].isdigit()
 
@@ -87,6 +94,26 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "flop": bounds_document(finding.flop),
         "not_established": list(finding.not_established),
         **({"tenants": list(finding.members)} if finding.members else {}),
+    }
+
+
+def run_document(run: Run, training: Training) -> dict[str, Any]:
+    """A run as the contract of `replay --json` has it, with the range of what may belong to it."""
+    return {
+        "run": run.id,
+        "start": instant(run.start),
+        "end": instant(run.end),
+        "accelerators_peak": run.peak // 1_000,
+        "allocations": len(run.allocations),
+        "accelerator_us": run.accelerator_us,
+        "flop": bounds_document(run.flop),
+        "training": training.band.value,
+        "score": training.score / 100,
+        "reasons": list(training.reasons),
+        "segments": [segment.id for segment in run.segments],
+        "links": run.links_by_reason,
+        "flop_with_weak_links": bounds_document(run.flop_chain),
+        "flop_with_concurrent": bounds_document(run.flop_concurrent),
     }
 
 

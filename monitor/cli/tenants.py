@@ -54,9 +54,5 @@ def tenants(above: float, limit: int, state: Path | None, as_json: bool, config:
     if answer.as_of < 0:
         click.echo("There is no fact in these books.")
         return
-    click.echo(f"As of {show.instant(answer.as_of)}, {len(chosen)} tenants" + _rest(len(chosen), limit))
+    click.echo(f"As of {show.instant(answer.as_of)}, {len(chosen)} tenants" + show.rest(len(chosen), limit))
     click.echo(show.table(("tenant", "accelerator-hours", "FLOP", "low", "high", "open", "findings"), rows))
-
-
-def _rest(count: int, limit: int) -> str:
-    return f" (the first {limit}; --limit shows more):" if count > limit else ":"

@@ -152,10 +152,21 @@ class Party:
         self.head = 0
 
 
+class Finished(NamedTuple):
+    """Pieces and measurements of one allocation that counts.
+
+    `anew`: they are all there are, and replace what was known; otherwise they come after it.
+    """
+
+    effects: Effects
+    anew: bool
+
+
 class Moved(NamedTuple):
     """What changed since the last commit."""
 
     timelines: dict[Key, Timeline]
+    finished: dict[Key, Finished]
     usage: list[tuple[str, UsageRow]]  # by tenant
     measured: list[tuple[str, MeasuredRow]]
     chains: dict[Key, int]  # chains that are no allocation -> number of their latest fact
@@ -215,6 +226,7 @@ class Book:
         self._retracted_before: dict[str, frozenset[Identity]] = {}
         self._recount: set[Key] = set()  # inner allocations that counted until their outer one appeared
         self._dirty: dict[Key, Timeline] = {}
+        self._finished: dict[Key, Finished] = {}
         self._chains: dict[Key, int] = {}
         self._sources_dirty: set[str] = set()
         self._gaps: list[Gap] = []
@@ -342,7 +354,7 @@ class Book:
         self._recent.add(fact.raw)
         if late and timeline.counted:
             self._tell(key, fact, before, _plus(_sums(self._effects), _standing(timeline, self.clock)))
-        self._book_effects(tenant, timeline)
+        self._book_effects(tenant, key, timeline)
         self._touch(key, timeline)
 
     def _wait(self, key: Key, arrival: Arrival | None = None) -> None:
@@ -353,12 +365,17 @@ class Book:
         if arrival is not None:
             self.waiting[key].append(arrival)
 
-    def _book_effects(self, tenant: Tenant, timeline: Timeline) -> None:
+    def _book_effects(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
         """Book what the fact at hand brought about."""
         effects = self._effects
         if effects.pieces or effects.measurements:
             if timeline.counted:
                 tenant.ledger.add(effects)
+                finished = self._finished.get(key)
+                if finished is None:
+                    finished = self._finished[key] = Finished(Effects.none(), False)
+                finished.effects.pieces.extend(effects.pieces)
+                finished.effects.measurements.extend(effects.measurements)
             effects.pieces.clear()
             effects.measurements.clear()
         if effects.anomalies:
@@ -589,6 +606,7 @@ class Book:
             tenant.ledger.add(old_effects, -1)
         if new.counted:
             tenant.ledger.add(effects)
+        self._finished[key] = Finished(effects if new.counted else Effects.none(), True)
         self._touch(key, new)
         for anomaly in set(effects.anomalies).difference(old_effects.anomalies):
             self.counts.anomaly(anomaly.kind)
@@ -728,7 +746,7 @@ class Book:
         else:
             return True
         advance(timeline, fact, self._effects)
-        self._book_effects(tenant, timeline)
+        self._book_effects(tenant, key, timeline)
         self._touch(key, timeline)
         return True
 
@@ -743,6 +761,7 @@ class Book:
         self._let_go_of_hours(names)
         moved = Moved(
             self._dirty,
+            self._finished,
             [(name, row) for name, (usage, _) in rows.items() for row in usage],
             [(name, row) for name, (_, measured) in rows.items() for row in measured],
             self._chains,
@@ -750,7 +769,7 @@ class Book:
             self._restatements,
             self._conservation,
         )
-        self._dirty, self._chains, self._sources_dirty = {}, {}, set()
+        self._dirty, self._finished, self._chains, self._sources_dirty = {}, {}, {}, set()
         self._restatements, self._conservation = [], []
         self._evict()
         return moved

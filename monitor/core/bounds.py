@@ -63,3 +63,37 @@ def probably_reaches(bounds: Bounds, threshold: int, per_mille: int) -> bool:
     common = gcd(share, whole)
     share, whole = share // common, whole // common
     return bool(threshold**whole <= upper ** (whole - share) * lower**share)
+
+
+# What stands for a probability of which no more is known than that it is under 5, or over 95 per cent: the middles.
+UNDER, OVER = 25, 975
+
+
+def probability(bounds: Bounds, threshold: int, step: int = 1) -> int:
+    """P(quantity >= threshold) in per mille, exactly, rounded down to a multiple of `step` (a divisor of 50).
+
+    The same as `probably_reaches` for every probability from 50 to 950; beyond the quantiles it is UNDER or OVER.
+    """
+    if threshold > bounds.high:
+        return UNDER
+    if threshold < bounds.low:
+        return OVER
+    least, most = _HIGH // step, _LOW // step
+    while least < most:
+        middle = (least + most + 1) // 2
+        if probably_reaches(bounds, threshold, middle * step):
+            least = middle
+        else:
+            most = middle - 1
+    return least * step
+
+
+def in_per_cent(per_mille: int) -> str:
+    """A probability as people read it; beyond the quantiles no more than that it is."""
+    if per_mille <= 0:
+        return "none"
+    if per_mille < _HIGH:
+        return "under 5 per cent"
+    if per_mille > _LOW:
+        return "over 95 per cent"
+    return f"{per_mille // 10} per cent"

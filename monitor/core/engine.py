@@ -20,9 +20,11 @@ from monitor.core.estimate import SCALE, Estimator, totals
 from monitor.core.findings import Finding, find, find_of_group
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, groups, together
+from monitor.core.likelihood import Training, Weights, training
 from monitor.core.model import CERTAIN, OPEN, PRESUMED
 from monitor.core.policy import Aggregation, Policy
-from monitor.core.timeline import Shape
+from monitor.core.runs import Run, holding, runs
+from monitor.core.timeline import Effects, Shape
 
 DIGEST_FORMAT = 1
 UNDONE = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
@@ -41,6 +43,7 @@ class Reference:
     estimator: Estimator
     countries: Countries
     policies: tuple[Policy, ...]
+    weights: Weights  # of the training score, which changes no finding
 
     @property
     def digests(self) -> dict[str, object]:
@@ -63,6 +66,7 @@ class TenantAnswer(NamedTuple):
     flop: Bounds
     open_allocations: int
     findings: tuple[Finding, ...]
+    runs: tuple[tuple[Run, Training], ...] = ()  # by start
 
 
 class GroupAnswer(NamedTuple):
@@ -180,10 +184,17 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
     ]
 
 
-def answer(book: Book, reference: Reference, now: int) -> Answer:
-    """Everything that is known at `now`, which is no earlier than any fact in the book."""
+Finished = Callable[[str], Mapping[str, Effects]]  # tenant -> what its allocations held and no longer hold
+
+
+def answer(book: Book, reference: Reference, now: int, finished: Finished | None = None) -> Answer:
+    """Everything that is known at `now`, which is no earlier than any fact in the book; runs only with `finished`."""
     usage = _usage(book, now)
     tenants = tuple(answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
+    if finished is not None:
+        tenants = tuple(
+            one._replace(runs=tenant_runs(book, reference, one.tenant, finished(one.tenant), now)) for one in tenants
+        )
     books = _usage_digest(usage, now)
     by_name = {tenant.tenant: tenant for tenant in tenants}
     grouped = tuple(
@@ -208,6 +219,19 @@ def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, 
         tenant.open_allocations,
         tuple(tenant_findings(book, reference, name, by_shape, now)),
     )
+
+
+def tenant_runs(
+    book: Book, reference: Reference, name: str, finished: Mapping[str, Effects], now: int
+) -> tuple[tuple[Run, Training], ...]:
+    """The runs of one tenant, with how much they look like training."""
+    heard, timelines = hearing(book, now), dict(book.tenants[name].held())
+    holdings = [
+        holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
+        for allocation in {**finished, **timelines}
+    ]
+    found = runs(name, (one for one in holdings if one.held), reference.estimator, now)
+    return tuple((run, training(run, reference.weights)) for run in found)
 
 
 def group_of(book: Book, reference: Reference, name: str, now: int) -> GroupAnswer | None:

@@ -57,6 +57,26 @@ EVENT_TYPES: Mapping[str, Kind] = {
 }
 
 
+class Traits(NamedTuple):
+    """What else is said of what is held: it moves no usage, and tells which allocations are one run. None: not said."""
+
+    zone: str | None = None
+    job: str | None = None
+    reservation: str | None = None
+    image: str | None = None
+    purpose: str | None = None
+    layer: str | None = None
+    nodes: tuple[str, ...] | None = None  # sorted, each once
+
+    def updated(self, newer: Traits) -> Traits:
+        """What holds once a later fact has said something."""
+        said = {name: value for name, value in newer._asdict().items() if value is not None}
+        return self._replace(**said)
+
+
+NO_TRAITS = Traits()
+
+
 class Claim(NamedTuple):
     """What one fact states of an allocation. None: the fact does not say."""
 
@@ -67,6 +87,7 @@ class Claim(NamedTuple):
     fabric: str | None = None
     within: str | None = None  # the outer allocation of the same tenant
     lease_ms: int | None = None
+    traits: Traits = NO_TRAITS
 
 
 NOTHING_CLAIMED = Claim()

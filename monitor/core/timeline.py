@@ -15,7 +15,18 @@ from itertools import groupby
 from operator import attrgetter
 from typing import NamedTuple
 
-from monitor.core.model import CERTAIN, NOTHING_CLAIMED, OPEN, PRESUMED, Claim, Kind, Observation, Sample
+from monitor.core.model import (
+    CERTAIN,
+    NO_TRAITS,
+    NOTHING_CLAIMED,
+    OPEN,
+    PRESUMED,
+    Claim,
+    Kind,
+    Observation,
+    Sample,
+    Traits,
+)
 
 ONE_UNIT = 1_000  # an allocation whose count nobody states is one unit
 FINGERPRINT_BYTES = 3
@@ -46,6 +57,7 @@ class Piece(NamedTuple):
     end: int
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody needs
     certain: bool
+    traits: Traits = NO_TRAITS
 
 
 class Measurement(NamedTuple):
@@ -87,6 +99,7 @@ class Timeline:
         "since",
         "source",
         "stopped",
+        "traits",
         "within",
     )
 
@@ -96,6 +109,7 @@ class Timeline:
         self.since: int | None = None  # start of the piece now held; None: nothing is held
         self.count: int | None = None  # None: nobody has stated it
         self.shape = NO_SHAPE
+        self.traits = NO_TRAITS
         self.evidence = -1  # of the piece now held
         self.source = ""  # of that evidence
         self.lease_ms: int | None = None
@@ -194,7 +208,12 @@ def names_the_past(timeline: Timeline, claim: Claim) -> bool:
         or (claim.fabric is not None and shape.fabric is None)
         or (claim.within is not None and timeline.within is None)
         or (claim.count is not None and timeline.count is None)
+        or (claim.traits is not NO_TRAITS and _names_a_trait(timeline.traits, claim.traits))
     )
+
+
+def _names_a_trait(known: Traits, claimed: Traits) -> bool:
+    return any(new is not None and old is None for old, new in zip(known, claimed, strict=True))
 
 
 def units_at(timeline: Timeline, time: int) -> int | None:
@@ -225,6 +244,8 @@ def _fill(timeline: Timeline, claim: Claim) -> None:
         shape.hardware if shape.hardware is not None else claim.hardware,
         shape.unit if shape.unit is not None else claim.unit,
     )
+    if claim.traits is not NO_TRAITS:
+        timeline.traits = claim.traits.updated(timeline.traits)
     if timeline.count is None:
         timeline.count = claim.count
     if timeline.within is None:
@@ -388,6 +409,8 @@ def _open(timeline: Timeline, claim: Claim, fact: Observation) -> None:
     if claim.count is not None:
         timeline.count = claim.count
     timeline.shape = _reshaped(timeline.shape, claim)
+    if claim.traits is not NO_TRAITS:
+        timeline.traits = timeline.traits.updated(claim.traits)
 
 
 def _evidence(timeline: Timeline, fact: Observation, effects: Effects) -> None:
@@ -404,15 +427,17 @@ def _evidence(timeline: Timeline, fact: Observation, effects: Effects) -> None:
 
 
 def _change(timeline: Timeline, claim: Claim, now: int, effects: Effects) -> None:
-    """Another count or other hardware from now on; a new lease."""
+    """Another count, other hardware or other traits from now on; a new lease."""
     shape = _reshaped(timeline.shape, claim)
     count = timeline.count if claim.count is None else claim.count
-    if shape != timeline.shape or count != timeline.count:
+    traits = timeline.traits if claim.traits is NO_TRAITS else timeline.traits.updated(claim.traits)
+    if shape != timeline.shape or count != timeline.count or traits != timeline.traits:
         assert timeline.since is not None
         _emit(timeline, timeline.since, now, True, effects)
         timeline.since = now
         timeline.shape = shape
         timeline.count = count
+        timeline.traits = traits
     if claim.lease_ms is not None:
         timeline.lease_ms = claim.lease_ms
 
@@ -440,7 +465,7 @@ def _close(timeline: Timeline, end: int, effects: Effects) -> None:
 def _emit(timeline: Timeline, start: int, end: int, certain: bool, effects: Effects) -> None:
     count = ONE_UNIT if timeline.count is None else timeline.count
     if start < end and count > 0:
-        effects.pieces.append(Piece(timeline.shape, start, end, count, certain))
+        effects.pieces.append(Piece(timeline.shape, start, end, count, certain, timeline.traits))
 
 
 def tail(timeline: Timeline, now: int, heard: Callable[[str], int]) -> Iterator[tuple[str, int, int]]:

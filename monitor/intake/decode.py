@@ -26,6 +26,7 @@ from monitor.core.model import (
     EVENT_TYPES,
     HOUR_MS,
     INSTANCE,
+    NO_TRAITS,
     NOTHING_CLAIMED,
     Alive,
     Body,
@@ -39,9 +40,19 @@ from monitor.core.model import (
     Reservation,
     Retraction,
     Sample,
+    Traits,
 )
 from monitor.errors import UnreadableFact
-from monitor.intake.canonical import ANY_EVENT, COUNT_MAX, LAST_ATTRIBUTE, LAST_FIELD, PARTY_FIELDS, TENANT_FIELDS
+from monitor.intake.canonical import (
+    ANY_EVENT,
+    ANY_EVENT_WITHOUT_NUL,
+    COUNT_MAX,
+    LAST_ATTRIBUTE,
+    LAST_FIELD,
+    NUL_IN_JSON,
+    PARTY_FIELDS,
+    TENANT_FIELDS,
+)
 from monitor.intake.refusal import Ignored, Refusal, explain, shown
 
 NAMES_COUNTED_MAX = 100
@@ -50,9 +61,12 @@ CLAIMS_CACHED_MAX = 2_048
 NAMES_CACHED_MAX = 16_384
 SM_CLOCK_MHZ_MAX = 5_000
 POWER_WATTS_MAX = 100_000  # a wafer takes 23,000
+NODES_MAX = 4_096  # named by one event; more add nothing to what tells runs apart
+PLAIN_FIELDS = 11  # tenant, allocation and those fields of an allocation that are always there: see `canonical`
 PPM = 1_000_000
 
-_validate = ANY_EVENT.validator.validate_json
+_validate_any = ANY_EVENT.validator.validate_json
+_validate = ANY_EVENT_WITHOUT_NUL.validate_json
 _new = tuple.__new__
 
 
@@ -145,7 +159,7 @@ def _validated(raw: bytes, bytes_max: int) -> Event | Refusal | Ignored:
     if len(raw) > bytes_max:
         return Refusal("bytes_limit", f"The record is longer than {bytes_max:,} bytes; send smaller events or parts.")
     try:
-        event: Event = _validate(raw)
+        event: Event = _validate_any(raw) if NUL_IN_JSON in raw else _validate(raw)
     except ValidationError:
         return explain(raw)
     if LAST_ATTRIBUTE in event:
@@ -270,9 +284,38 @@ def _allocation(claim_of: Callable[[Fields], Claim | Refusal]) -> Callable[[Even
         claim = claim_of(_CLAIM_FIELDS(data))
         if isinstance(claim, Refusal):
             return claim
+        if len(data) > PLAIN_FIELDS:
+            get, nodes = data.get, data.get("nodes")
+            traits = _traits(
+                get("zone"), get("job"), get("reservation"), get("image_digest"), get("purpose"), get("layer")
+            )
+            if nodes is not None:
+                traits = traits._replace(nodes=_node_names(nodes))
+            if traits is not NO_TRAITS:
+                claim = claim._replace(traits=traits)
         return _same(data["tenant"]), data["allocation"], claim
 
     return made
+
+
+@lru_cache(CLAIMS_CACHED_MAX)
+def _traits(
+    zone: str | None,
+    job: str | None,
+    reservation: str | None,
+    image: str | None,
+    purpose: str | None,
+    layer: str | None,
+) -> Traits:
+    traits = Traits(zone, job, reservation, image, purpose, layer)
+    return NO_TRAITS if traits == NO_TRAITS else traits
+
+
+def _node_names(value: object) -> tuple[str, ...] | None:
+    """The nodes that an event names; anything but a list of names is none, since nothing rests on them alone."""
+    if not isinstance(value, list) or not all(isinstance(name, str) for name in value):
+        return None
+    return tuple(sorted(set(value))[:NODES_MAX]) or None
 
 
 # -- the other types -------------------------------------------------------------------------------------------------

@@ -15,8 +15,10 @@ from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
 from monitor.core.inventory import statements
 from monitor.core.ledger import NOT_MEASURED
+from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.parties import headquarters, unresolved
+from monitor.core.runs import Run
 from monitor.core.telemetry import contradictions, notes, sampled
 from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
 
@@ -36,6 +38,18 @@ class HardwareLine(NamedTuple):
     flop_executed: Bounds | None  # what the hardware did, recomputation included; None where nothing was measured
 
 
+class RunLine(NamedTuple):
+    """One run of a tenant, in short."""
+
+    run: str
+    start: int
+    end: int
+    peak: int  # thousandths of an accelerator
+    flop: Bounds
+    flop_with_weak_links: Bounds
+    training: str
+
+
 class TenantStory(NamedTuple):
     """Everything that an answer about a tenant rests on."""
 
@@ -46,6 +60,7 @@ class TenantStory(NamedTuple):
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
     headquarters: list[str]
     findings: tuple[Finding, ...]
+    runs: list[RunLine]  # with most compute first
     group: GroupAnswer | None  # that it is in
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
@@ -56,6 +71,7 @@ def explain_tenant(
     reference: Reference,
     name: str,
     now: int,
+    runs: Iterable[tuple[Run, Training]] = (),
     group: GroupAnswer | None = None,
     blind: Iterable[Blind] = (),
 ) -> TenantStory:
@@ -83,6 +99,10 @@ def explain_tenant(
         sorted(held, key=lambda one: (-one[2], one[0])),
         sentences + ([] if status is None else [status]),
         answered.findings,
+        [
+            RunLine(run.id, run.start, run.end, run.peak, run.flop, run.flop_chain, training.band.value)
+            for run, training in sorted(runs, key=lambda one: (-one[0].flop.central, one[0].id))
+        ],
         group,
         touching,
         _widened(answered.flop, reference.estimator.hours(tenant, now, hearing(book, now)), touching),

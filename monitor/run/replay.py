@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import islice
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Answer, Reference, answer
+from monitor.core.engine import Answer, Finished, Reference, answer
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import Kind, Rejected
+from monitor.core.timeline import Effects
 from monitor.errors import LimitReached, SourceProblem
 from monitor.intake.decode import Decoded, Rules, count_name, decode, decode_facts
 from monitor.run.apply import Archive, take_in
@@ -23,7 +24,18 @@ SAMPLES_MAX = 5
 Keep = Callable[[Moved, list[Rejected]], None]  # commit what a stretch of records moved
 
 
-MakeArchive = Callable[[], tuple[Archive, Callable[[Moved], None]]]  # an archive, and how it is told what moved
+class Working(Archive, Protocol):
+    """An archive for the length of one computation."""
+
+    def commit(self, moved: Moved) -> None:
+        """Remember what the book may forget."""
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """What the allocations of a tenant have held and no longer hold."""
+        ...
+
+
+MakeArchive = Callable[[], Working]
 
 
 class Pace(NamedTuple):
@@ -102,6 +114,7 @@ def read_all(
 
 def evaluated(
     book: Book,
+    finished: Finished,
     lines: Callable[[], Iterable[bytes]],
     make_archive: MakeArchive,
     reference: Reference,
@@ -110,18 +123,18 @@ def evaluated(
     """The answer at `as_of`, by default the latest event time read; an earlier one is read again from the facts."""
     now = book.clock if as_of is None else as_of
     if now < book.clock:
-        book = rebuild(lines(), make_archive, now)
-    return answer(book, reference, now)
+        archive = make_archive()
+        book, finished = rebuild(lines(), archive, now), archive.finished
+    return answer(book, reference, now, finished)
 
 
-def rebuild(lines: Iterable[bytes], make_archive: MakeArchive, as_of: int) -> Book:
+def rebuild(lines: Iterable[bytes], archive: Working, as_of: int) -> Book:
     """A book of the facts up to an instant, and of all retractions, which apply whatever their time."""
     book = Book()
-    archive, commit = make_archive()
     for batch in batches(lines, BATCH_RECORDS):
         facts = [fact for fact in decode_facts(batch) if fact.time <= as_of or fact.kind is Kind.RETRACTED]
         take_in(book, archive, facts, [None] * len(facts))
-        commit(book.drain())
+        archive.commit(book.drain())
     return book
 
 

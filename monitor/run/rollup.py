@@ -23,6 +23,7 @@ from monitor.store import TICK, JournalEntry
 
 Decode = Callable[[Sequence[bytes]], list[Observation]]  # of stored facts; as many, in the same order
 ROLL_UP_SECONDS = 10.0
+REST = 19  # a roll-up is followed by so many times its duration without one: it takes a twentieth of a worker at most
 LAST_TRIES, LAST_TRY_SECONDS = 20, 0.1
 
 
@@ -92,7 +93,6 @@ class Rollup:
         now = self._watch.clock.monotonic()
         if now < self._next:
             return
-        self._next = now + ROLL_UP_SECONDS
         self.flags, self.ours = {}, False
         try:
             with self._books.rolling_up() as ours:
@@ -102,6 +102,9 @@ class Rollup:
             self.flags = {}
             self._watch.log.warning("groups not evaluated", problem=str(problem))
             return
+        finally:
+            after = self._watch.clock.monotonic()
+            self._next = max(now + ROLL_UP_SECONDS, after + REST * (after - now))
         tell_flags(self._watch.log, changes)
 
     def finish(self) -> None:

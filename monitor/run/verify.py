@@ -45,7 +45,7 @@ def verify(
     """
     stored = joined(one.book for one in kept)
     now = stored.clock if as_of is None else as_of
-    rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), make_archive, now)
+    rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), make_archive(), now)
     result = answer(rebuilt, reference, now)
     if now < stored.clock:
         return Verified(result, [])

@@ -61,7 +61,7 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, book: Book
     oldest = 0 if book.resident_hours is None else max(0, book.clock // HOUR_MS - book.resident_hours)
     for name in names.tenants.values().values():
         book.tenant(name).ledger.resident_from = oldest
-    _load_timelines(connection, book, names, rows, of_partition(ALLOCATIONS.c.id, partition))
+    _load_timelines(connection, book, names, rows, of_partition(ALLOCATIONS.c.tenant_id, partition))
     _load_inner(connection, book, names, partition)
     _load_settled(connection, book, names)
     _load_usage(connection, book, names, of_partition(USAGE.c.tenant_id, partition))
@@ -106,7 +106,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
     )  # fmt: skip
     timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
-    query = select(*columns).where(OPEN, which).order_by(table.id)
+    query = select(*columns).where(OPEN, which).order_by(table.tenant_id, table.id)  # as their index has them
     same: dict[object, Any] = {}  # equal values of different rows become one object
     for (
         row, tenant_id, name, head, last_time, shape_id, within, counted,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from monitor.core.book import Moved, NewFact
+from monitor.core.book import Finished, Moved, NewFact
 from monitor.core.model import Key
-from monitor.core.timeline import Timeline, may_hold
+from monitor.core.timeline import Effects, Timeline, may_hold
 
 
 class MemoryArchive:
@@ -15,6 +15,7 @@ class MemoryArchive:
     def __init__(self) -> None:
         self._facts: list[NewFact] = []  # the fact with number n stands at n - 1
         self._known: dict[Key, Timeline] = {}
+        self._finished: dict[str, dict[str, Effects]] = {}
 
     def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Of these allocations those that are known -> number of the latest fact."""
@@ -56,6 +57,20 @@ class MemoryArchive:
     def commit(self, moved: Moved) -> None:
         """Remember what the book may forget."""
         self._known.update(moved.timelines)
+        for (tenant, allocation), finished in moved.finished.items():
+            self._finish(self._finished.setdefault(tenant, {}), allocation, finished)
+
+    def _finish(self, of_tenant: dict[str, Effects], allocation: str, finished: Finished) -> None:
+        known = None if finished.anew else of_tenant.get(allocation)
+        if known is None:
+            of_tenant[allocation] = finished.effects
+        else:
+            known.pieces.extend(finished.effects.pieces)
+            known.measurements.extend(finished.effects.measurements)
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """What the allocations of a tenant have held and no longer hold, and where they were measured."""
+        return self._finished.get(tenant, {})
 
     def lines(self) -> Iterable[bytes]:
         """Every fact in the order of acceptance."""

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0002"  # the latest migration
+REVISION = "0003"  # the latest migration
 
 METADATA = MetaData()
 
@@ -121,7 +121,7 @@ Index("allocations_tenant", ALLOCATIONS.c.tenant_id)
 OPEN = ALLOCATIONS.c.since.is_not(None)
 CLOSED = ALLOCATIONS.c.since.is_(None)
 COUNTED_INNER = and_(ALLOCATIONS.c.within.is_not(None), ALLOCATIONS.c.counted)
-Index("allocations_open", ALLOCATIONS.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
+Index("allocations_open", ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
 Index(
     "allocations_closed", ALLOCATIONS.c.shape_id, ALLOCATIONS.c.last_time, sqlite_where=CLOSED, postgresql_where=CLOSED
 )

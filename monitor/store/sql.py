@@ -256,6 +256,16 @@ class SqlStore:
                     heads[tenant, name] = head
         return heads
 
+    def heads_of(self, tenant: str) -> dict[Key, int]:
+        """All allocations of a tenant -> head as of the last commit."""
+        number = self._stored.names.tenants.known(tenant)
+        if number is None:
+            return {}
+        table = ALLOCATIONS.c
+        with self._database.reading() as connection:
+            rows = connection.execute(select(table.name, table.head).where(table.tenant_id == number))
+            return {(tenant, name): head for name, head in rows}
+
     def settled(self, region: str, since: int) -> dict[Key, int]:
         """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit."""
         shapes = [number for number, shape in self._stored.names.shapes.values().items() if shape.region == region]

@@ -317,7 +317,9 @@ def test_alias_used_twice(tmp_path: Path) -> None:
 
 def test_packaged_reference_is_sound() -> None:
     """What is delivered passes its own check."""
-    assert (0, "Settings, catalogue, priors, country groups and policies are sound.\n", "") == flopwatch("check")
+    assert (0, "Settings, catalogue, priors, durations, country groups and policies are sound.\n", "") == flopwatch(
+        "check"
+    )
 
 
 WRONG_USAGE = {

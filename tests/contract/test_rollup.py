@@ -16,7 +16,7 @@ from monitor.core.flags import Act, State, flag_id
 from monitor.errors import StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
-from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
+from monitor.run.rollup import REST, ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
@@ -172,6 +172,29 @@ def test_a_store_that_is_away_is_asked_again(store: SqlStore) -> None:
     rolling.work()
     assert rolling.ours
     assert rolling.flags
+
+
+def test_a_slow_roll_up_is_followed_by_a_rest(store: SqlStore) -> None:
+    """A worker gives groups a twentieth of its time at most, however much there is to read."""
+    clock, took = TurnedClock(), 5.0
+
+    class Slow:
+        """The store, with much to read."""
+
+        def __getattr__(self, name: str) -> object:
+            if name == "clocks":
+                clock.turn(took)
+            return getattr(store, name)
+
+    rolling = Rollup(Slow(), reference(), watch(clock))  # type: ignore[arg-type]
+    rolling.work()
+    clock.turn(REST * took - 0.1)
+    began = clock.monotonic()
+    rolling.work()
+    assert began == clock.monotonic()
+    clock.turn(0.1)
+    rolling.work()
+    assert began < clock.monotonic() - took
 
 
 def test_only_one_process_rolls_up(url: str) -> None:

@@ -19,6 +19,7 @@ from monitor.reference.countries import load_countries
 from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
+from monitor.reference.training_score import load_weights
 from tests.core.table import BASE_MS, Taken
 
 HOUR_S = 3_600
@@ -32,7 +33,7 @@ STEADY = 603_430
 def reference() -> Reference:
     root = config_root()
     estimator = Estimator(load_catalogue(root), load_priors(root))
-    return Reference(estimator, load_countries(root), load_policies(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
 
 
 def flop_of(table: str, seconds: int) -> Bounds:

@@ -30,6 +30,7 @@ from monitor.reference.countries import load_countries
 from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
+from monitor.reference.training_score import load_weights
 from monitor.run.task import JOURNAL, Store
 from monitor.run.worker import Ends, Worker
 from monitor.settings import DeadLetters, Settings
@@ -50,7 +51,7 @@ SETTINGS = Settings(
 def reference() -> Reference:
     root = config_root()
     estimator = Estimator(load_catalogue(root), load_priors(root))
-    return Reference(estimator, load_countries(root), load_policies(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
 
 
 class TurnedClock:

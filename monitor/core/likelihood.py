@@ -1,0 +1,218 @@
+"""Whether a run looks like training: an ordinal score with reasons, in bands.
+
+It is no probability, since it is calibrated on nothing, and it never lowers compute. Weights and sentences are in
+`config/training_score.yaml`; what each feature means, in units, is here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from monitor.core.model import DAY_MS, HOUR_MS
+from monitor.core.runs import LAUNCH_MS, Run, Segment
+
+PERCENT_MOST = 90
+PERCENT_FLAT, PERCENT_UNEVEN = 90, 70  # the mean of what a segment holds, of its peak
+NODE, SMALL = 8_000, 4_000  # thousandths of an accelerator
+LARGE = 1_024_000
+RESTARTS_MIN = 3
+RESTART_SCALE_PERCENT = 125
+QUARTERS = 4  # of a day
+PERCENT_DAILY = 60  # the emptiest quarter of the day, of the fullest
+SCATTERED_MIN = 8  # allocations, of which fewer than half end with their segment
+BUSY_PPM, IDLE_PPM = 250_000, 50_000
+OCCUPIED_MS = 14 * DAY_MS
+TRAINING_WORDS = ("train", "tuning")
+
+
+class Band(StrEnum):
+    """How much a run looks like training."""
+
+    UNLIKELY = "unlikely"
+    POSSIBLE = "possible"
+    LIKELY = "likely"
+    UNKNOWN = "unknown"
+
+
+class Feature(NamedTuple):
+    """What a feature weighs, in hundredths, and the sentence that says it."""
+
+    weight: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The weights in force. Bands begin at these scores."""
+
+    version: str
+    digest: str
+    likely: int
+    possible: int
+    features: Mapping[str, Feature]
+
+
+class Training(NamedTuple):
+    """The band, the score in hundredths and the sentences behind it."""
+
+    band: Band
+    score: int
+    reasons: tuple[str, ...]
+
+
+OCCUPANCY = "Held for weeks without a break, and nothing says what runs on it: a pool, or a run on one."
+
+
+def training(run: Run, weights: Weights) -> Training:
+    """How much a run looks like training."""
+    if is_occupancy(run):
+        return Training(Band.UNKNOWN, 0, (OCCUPANCY,))
+    found = [weights.features[name] for name in FEATURES if FEATURES[name](run)]
+    score = sum(feature.weight for feature in found)
+    band = Band.LIKELY if score >= weights.likely else Band.POSSIBLE if score >= weights.possible else Band.UNLIKELY
+    found.sort(key=lambda feature: -abs(feature.weight))
+    return Training(band, score, tuple(feature.sentence for feature in found))
+
+
+def is_occupancy(run: Run) -> bool:
+    """Whether a run is a long-lived pool, seen without anything that runs on it."""
+    traits = {held.traits for segment in run.segments for _, held in segment.parts}
+    return (
+        len(run.segments) == 1
+        and run.end - run.start >= OCCUPIED_MS
+        and all(one.job is None and one.image is None and one.purpose is None for one in traits)
+        and _activity(run) is None
+    )
+
+
+def _busy_ms(run: Run) -> int:
+    return sum(segment.end - segment.start for segment in run.segments)
+
+
+def _most(run: Run, part: Callable[[Segment], int], percent: int = PERCENT_MOST) -> bool:
+    """Whether a part of each segment's accelerator-time makes up so much of the run's."""
+    return sum(map(part, run.segments)) * 100 >= percent * run.accelerator_us
+
+
+def _starts_with(segment: Segment) -> int:
+    """A segment's accelerator-time, if all that it holds starts with it."""
+    first: dict[str, int] = {}
+    for name, held in segment.parts:
+        first[name] = min(first.get(name, held.start), held.start)
+    return segment.accelerator_us if max(first.values()) - segment.start <= LAUNCH_MS else 0
+
+
+def _ends_alone(segment: Segment) -> int:
+    """A segment's accelerator-time, if most of the many allocations in it end before it does."""
+    last: dict[str, int] = {}
+    for name, held in segment.parts:
+        last[name] = max(last.get(name, held.end), held.end)
+    with_it = sum(segment.end - end <= LAUNCH_MS for end in last.values())
+    return segment.accelerator_us if len(last) >= SCATTERED_MIN and 2 * with_it < len(last) else 0
+
+
+def _in_allocations(segment: Segment, fits: Callable[[int], bool]) -> int:
+    """Accelerator-time of the allocations whose mean scale fits, in thousandths."""
+    area: dict[str, int] = {}
+    length: dict[str, int] = {}
+    for name, held in segment.parts:
+        duration = held.end - held.start
+        area[name] = area.get(name, 0) + held.count * duration
+        length[name] = length.get(name, 0) + duration
+    whole = sum(area.values())
+    fitting = sum(area[name] for name in area if fits(_accelerators(segment, area[name], whole) // length[name]))
+    return _accelerators(segment, fitting, whole)
+
+
+def _accelerators(segment: Segment, part: int, whole: int) -> int:
+    """Units to accelerators: the share that a part of a segment's usage has of its accelerator-time."""
+    return segment.accelerator_us * part // whole
+
+
+def _flatness(run: Run) -> int:
+    """The mean of what segments hold, in per cent of their peaks, weighed by time."""
+    held = sum(segment.accelerator_us for segment in run.segments)
+    peaks = sum(segment.peak * (segment.end - segment.start) for segment in run.segments)
+    return held * 100 // peaks
+
+
+def _is_daily(run: Run) -> bool:
+    """Whether some quarter of the day has much less than another, over three days or more."""
+    if run.end - run.start < 3 * DAY_MS:
+        return False
+    quarters = [0] * QUARTERS
+    step = DAY_MS // QUARTERS
+    for segment in run.segments:
+        scale = segment.scale
+        days, rest = divmod(segment.end - segment.start, DAY_MS)
+        quarters = [one + days * step * scale for one in quarters]
+        time, end = segment.end - rest, segment.end
+        while time < end:
+            until = min(end, (time // step + 1) * step)
+            quarters[time // step % QUARTERS] += (until - time) * scale
+            time = until
+    return min(quarters) * 100 < PERCENT_DAILY * max(quarters)
+
+
+def _restarts(run: Run) -> int:
+    scales = [segment.scale for segment in run.segments]
+    return sum(
+        link.gap <= 6 * HOUR_MS and max(one, other) * 100 <= RESTART_SCALE_PERCENT * min(one, other)
+        for link, one, other in zip(run.links, scales, scales[1:], strict=False)
+    )
+
+
+def _shares(run: Run) -> bool:
+    return bool(run.links) and 2 * sum(bool(link.shared) for link in run.links) >= len(run.links)
+
+
+def _fabrics(run: Run) -> set[str | None]:
+    return {held.shape.fabric for segment in run.segments for _, held in segment.parts}
+
+
+def _purposes(run: Run) -> set[str]:
+    traits = {held.traits for segment in run.segments for _, held in segment.parts}
+    return {one.purpose.casefold() for one in traits if one.purpose is not None}
+
+
+def _calls_it_training(run: Run) -> bool:
+    return any(word in purpose for purpose in _purposes(run) for word in TRAINING_WORDS)
+
+
+def _activity(run: Run) -> int | None:
+    """Mean tensor activity in parts per million over what was measured, if a tenth of the run was."""
+    usage = sum(segment.measured for segment in run.segments)
+    held = sum(held.count * (held.end - held.start) for segment in run.segments for _, held in segment.parts)
+    if usage * 10 < held:
+        return None
+    return sum(segment.active for segment in run.segments) // usage
+
+
+def _measured(run: Run, fits: Callable[[int], bool]) -> bool:
+    activity = _activity(run)
+    return activity is not None and fits(activity)
+
+
+FEATURES: Mapping[str, Callable[[Run], bool]] = {
+    "together": lambda run: _most(run, _starts_with),
+    "scattered": lambda run: _most(run, _ends_alone, 50),
+    "nodes": lambda run: _most(run, lambda segment: _in_allocations(segment, lambda scale: scale >= NODE)),
+    "pieces": lambda run: _most(run, lambda segment: _in_allocations(segment, lambda scale: scale < SMALL), 50),
+    "days": lambda run: _busy_ms(run) >= 3 * DAY_MS,
+    "weeks": lambda run: _busy_ms(run) >= 14 * DAY_MS,
+    "hours": lambda run: _busy_ms(run) < DAY_MS,
+    "flat": lambda run: _flatness(run) >= PERCENT_FLAT,
+    "uneven": lambda run: _flatness(run) < PERCENT_UNEVEN,
+    "daily": _is_daily,
+    "restarts": lambda run: _restarts(run) >= RESTARTS_MIN,
+    "same": _shares,
+    "fabric": lambda run: len(_fabrics(run)) == 1 and None not in _fabrics(run),
+    "large": lambda run: run.peak >= LARGE,
+    "declared": _calls_it_training,
+    "otherwise": lambda run: bool(_purposes(run)) and not _calls_it_training(run),
+    "busy": lambda run: _measured(run, lambda activity: activity >= BUSY_PPM),
+    "idle": lambda run: _measured(run, lambda activity: activity < IDLE_PPM),
+}
