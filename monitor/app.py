@@ -16,6 +16,7 @@ from monitor.alert.kafka import KafkaLetters
 from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
+from monitor.core.catalogue import Catalogue
 from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_groups, follow, group_of, tenant_runs
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
@@ -522,14 +523,15 @@ def explain(
         known = stored_runs(settings, state, what) if is_segment_id(what) else None
         if known is not None and known.story is not None:
             return known.story
+        catalogue = load_catalogue(config_root())
         stories = (
-            _explain_event(store.beside(partition), one.book, what)
+            _explain_event(store.beside(partition), one.book, catalogue, what)
             for partition, one in zip(store.partitions(), kept, strict=True)
         )
         return next((story for story in stories if story is not None), None)
 
 
-def _explain_event(store: SqlStore, book: Book, what: str) -> AllocationStory | None:
+def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str) -> AllocationStory | None:
     wanted = what.encode("utf-8", "surrogateescape")
     for line in store.lines():
         if wanted in line or b"\\" in line:  # JSON may write any letter as an escape
@@ -537,7 +539,7 @@ def _explain_event(store: SqlStore, book: Book, what: str) -> AllocationStory | 
             if fact.id == what and fact.subject and fact.tenant:
                 key = (fact.tenant, fact.subject)
                 head = book.head(key) or store.heads([key]).get(key, 0)
-                return explain_allocation(book, key, decode_facts(store.histories({key: head})[key]))
+                return explain_allocation(book, catalogue, key, decode_facts(store.histories({key: head})[key]))
     return None
 
 

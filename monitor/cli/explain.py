@@ -70,6 +70,11 @@ def _tenant_lines(story: TenantStory) -> list[str]:
             f"region {show.plain(line.shape.region or 'not named')}): {hours} -> {show.flop_range(line.flop)} FLOP",
             f"    dense 16-bit rate {line.rate[1] / 1e12:,.1f} TFLOP/s ({line.source}); "
             f"realised share {utilisation_text(line.utilisation_ppm)} ({line.prior_basis})",
+            *(
+                [f"    executed, recomputation included: {show.flop_range(line.flop_executed)} FLOP"]
+                if line.flop_executed is not None
+                else []
+            ),
             *(f"    Assumed: {show.plain(sentence)}" for sentence in line.assumptions),
         ]
     lines += ["", f"Held now: {len(story.open_allocations)} allocations"]
@@ -163,6 +168,7 @@ def _allocation_lines(story: AllocationStory) -> list[str]:
             f"  {show.instant(fact.time)}  {fact.kind.name.lower()}  "
             f"{show.plain(fact.source)} {show.plain(fact.id)}: {one.counts}"
         )
+        lines.extend(f"    {note}" for note in one.notes)
     lines += ["", "Finished pieces:"]
     for piece in story.pieces:
         kind = "certain" if piece.certain else "open for good"

@@ -52,6 +52,7 @@ class Chip:
     assumption: str | None  # a sentence to show wherever this chip is counted
     source: str
     origin: str  # seen, partly or memory
+    rated_mw: int | None = None  # thermal design power, in milliwatts
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +132,7 @@ def family(name: str, default: Chip, members: Sequence[Chip], unstated: str, ori
     low = min(chip.rate_low for chip in members)
     high = max(chip.rate_high for chip in members)
     clocks = {chip.clock_khz for chip in members}
+    rated = {chip.rated_mw for chip in members}
     span = f"all at {_teraflops(low)}" if low == high else f"{_teraflops(low)} to {_teraflops(high)}"
     return replace(
         default,
@@ -142,6 +144,7 @@ def family(name: str, default: Chip, members: Sequence[Chip], unstated: str, ori
         fp8=any(chip.fp8 for chip in members),
         clock_khz=clocks.pop() if len(clocks) == 1 else None,
         tpp=max(chip.tpp for chip in members),
+        rated_mw=rated.pop() if len(rated) == 1 else None,
         assumption=(
             f"'{name}' does not state {unstated}: counted as {default.name}, "
             f"with bounds over {len(members)} chips ({span})."

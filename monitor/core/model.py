@@ -102,6 +102,7 @@ class Sample(NamedTuple):
     tensor_active_ppm: int | None
     sm_clock_khz: int | None
     unknown: tuple[str, ...] = ()  # the fields that were out of bounds and are therefore unknown
+    power_mw: int | None = None  # mean over the window and the accelerators covered
 
 
 class Report(NamedTuple):

@@ -25,6 +25,17 @@ class Quantiles:
 
 
 @dataclass(frozen=True, slots=True)
+class Measuring:
+    """What telemetry does not say, in parts per million. Tensor activity counts executed FLOP, in whatever format."""
+
+    executed: Quantiles  # executed FLOP over those of the activity in 16 bits
+    recomputation_central_ppm: int  # executed over model FLOP
+    recomputation_high_ppm: int
+    steady_high_ppm: int  # the 95 per cent quantile of what training gets of the peak while it runs
+    fp8_cycle_factor_ppm: int  # FLOP of a tensor-pipe cycle in FP8 over those in 16 bits
+
+
+@dataclass(frozen=True, slots=True)
 class Priors:
     """The priors in force.
 
@@ -42,6 +53,7 @@ class Priors:
     fp8_high_factor_ppm: int
     telemetry: Quantiles
     earlier_scatter_ppm: int  # standard deviation of ln U between runs of one tenant on one generation
+    measuring: Measuring
 
     def of(self, generation: str) -> Quantiles:
         """The prior of a generation: fitted where runs were published, else the pooled one, widened."""

@@ -60,6 +60,7 @@ OTHER = "other"
 CLAIMS_CACHED_MAX = 2_048
 NAMES_CACHED_MAX = 16_384
 SM_CLOCK_MHZ_MAX = 5_000
+POWER_WATTS_MAX = 100_000  # a wafer takes 23,000
 NODES_MAX = 4_096  # named by one event; more add nothing to what tells runs apart
 PLAIN_FIELDS = 11  # tenant, allocation and those fields of an allocation that are always there: see `canonical`
 PPM = 1_000_000
@@ -343,11 +344,15 @@ def _telemetry(event: Event) -> Made:
     covered = integer("accelerators_covered", 1_000, 0, COUNT_MAX)
     active = integer("tensor_active", PPM, 0, 1)
     clock = integer("sm_clock_mhz", 1_000, 0.001, SM_CLOCK_MHZ_MAX)
+    power = integer("power_watts", 1_000, 0.001, POWER_WATTS_MAX)
+    window_ms = max(1, scaled(data["window_seconds"], 1_000))
+    energy = integer("energy_joules", 1_000, 0.001, POWER_WATTS_MAX * window_ms / 1_000)
+    if energy is not None:  # the counter misses no peak between two readings
+        power = energy * 1_000 // window_ms
     observer = data.get("observer", "tenant")
     if observer not in ("provider", "tenant"):
         unknown.append("observer")
-    window_ms = max(1, scaled(data["window_seconds"], 1_000))
-    sample = Sample(window_ms, observer == "provider", covered, active, clock, tuple(unknown))
+    sample = Sample(window_ms, observer == "provider", covered, active, clock, tuple(unknown), power)
     return _same(data["tenant"]), data["allocation"], sample
 
 

@@ -89,6 +89,7 @@ def _chip(row: AcceleratorRow) -> Chip:
         assumption=_assumption(row),
         source=row.source,
         origin=row.origin,
+        rated_mw=None if row.tdp_w is None else int(row.tdp_w * 1_000),
     )
 
 

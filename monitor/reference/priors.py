@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from monitor.core.priors import PPM, Priors, Quantiles
+from monitor.core.priors import PPM, Measuring, Priors, Quantiles
 from monitor.reference.reading import digest_of, read_document
 
 STRICT = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -57,6 +57,8 @@ class _Telemetry(BaseModel):
     residual_low_ppm: Share
     residual_high_ppm: Annotated[int, Field(ge=PPM, le=4 * PPM)]
     recomputation_max: _Fraction
+    steady_high_ppm: Share
+    fp8_cycle_factor_ppm: Annotated[int, Field(ge=PPM, le=4 * PPM)]
     basis: Text
 
     def core(self) -> Quantiles:
@@ -68,6 +70,17 @@ class _Telemetry(BaseModel):
             self.residual_high_ppm,
             False,
             self.basis,
+        )
+
+    def measuring(self) -> Measuring:
+        """What is not known of executed FLOP, and what parts them from model FLOP."""
+        most = self.recomputation_max
+        return Measuring(
+            executed=Quantiles(self.residual_low_ppm, PPM, self.residual_high_ppm, False, self.basis),
+            recomputation_central_ppm=PPM * (most.numerator + most.denominator) // (2 * most.denominator),
+            recomputation_high_ppm=-(-PPM * most.numerator // most.denominator),
+            steady_high_ppm=self.steady_high_ppm,
+            fp8_cycle_factor_ppm=self.fp8_cycle_factor_ppm,
         )
 
 
@@ -108,4 +121,5 @@ def load_priors(root: Path) -> Priors:
         fp8_high_factor_ppm=document.fp8_high_factor_ppm,
         telemetry=document.telemetry.core(),
         earlier_scatter_ppm=document.earlier_runs.scatter_ppm,
+        measuring=document.telemetry.measuring(),
     )

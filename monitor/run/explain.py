@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 from monitor.core.blind import SILENCE, Blind
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
+from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing
-from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, totals
+from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, active_of, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
 from monitor.core.inventory import statements
@@ -18,7 +19,8 @@ from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.parties import headquarters, unresolved
 from monitor.core.runs import Run
-from monitor.core.timeline import Anomaly, Piece, Shape, fold
+from monitor.core.telemetry import contradictions, notes, sampled
+from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
 
 
 class HardwareLine(NamedTuple):
@@ -33,6 +35,7 @@ class HardwareLine(NamedTuple):
     prior_basis: str
     source: str
     assumptions: tuple[str, ...]
+    flop_executed: Bounds | None  # what the hardware did, recomputation included; None where nothing was measured
 
 
 class RunLine(NamedTuple):
@@ -139,20 +142,37 @@ def _hardware_line(
     assumptions = list(hardware.assumptions)
     if prior.extrapolated:
         assumptions.append(f"No published run on {hardware.chip.generation}: the pooled prior, widened (extrapolated).")
+    whole = HourUsage(certain, presumed, open_time, measured)
     if measured.usage:
-        share = measured.usage * 100 // max(1, certain)
-        assumptions.append(f"{share} per cent of the certain time was measured by the provider.")
+        assumptions += _of_measured(hardware, whole)
+    executed = estimator.executed(hardware, whole)
     return HardwareLine(
         shape,
         hardware.name,
         {usage_class: amount * hardware.per_unit // 1_000 for usage_class, amount in usage.items()},
-        estimator.flop(hardware, HourUsage(certain, presumed, open_time, measured)).divided(SCALE),
+        estimator.flop(hardware, whole).divided(SCALE),
         (hardware.chip.rate_low, hardware.chip.rate_central, hardware.chip.rate_high),
         (prior.low_ppm, prior.central_ppm, prior.high_ppm),
         prior.basis,
         hardware.chip.source,
         tuple(assumptions),
+        None if executed is None else executed.divided(SCALE),
     )
+
+
+def _of_measured(hardware: Hardware, usage: HourUsage) -> list[str]:
+    """What telemetry of a shape says, and what the rest of the time is taken for."""
+    share = usage.measured.usage * 100 // max(1, usage.certain)
+    said = f"{share} per cent of the certain time was measured by the provider"
+    active = active_of(hardware, usage.measured)
+    if active is None:
+        return [f"{said}, which moves nothing: the catalogue has no clock of the stated peak of {hardware.name}."]
+    mean = active * 100 // PPM // usage.measured.usage
+    return [
+        f"{said}: on average {mean} per cent of the dense 16-bit peak, executed.",
+        "Time that nobody measured is taken for no less than the prior, nor less than what was measured; in the high "
+        "bound it may hold what the measured time falls short of the prior.",
+    ]
 
 
 class FactStory(NamedTuple):
@@ -161,6 +181,7 @@ class FactStory(NamedTuple):
     fact: Observation
     counts: str  # a sentence: whether it counts, and if not why
     digest: str
+    notes: tuple[str, ...]  # what telemetry did not say, or did not measure
 
 
 class AllocationStory(NamedTuple):
@@ -173,17 +194,30 @@ class AllocationStory(NamedTuple):
     anomalies: list[Anomaly]
 
 
-def explain_allocation(book: Book, key: Key, history: Sequence[Observation]) -> AllocationStory:
+def explain_allocation(book: Book, catalogue: Catalogue, key: Key, history: Sequence[Observation]) -> AllocationStory:
     """The story of an allocation from its facts."""
     tenant = book.tenant(key[0])
     counting = effective(history, tenant.retracted)
     _, effects = fold([*counting, *statements(book.regions, key, counting)])
     chosen = {id(fact) for fact in counting}
+    samples = list(sampled(counting, effects.measurements))
+    said = {id(one.fact): notes(one) for one in samples}
+
+    def rated_mw(measured: Measurement) -> int | None:
+        shape = measured.shape
+        return catalogue.resolve(shape.hardware, shape.unit, measured.end).chip.rated_mw
+
     stories = [
-        FactStory(fact, _verdict(fact, id(fact) in chosen, tenant.retracted), content_hash(fact.raw).hex())
+        FactStory(
+            fact,
+            _verdict(fact, id(fact) in chosen, tenant.retracted),
+            content_hash(fact.raw).hex(),
+            said.get(id(fact), ()),
+        )
         for fact in sorted(history, key=lambda one: (one.time, one.source, one.id))
     ]
-    return AllocationStory(key[0], key[1], stories, effects.pieces, effects.anomalies)
+    anomalies = [*effects.anomalies, *contradictions(samples, rated_mw)]
+    return AllocationStory(key[0], key[1], stories, effects.pieces, anomalies)
 
 
 def _verdict(fact: Observation, counts: bool, retracted: Iterable[tuple[str, str]]) -> str:

@@ -57,6 +57,7 @@ def _data(
 
 
 _SHARE = st.sampled_from((0, 0.25, 1))
+_HOSTILE = st.sampled_from((-1, "", None, 808_334_905, 9_223_372_036_854_775_794))
 _COUNTRY = {"hq_country": st.sampled_from(("DE", "CN"))}
 
 
@@ -131,8 +132,9 @@ def _telemetry(world: World) -> st.SearchStrategy[bytes]:
         "observer": st.sampled_from(("provider", "provider", "tenant")),
     }
     optional = {
-        "tensor_active": _SHARE,
-        "sm_clock_mhz": st.just(1_410),
+        "tensor_active": st.one_of(_SHARE, _HOSTILE),
+        "sm_clock_mhz": st.one_of(st.just(1_410), _HOSTILE),
+        "power_watts": st.one_of(st.just(400), _HOSTILE),
         "accelerators_covered": st.one_of(counts, st.just("")),
     }
     return world.event("telemetry.sampled", _data({**world.subject, **fields}, optional))

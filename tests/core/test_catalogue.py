@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from monitor.core.catalogue import CACHED_MAX, TERAFLOP, Catalogue, Chip, Named, Slice, family, normal_name, pool
 from monitor.core.countries import DerivedGroup, GroupChange, derived, history
 from monitor.core.model import ACCELERATOR, DAY_MS, INSTANCE
-from monitor.core.priors import POOLED, Priors, Quantiles
+from monitor.core.priors import POOLED, Measuring, Priors, Quantiles
 
 
 def chip(name: str, teraflops: int, release: int = 0, ceiling: int | None = None, clock_khz: int | None = None) -> Chip:
@@ -211,7 +211,8 @@ def test_invented_names_do_not_fill_the_memory() -> None:
 def test_priors_fall_back_to_the_widened_one() -> None:
     """A generation with runs has its own prior, an unknown one the pooled, any other the widened."""
     pooled, wide, own = (Quantiles(low, 300_000, 500_000, low == 2, "") for low in (1, 2, 3))
-    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled, 310_000)
+    measuring = Measuring(own, 1_166_666, 1_333_334, 600_000, 2_000_000)
+    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled, 310_000, measuring)
     assert [own, pooled, wide] == [priors.of("gen"), priors.of(POOLED), priors.of("newest")]
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.bounds import ZERO, Bounds, total
 from monitor.core.engine import Reference, answer, evaluate, group_of, hearing, note_retractions, tenant_runs
-from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, totals
+from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, active_of, totals
 from monitor.core.flags import Act, Flag, act
 from monitor.core.ledger import NOT_MEASURED, Measured
 from monitor.core.model import ACCELERATOR, INSTANCE
@@ -29,6 +29,7 @@ HOUR_S = 3_600
 H100 = "accelerator=H100-SXM5-80GB"
 H100_RATE = 989_400_000_000_000
 FP8_FACTOR = 1_350_000
+STEADY = 603_430
 
 
 @cache
@@ -108,16 +109,122 @@ def test_measured_time_replaces_the_prior(clock: str, share: float) -> None:
     executed = 3600 * 8 * H100_RATE * 0.4 * share
     assert executed * telemetry.low_ppm / PPM == pytest.approx(low, rel=1e-9)
     assert executed * telemetry.central_ppm / PPM == pytest.approx(central, rel=1e-9)
-    assert executed * (telemetry.high_ppm * FP8_FACTOR // PPM) / PPM == pytest.approx(high, rel=1e-9)
+    steady = 3600 * 8 * H100_RATE * STEADY / PPM * FP8_FACTOR / PPM  # at most, if it was FP8
+    assert min(executed * telemetry.high_ppm / PPM * 2, steady) == pytest.approx(high, rel=1e-5)
+
+
+@pytest.mark.parametrize(("hardware", "fp8"), [("A100-SXM4-80GB", False), ("H100-SXM5-80GB", True)])
+@pytest.mark.parametrize("active", [0.0, 0.05, 0.9])
+def test_fp8_hides_in_the_high_bound_alone(hardware: str, fp8: bool, active: float) -> None:
+    """A busy pipe may have worked in FP8, twice as fast, as far as training in FP8 ever gets."""
+    table = f"0 start x accelerator={hardware} \n 3600 telemetry x window=3600 active={active} observer=provider"
+    low, central, high, _ = flop_of(table, HOUR_S)
+    peak = 3600 * (H100_RATE if fp8 else 312_000_000_000_000)
+    residual = 1.279_831
+    steady = STEADY / PPM * FP8_FACTOR / PPM
+    expected_high = max(active * residual, min(2 * active * residual, steady)) if fp8 else active * residual
+    expected_high = min(expected_high, 2 if fp8 else 1)  # the ceiling
+    assert [0.781_353 * 0.75 * active, 6 / 7 * active, expected_high] == pytest.approx(
+        [low / peak, central / peak, high / peak], abs=1e-5
+    )
 
 
 def test_a_tenant_cannot_lower_its_total() -> None:
-    """Idle windows that the tenant reports move nothing, and dark time after the provider's keeps the prior."""
+    """Idle windows that the tenant reports move nothing; after the provider's, dark time may hold what they lack."""
     held = f"0 start x {H100} count=8 \n 7200 seen x"
     reported = f"{held} \n 3600 telemetry x window=3600 active=0 observer=tenant"
     half_dark = f"{held} \n 3600 telemetry x window=3600 active=0 observer=provider"
     assert flop_of(held, 2 * HOUR_S) == flop_of(reported, 2 * HOUR_S)
-    assert expected(3600, 0, 0, 8)[:3] == flop_of(half_dark, 2 * HOUR_S)[:3]
+    low, central, high, _ = flop_of(half_dark, 2 * HOUR_S)
+    assert expected(3600, 0, 0, 8)[:2] == (low, central)
+    assert expected(3600, 0, 0, 8).high < high == 3600 * 8 * H100_RATE * (STEADY * FP8_FACTOR // PPM) // PPM
+    mostly_dark = f"{held} \n 600 telemetry x window=600 active=0 observer=provider"
+    assert expected(7200, 0, 0, 8).high <= flop_of(mostly_dark, 2 * HOUR_S).high <= expected(7200, 0, 0, 8).high + 1
+
+
+@pytest.mark.parametrize("active", [0.0, 0.1, 0.4, 0.9])
+def test_what_is_seen_may_raise_dark_time_and_never_lowers_it(active: float) -> None:
+    """Dark time has the prior's low, and no less than the prior and the measured mean in central and high."""
+    hour = 3600 * H100_RATE
+    prior = reference().estimator.priors.of("hopper")
+    table = f"0 start x {H100} \n 3600 telemetry x window=3600 active={active} observer=provider \n 7200 seen x"
+    seen = flop_of(f"0 start x {H100} \n 3600 telemetry x window=3600 active={active} observer=provider", HOUR_S)
+    both = flop_of(table, 2 * HOUR_S)
+    assert prior.low_ppm / PPM == pytest.approx((both.low - seen.low) / hour, rel=1e-5)
+    assert max(prior.central_ppm / PPM, active * 6 / 7) == pytest.approx((both.central - seen.central) / hour, rel=1e-5)
+    assert max(prior.high_ppm / PPM, active * 1.279_831) * hour < both.high - seen.high + 1
+    assert both.low <= both.central <= both.high <= both.ceiling
+
+
+def test_hours_of_measured_time_add_up() -> None:
+    """What the provider measured, in some hours and of some accelerators, is the same by the hour and in total."""
+    table = (
+        f"0 start x {H100} count=8 lease=4000 \n 3600 telemetry x window=1800 active=0.1 clock=1830 observer=provider"
+        "\n 5400 telemetry x window=3600 active=0.6 clock=915 covered=2 observer=provider \n 9000 seen x"
+        "\n 2000 start y accelerator=A100-SXM4-80GB count=4 \n 7300 telemetry y window=900 active=0 observer=provider"
+    )
+    book = Taken(table).book
+    now = BASE_MS + 20_000_000
+    estimator, tenant = reference().estimator, book.tenants["t"]
+    hours = estimator.hours(tenant, now, hearing(book, now))
+    whole = estimator.total(tenant, totals(tenant, now, hearing(book, now)), now, hearing(book, now))
+    summed = total(hour.everything for hour in hours).divided(SCALE)
+    assert all(0 <= one - other <= 2 for one, other in zip(whole, summed, strict=True))
+    assert total(hour.known for hour in hours) == total(hour.everything for hour in hours)
+
+
+usages = st.builds(
+    lambda certain, presumed, open_time, share, active: HourUsage(
+        certain, presumed, open_time, Measured(certain * share // 100, 0, certain * share // 100 * active)
+    ),
+    st.integers(1, 10**14),
+    st.integers(0, 10**13),
+    st.integers(0, 10**13),
+    st.integers(0, 100),
+    st.integers(0, PPM),
+)
+chips = st.sampled_from(("V100 SXM2 32GB", "A100 SXM4 80GB", "H100 SXM5 80GB", "B200 (HGX)", "H20", "A100"))
+
+
+@given(chips, usages)
+def test_measured_bounds_are_in_order(name: str, usage: HourUsage) -> None:
+    """Low <= central <= high <= ceiling whatever was measured, and executed FLOP are no less than model FLOP."""
+    estimator = reference().estimator
+    hardware = estimator.catalogue.resolve(name, ACCELERATOR, BASE_MS)
+    model = estimator.flop(hardware, usage)
+    executed = estimator.executed(hardware, usage)
+    assert list(model) == sorted(model)
+    assert (executed is None) == (active_of(hardware, usage.measured) is None)
+    if executed is not None:
+        assert list(executed) == sorted(executed)
+        assert all(one <= other for one, other in zip(model, executed, strict=True))
+
+
+@given(chips, usages)
+def test_no_window_takes_from_the_dark(name: str, usage: HourUsage) -> None:
+    """What is not measured counts no less than the prior, and together with what is measured no less than the prior
+    of all time in the high bound, as far as the dark time can hold it at the steady share of training."""
+    estimator = reference().estimator
+    hardware = estimator.catalogue.resolve(name, ACCELERATOR, BASE_MS)
+    measured = usage.measured.usage
+    prior = estimator.weights(hardware)
+    bounds = estimator.flop(hardware, usage)
+    everything = usage.certain + usage.presumed + usage.open
+    dark = usage._replace(certain=usage.certain - measured, measured=NOT_MEASURED)
+    assert all(one <= other for one, other in zip(estimator.flop(hardware, dark), bounds, strict=True))
+    share = STEADY * FP8_FACTOR // PPM if hardware.chip.fp8 else STEADY
+    steady = hardware.chip.rate_high * hardware.per_unit * share * (everything - measured)
+    assert bounds.high >= min(prior.high * everything, steady)
+
+
+@given(chips, usages, st.integers(0, PPM))
+def test_more_activity_never_means_less(name: str, usage: HourUsage, more: int) -> None:
+    """Of two tenants that were seen for as long, the busier one has no less in low and central."""
+    estimator = reference().estimator
+    hardware = estimator.catalogue.resolve(name, ACCELERATOR, BASE_MS)
+    measured = usage.measured
+    busier = usage._replace(measured=measured._replace(plain=measured.plain + measured.usage * more))
+    assert estimator.flop(hardware, usage)[:2] <= estimator.flop(hardware, busier)[:2]
 
 
 def test_time_measured_on_a_chip_without_a_stated_clock_keeps_the_prior() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from monitor.core.model import (
     ACCELERATOR,
     EVENT_TYPES,
+    HOUR_MS,
     INSTANCE,
     NOTHING_CLAIMED,
     Alive,
@@ -19,6 +20,7 @@ from monitor.core.model import (
     Claim,
     Observation,
     Profile,
+    Record,
     Report,
     Reservation,
     Retraction,
@@ -46,7 +48,7 @@ GOOD: list[tuple[str, str, str, Body]] = [
     ("allocation.seen.v1", "acme", "job-1", NOTHING_CLAIMED),
     ("reservation.changed.v1", "acme", "",
      Reservation("r-1", H100, 512_000, 1_780_272_000_000, 1_788_220_800_000, "granted")),
-    ("telemetry.sampled.v1", "acme", "job-1", Sample(60_000, True, 8_000, 410_000, 1_755_000)),
+    ("telemetry.sampled.v1", "acme", "job-1", Sample(60_000, True, 8_000, 410_000, 1_755_000, (), 612_500)),
     ("tenant.profiled.v1", "acme", "",
      Profile({"party": "p-1", "legal_name": "Acme Ltd", "hq_country": "GB", "access_countries": ["GB", "HK"],
               "identifiers": {"lei": "529900T8BM49AURSDO55"}, "verified_at": 1_769_904_000_000},
@@ -171,7 +173,12 @@ NONSENSE = [None, "", " ", "NaN", True, [], {}, float("nan"), float("inf"), -1, 
 @pytest.mark.parametrize("value", NONSENSE, ids=lambda value: str(value)[:20])
 @pytest.mark.parametrize(
     ("name", "field"),
-    [("accelerators_covered", "covered"), ("tensor_active", "tensor_active_ppm"), ("sm_clock_mhz", "sm_clock_khz")],
+    [
+        ("accelerators_covered", "covered"),
+        ("tensor_active", "tensor_active_ppm"),
+        ("sm_clock_mhz", "sm_clock_khz"),
+        ("power_watts", "power_mw"),
+    ],
 )
 def test_nonsense_in_telemetry_is_unknown(name: str, field: str, value: object) -> None:
     """A value no hardware can have is unknown and named, never zero, and no reason to reject the sample."""
@@ -194,6 +201,13 @@ def test_nonsense_in_telemetry_is_unknown(name: str, field: str, value: object) 
         ({"sm_clock_mhz": 5000.1}, Sample(60_000, False, None, None, None, ("sm_clock_mhz",))),
         ({"sm_clock_mhz": 0}, Sample(60_000, False, None, None, None, ("sm_clock_mhz",))),
         ({"accelerators_covered": 0.5, "gpu_util": "broken"}, Sample(60_000, False, 500, None, None)),
+        ({"power_watts": 0}, Sample(60_000, False, None, None, None, ("power_watts",))),
+        ({"power_watts": 99.5}, Sample(60_000, False, None, None, None, (), 99_500)),
+        ({"power_watts": 99.5, "energy_joules": 30_000}, Sample(60_000, False, None, None, None, (), 500_000)),
+        (
+            {"power_watts": 99.5, "energy_joules": 808334905},
+            Sample(60_000, False, None, None, None, ("energy_joules",), 99_500),
+        ),
     ],
 )
 def test_telemetry_within_bounds_is_kept(fields: dict[str, object], sample: Sample) -> None:
@@ -201,6 +215,17 @@ def test_telemetry_within_bounds_is_kept(fields: dict[str, object], sample: Samp
     data = {"tenant": "acme", "allocation": "job-1", "window_seconds": 60, **fields}
 
     assert sample == only(event("telemetry.sampled.v1", data=data)).body
+
+
+def test_a_window_in_the_future_is_no_fact() -> None:
+    """A window that ends more than an hour after it came is refused, and is neither idle nor busy time."""
+    raw = line(event("telemetry.sampled.v1"))
+    came = [Record("t", 0, n, n + 1, raw, TIME_MS - ahead) for n, ahead in enumerate((HOUR_MS, HOUR_MS + 1))]
+
+    decoded = decode(came, Rules())
+
+    assert [0] == [record.offset for record in decoded.records]
+    assert [(1, "time")] == [(one.record.offset, one.reason) for one in decoded.rejected]
 
 
 def test_a_report_without_parts_is_whole() -> None:

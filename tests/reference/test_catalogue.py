@@ -182,6 +182,23 @@ def test_clocks_of_the_stated_peak(name: str, clock_mhz: int | None) -> None:
     assert expected == CATALOGUE.resolve(name, ACCELERATOR, MID_2026).chip.clock_khz
 
 
+@pytest.mark.parametrize(
+    ("name", "watts"),
+    [
+        ("V100 SXM2 32GB", 300),
+        ("A100 SXM4 80GB", 400),
+        ("H100 SXM5 80GB", 700),
+        ("H200 SXM 141GB", 700),
+        ("B200 (HGX)", 1000),
+        ("A100", None),
+    ],
+)
+def test_rated_power_is_that_of_the_row(name: str, watts: int | None) -> None:
+    """Power is compared with the rated one, where a name says whose it is."""
+    expected = None if watts is None else watts * 1_000
+    assert expected == CATALOGUE.resolve(name, ACCELERATOR, MID_2026).chip.rated_mw
+
+
 def test_fp8_is_marked_where_it_is_faster() -> None:
     """The FP8 factor belongs to chips that gain from it: not to those whose FP8 rate is their 16-bit rate."""
     names = ("H100", "B200", "A100", "TPU v6e", "Gaudi 3")

@@ -65,6 +65,23 @@ def test_telemetry_holds_recomputation_and_a_residual() -> None:
     )
 
 
+def test_executed_flop_hold_a_residual_and_no_recomputation() -> None:
+    """Executed FLOP are activity with its residual; recomputation of 1 to 4/3 parts them from model FLOP."""
+    measuring = PRIORS.measuring
+    executed = measuring.executed
+    assert [PPM * exp(-Z95 * 0.15), PPM, PPM * exp(Z95 * 0.15)] == pytest.approx(
+        [executed.low_ppm, executed.central_ppm, executed.high_ppm], abs=1
+    )
+    assert [PPM * 7 / 6, PPM * 4 / 3] == pytest.approx(
+        [measuring.recomputation_central_ppm, measuring.recomputation_high_ppm], abs=1
+    )
+
+
+def test_the_steady_share_is_the_upper_quantile_of_published_runs() -> None:
+    """While training runs it gets 0.40 of the peak, with 0.25 in the logarithm; high is the 95 per cent quantile."""
+    assert PPM * 0.40 * exp(Z95 * 0.25) == pytest.approx(PRIORS.measuring.steady_high_ppm, abs=100)
+
+
 def test_every_prior_is_used_by_some_chip() -> None:
     """A generation in the priors that no chip has would be a typing error."""
     generations = {named.chip.generation for named in load_catalogue(config_root()).names.values()}

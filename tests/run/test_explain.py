@@ -214,3 +214,102 @@ def test_earlier_runs_of_a_tenant_are_said() -> None:
     assert line.flop == ours.flop == ours.flop_unseen
     assert plain.flop == other.flop
     assert other.flop.central < ours.flop.central
+
+
+HOSTILE: list[object] = [808334905, -1, "NaN", "", None, 9223372036854775794]
+END = "2026-03-01T02:00:00Z"
+
+
+def sampled(id: str, time: str = "2026-03-01T01:00:00Z", /, **fields: object) -> dict[str, object]:
+    """An hour of the provider's telemetry."""
+    return fact("telemetry.sampled", id, time, **{"window_seconds": 3600, "observer": "provider", **fields})
+
+
+def test_hostile_telemetry_lowers_nothing_and_is_explained(tmp_path: Path) -> None:
+    """Values that no hardware has, windows of the tenant and those of others leave the FLOP as they are, with notes."""
+    held = [fact("allocation.started", "begin", **HELD), fact("allocation.seen", "alive", END)]
+    hostile = [sampled(f"bad-{number}", tensor_active=value) for number, value in enumerate(HOSTILE)]
+    hostile += [
+        sampled("own", tensor_active=0, observer="tenant"),
+        sampled("count", tensor_active=0, accelerators_covered=-1),
+    ]
+    other = sampled("stranger", tensor_active=0)
+    other["data"]["tenant"] = "other"  # type: ignore[index]
+    (tmp_path / "plain").mkdir()
+    plain = flopwatch("explain", "acme", "--state", stored(tmp_path / "plain", *held), "--json").document
+    state = stored(tmp_path, *held, *hostile, other)
+
+    document = flopwatch("explain", "acme", "--state", state, "--json").document
+    story = flopwatch("explain", "begin", "--state", state, "--json").document
+    text = flopwatch("explain", "begin", "--state", state).out
+    stranger = flopwatch("explain", "stranger", "--state", state).out
+
+    assert plain["flop"] == document["flop"]
+    assert [None] == [line["flop_executed"] for line in document["hardware"]]
+    notes = {one["fact"]["id"]: one["notes"] for one in story["facts"]}
+    unknown = "tensor_active is nothing that hardware can have: it is unknown, not zero."
+    assert all(unknown in notes[f"bad-{number}"] for number in range(len(HOSTILE)))
+    assert ["The tenant could have made it: it moves no bound."] == notes["own"]
+    assert "accelerators_covered is nothing that hardware can have: it is unknown, not zero." in notes["count"]
+    assert [] == notes["begin"] == notes["alive"]
+    assert f"    {unknown}\n" in text
+    assert "It measures nothing: nothing was held in its window" in stranger
+
+
+def test_measured_time_shows_both_flop(tmp_path: Path) -> None:
+    """Where time was measured, executed FLOP stand beside model FLOP, and what dark time is taken for is said."""
+    state = stored(
+        tmp_path,
+        fact("allocation.started", "begin", **HELD),
+        sampled("busy", tensor_active=0.4, sm_clock_mhz=1830),
+        fact("allocation.stopped", "end", END),
+    )
+
+    (line,) = flopwatch("explain", "acme", "--state", state, "--json").document["hardware"]
+    text = flopwatch("explain", "acme", "--state", state).out
+
+    assert all(line["flop_executed"][name] >= line["flop"][name] for name in line["flop"])
+    assert line["flop_executed"]["central"] > line["flop"]["central"]
+    assert "executed, recomputation included: " in text
+    assert "50 per cent of the certain time was measured by the provider: on average 40 per cent of the dense" in text
+    assert "Time that nobody measured is taken for no less than the prior" in text
+
+
+def test_measured_time_that_cannot_be_read_says_so(tmp_path: Path) -> None:
+    """Telemetry of a chip whose peak has no stated clock moves nothing, and that is said."""
+    state = stored(
+        tmp_path,
+        fact("allocation.started", "begin", **{**HELD, "accelerator": "H20"}),
+        sampled("busy", tensor_active=0.4, sm_clock_mhz=1830),
+    )
+
+    (line,) = flopwatch("explain", "acme", "--state", state, "--json").document["hardware"]
+
+    assert line["flop_executed"] is None
+    assert any(
+        "which moves nothing: the catalogue has no clock of the stated peak of H20" in one
+        for one in line["assumptions"]
+    )
+
+
+def test_telemetry_that_contradicts_power(tmp_path: Path) -> None:
+    """An hour of idle tensor pipes near the rated power is among the inconsistencies, and moves no bound."""
+    windows = [
+        sampled(f"w{hour}", f"2026-03-01T0{hour}:00:00Z", tensor_active=0, sm_clock_mhz=1830, power_watts=690)
+        for hour in (1, 2)
+    ]
+    held = [fact("allocation.started", "begin", **HELD), fact("allocation.stopped", "end", "2026-03-01T03:00:00Z")]
+    state = stored(tmp_path, *held, *windows)
+    (tmp_path / "quiet").mkdir()
+    for window in windows:
+        del window["data"]["power_watts"]  # type: ignore[attr-defined]
+    quiet = stored(tmp_path / "quiet", *held, *windows)
+
+    text = flopwatch("explain", "begin", "--state", state).out
+    flop = [flopwatch("explain", "acme", "--state", one, "--json").document["flop"] for one in (state, quiet)]
+
+    sentence = "telemetry contradicts power (tensor pipes idle near the rated power for an hour): /sim/eu-1 w1"
+    assert 1 == text.count("telemetry contradicts power")
+    assert sentence in text
+    assert flop[0] == flop[1]
+    assert "telemetry contradicts power" not in flopwatch("explain", "begin", "--state", quiet).out
