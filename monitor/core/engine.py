@@ -228,12 +228,14 @@ def tenant_runs(
     book: Book, reference: Reference, name: str, finished: Mapping[str, Effects], now: int
 ) -> tuple[tuple[Run, Training], ...]:
     """The runs of one tenant, with how much they look like training."""
-    heard, timelines = hearing(book, now), dict(book.tenants[name].held())
+    tenant, heard, estimator = book.tenants[name], hearing(book, now), reference.estimator.of(name)
+    timelines = dict(tenant.held())
     holdings = [
         holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
         for allocation in {**finished, **timelines}
     ]
-    found = runs(name, (one for one in holdings if one.held), reference.estimator.of(name), now)
+    readings = estimator.readings(tenant, now, heard)
+    found = runs(name, (one for one in holdings if one.held), estimator, now, readings)
     return tuple((run, training(run, reference.weights)) for run in found)
 
 

@@ -214,7 +214,7 @@ class Estimator:
         """A share of the peak while training runs, in FP8 where the chip has it."""
         return share_ppm * self.priors.fp8_high_factor_ppm // PPM if hardware.chip.fp8 else share_ppm
 
-    def _readings(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Reading]:
+    def readings(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Reading]:
         """How the shapes of a tenant are read of which something was measured."""
         measured_totals = tenant.ledger.measured_totals
         readings: dict[Shape, Reading] = {}
@@ -231,7 +231,7 @@ class Estimator:
         until = now // HOUR_MS + 1
         everything: dict[int, list[Bounds]] = {}
         known: dict[int, list[Bounds]] = {}
-        readings = self._readings(tenant, now, heard)
+        readings = self.readings(tenant, now, heard)
         for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
             last_hardware, last_amount, flop = None, -1, ZERO  # most hours of a pool are equal
             reading = readings.get(shape)

@@ -22,7 +22,8 @@ from typing import NamedTuple
 
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.bounds import total as sum_of
-from monitor.core.estimate import CLASSES, PPM, SCALE, Estimator, HourUsage
+from monitor.core.catalogue import Hardware
+from monitor.core.estimate import CLASSES, PPM, SCALE, Estimator, HourUsage, Reading, active_of
 from monitor.core.ledger import NOT_MEASURED, Measured, hours_of
 from monitor.core.model import CERTAIN, DAY_MS, HOUR_MS, OPEN, Traits
 from monitor.core.timeline import Effects, Measurement, Shape, Timeline, tail
@@ -34,10 +35,16 @@ WEAK_GAP_MS = 21 * DAY_MS
 SCALE_MAX = 4  # how many times larger one of two linked scales may be
 NODES_SHARED_PERCENT = 30  # of the nodes of both
 ID_LETTERS = 16
-CANDIDATES_MAX = 64  # predecessors looked at for each kind of evidence: the latest
+CANDIDATES_MAX = 8  # predecessors looked at for each kind of evidence: the latest
 SERIES_MIN = 3  # gaps alike that make a rhythm
 ALIKE_PERCENT = 10
+ALIKE_MIN = 128_000  # thousandths of an accelerator: scales so large are seldom alike by chance
+KINDS_MIN = 2  # kinds of evidence that make a link strong
+NODE_KEYS = 4  # nodes by which a predecessor is looked for
 DAILY_MS, DAILY_SLACK_MS = DAY_MS, HOUR_MS
+
+
+NO_READINGS: Mapping[Shape, Reading] = {}
 
 
 class Held(NamedTuple):
@@ -91,16 +98,27 @@ class Evidence(NamedTuple):
     def shared(self, other: Evidence) -> tuple[str, ...]:
         """The kinds in which both agree."""
         kinds = []
-        if self.jobs & other.jobs:
+        if not self.jobs.isdisjoint(other.jobs):
             kinds.append("job")
-        if self.reservations & other.reservations:
+        if not self.reservations.isdisjoint(other.reservations):
             kinds.append("reservation")
-        if self.images & other.images:
+        if not self.images.isdisjoint(other.images):
             kinds.append("image")
-        common = len(self.nodes & other.nodes)
+        common = len(self.nodes & other.nodes) if self.nodes else 0
         if common and common * 100 >= NODES_SHARED_PERCENT * len(self.nodes | other.nodes):
             kinds.append("nodes")
         return tuple(kinds)
+
+    def contradicts(self, other: Evidence) -> bool:
+        """Whether both name images and jobs, and neither is the same: programs that have nothing in common."""
+        return bool(
+            self.images
+            and other.images
+            and self.images.isdisjoint(other.images)
+            and self.jobs
+            and other.jobs
+            and self.jobs.isdisjoint(other.jobs)
+        )
 
 
 class Segment(NamedTuple):
@@ -108,6 +126,7 @@ class Segment(NamedTuple):
 
     id: str
     family: str
+    place: str  # of what started first: its fabric, or where that is not known its zone or region
     start: int
     end: int
     peak: int  # thousandths of an accelerator
@@ -188,10 +207,15 @@ class Run(NamedTuple):
         return tuple(sorted({name for segment in self.segments for name in segment.allocations}))
 
 
-def runs(tenant: str, holdings: Iterable[Holding], estimator: Estimator, now: int) -> tuple[Run, ...]:
-    """The runs of a tenant, by start."""
-    segments = segments_of(tenant, holdings, estimator, now)
-    return _reported(chains(segments))
+def runs(
+    tenant: str,
+    holdings: Iterable[Holding],
+    estimator: Estimator,
+    now: int,
+    readings: Mapping[Shape, Reading] = NO_READINGS,
+) -> tuple[Run, ...]:
+    """The runs of a tenant, by start; `readings`: how its measured shapes are read."""
+    return _reported(chains(segments_of(tenant, holdings, _Kinds(estimator, readings, now))))
 
 
 # -- gangs and segments ------------------------------------------------------------------------------------------------
@@ -205,31 +229,112 @@ class _Tenure(NamedTuple):
     measurements: Sequence[Measurement]
 
 
-def segments_of(tenant: str, holdings: Iterable[Holding], estimator: Estimator, now: int) -> list[Segment]:
-    """The segments of a tenant, by start and id."""
-    kinds: dict[Shape, tuple[str, int]] = {}
+class _Kind(NamedTuple):
+    """What one shape is, and what a unit of its usage computes."""
 
-    def kind(shape: Shape) -> tuple[str, int]:
-        found = kinds.get(shape)
-        if found is None:
-            hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, now)
+    family: str
+    per_unit: int  # thousandths of an accelerator
+    weights: Bounds | None  # FLOP, times SCALE, of a unit of unmeasured usage; None: it depends on the hour
+
+
+class _Kinds:
+    """The shapes of one tenant, each looked up once."""
+
+    def __init__(self, estimator: Estimator, readings: Mapping[Shape, Reading], now: int) -> None:
+        self.estimator = estimator
+        self.readings = readings
+        self._now = now
+        self._known: dict[Shape, _Kind] = {}
+
+    def of(self, shape: Shape) -> _Kind:
+        """What a shape is."""
+        kind = self._known.get(shape)
+        if kind is None:
+            hardware = self.hardware(shape)
+            weights = None
+            if hardware.known:
+                reading = self.readings.get(shape)
+                weights = self.estimator.weights(hardware) if reading is None else reading.dark
             family = hardware.chip.generation if hardware.known else hardware.name
-            found = kinds[shape] = family, hardware.per_unit
-        return found
+            kind = self._known[shape] = _Kind(family, hardware.per_unit, weights)
+        return kind
 
-    segments: list[Segment] = []
+    def hardware(self, shape: Shape) -> Hardware:
+        """The hardware of a shape, as of now."""
+        return self.estimator.catalogue.resolve(shape.hardware, shape.unit, self._now)
+
+
+def segments_of(tenant: str, holdings: Iterable[Holding], kinds: _Kinds) -> list[Segment]:
+    """The segments of a tenant, by start and id."""
+    found: list[Segment] = []
+    small: dict[tuple[str, str], list[_Tenure]] = {}
     taken: dict[str, int] = {}
-    for family, gang in _gangs(holdings, kind):
-        for start, end, peak in _busy(gang, kind):
-            segments.append(_segment(tenant, family, gang, (start, end, peak), estimator, kind, taken))
-    segments.sort(key=lambda segment: (segment.start, segment.id))
-    return segments
+    for family, gang in _gangs(holdings, kinds):
+        before = len(found)
+        for busy in _busy(gang, kinds):
+            found.append(_segment(tenant, family, gang, busy, kinds, taken))
+        if before == len(found):
+            for tenure in gang:
+                image = tenure.held[0].traits.image
+                if image is not None:
+                    small.setdefault((family, image), []).append(tenure)
+    # What is too small by itself, on whatever fabric, may be one program: it says so by its image.
+    for (family, _), gang in sorted(small.items(), key=lambda one: one[0]):
+        gang.sort(key=_order)
+        for busy in _busy(gang, kinds):
+            found.append(_segment(tenant, family, gang, busy, kinds, taken))
+    return sorted(_together(found), key=lambda segment: (segment.start, segment.id))
 
 
-Kind = Callable[[Shape], tuple[str, int]]  # family, and thousandths of an accelerator a unit
+def _together(segments: Iterable[Segment]) -> Iterator[Segment]:
+    """Segments of one image, started and ended together at one scale on several fabrics, are one."""
+    alike: dict[tuple[str, frozenset[str], int], list[Segment]] = {}
+    for segment in segments:
+        if segment.evidence.images:
+            alike.setdefault((segment.family, segment.evidence.images, segment.peak), []).append(segment)
+        else:
+            yield segment
+    for group in alike.values():
+        group.sort(key=lambda segment: (segment.start, segment.id))
+        begun: list[list[Segment]] = []  # of the latest ten minutes
+        for segment in group:
+            for same in begun:
+                if segment.start - same[0].start > LAUNCH_MS:
+                    yield _joined(same)
+            begun = [same for same in begun if segment.start - same[0].start <= LAUNCH_MS]
+            fitting = (
+                same
+                for same in begun
+                if abs(segment.end - same[0].end) <= LAUNCH_MS and segment.place not in {one.place for one in same}
+            )
+            found = next(fitting, None)
+            if found is None:
+                begun.append([segment])
+            else:
+                found.append(segment)
+        yield from map(_joined, begun)
 
 
-def _gangs(holdings: Iterable[Holding], kind: Kind) -> Iterator[tuple[str, list[_Tenure]]]:
+def _joined(segments: Sequence[Segment]) -> Segment:
+    first = segments[0]
+    if len(segments) == 1:
+        return first
+    return first._replace(
+        end=max(one.end for one in segments),
+        peak=sum(one.peak for one in segments),
+        accelerator_us=sum(one.accelerator_us for one in segments),
+        flop=sum_of(one.flop for one in segments),
+        measured=sum(one.measured for one in segments),
+        active=sum(one.active for one in segments),
+        allocations=tuple(sorted({name for one in segments for name in one.allocations})),
+        evidence=Evidence(
+            *(frozenset().union(*kind) for kind in zip(*(one.evidence for one in segments), strict=True))
+        ),
+        parts=tuple(part for one in segments for part in one.parts),
+    )
+
+
+def _gangs(holdings: Iterable[Holding], kinds: _Kinds) -> Iterator[tuple[str, list[_Tenure]]]:
     """Gangs by family, in an order that only depends on what they hold."""
     named: dict[tuple[str, ...], list[_Tenure]] = {}
     launched: dict[tuple[str, str, str, str, int], list[_Tenure]] = {}
@@ -237,7 +342,7 @@ def _gangs(holdings: Iterable[Holding], kind: Kind) -> Iterator[tuple[str, list[
         for tenure in _tenures(one):
             first = tenure.held[0]
             shape, traits = first.shape, first.traits
-            family = kind(shape)[0]
+            family = kinds.of(shape).family
             if traits.job is not None:
                 named.setdefault((family, "job", traits.job), []).append(tenure)
             elif traits.reservation is not None:
@@ -292,12 +397,18 @@ def _launches(tenures: Sequence[_Tenure]) -> Iterator[list[_Tenure]]:
         yield gang
 
 
-def _busy(gang: Sequence[_Tenure], kind: Kind) -> Iterator[tuple[int, int, int]]:
+def _busy(gang: Sequence[_Tenure], kinds: _Kinds) -> Iterator[tuple[int, int, int]]:
     """The intervals in which a gang holds enough, as (start, end, peak)."""
+    if len(gang) == 1 and len(gang[0].held) == 1:
+        only = gang[0].held[0]
+        accelerators = only.count * kinds.of(only.shape).per_unit // 1_000
+        if accelerators >= SEGMENT_MIN:
+            yield only.start, only.end, accelerators
+        return
     steps: dict[int, int] = {}
     for tenure in gang:
         for held in tenure.held:
-            accelerators = held.count * kind(held.shape)[1] // 1_000
+            accelerators = held.count * kinds.of(held.shape).per_unit // 1_000
             steps[held.start] = steps.get(held.start, 0) + accelerators
             steps[held.end] = steps.get(held.end, 0) - accelerators
     level, start, peak = 0, -1, 0
@@ -317,8 +428,7 @@ def _segment(
     family: str,
     gang: Sequence[_Tenure],
     busy: tuple[int, int, int],
-    estimator: Estimator,
-    kind: Kind,
+    kinds: _Kinds,
     taken: dict[str, int],
 ) -> Segment:
     start, end, peak = busy
@@ -336,20 +446,24 @@ def _segment(
             active += _add_measured(
                 measured, tenure.measurements, max(start, inside[0][1].start), min(end, inside[-1][1].end)
             )
-    accelerator_us = sum(held.count * kind(held.shape)[1] * (held.end - held.start) // 1_000 for _, held in parts)
-    first_name, first = min(parts, key=lambda part: (part[1].start, part[0]))
+    area = 0
+    for _, held in parts:
+        area += held.count * kinds.of(held.shape).per_unit * (held.end - held.start)
+    first_name, first = min(parts, key=lambda part: (part[1].start, part[0])) if len(parts) > 1 else parts[0]
+    place = _place(first)
     return Segment(
-        _segment_id((tenant, family, _place(first), first_name), taken),
+        _segment_id((tenant, family, place, first_name), taken),
         family,
+        place,
         start,
         end,
         peak,
-        accelerator_us,
-        _flop(parts, measured, estimator),
+        area // 1_000,
+        _flop(parts, measured, kinds),
         sum(one.usage for one in measured.values()),
         active,
-        tuple(sorted({name for name, _ in parts})),
-        _evidence(held.traits for _, held in parts),
+        (first_name,) if len(parts) == 1 else tuple(sorted({name for name, _ in parts})),
+        _evidence({held.traits for _, held in parts}),
         tuple(parts),
     )
 
@@ -359,7 +473,7 @@ def _clipped(held: Held, start: int, end: int) -> Held:
 
 
 def _segment_id(names: Sequence[str], taken: dict[str, int]) -> str:
-    """A hash of tenant, family, place and first allocation, and the how manieth segment of these it is."""
+    """A hash of tenant, family, place and first allocation, and which segment of these it is."""
     text = "\0".join(names)
     number = taken[text] = taken.get(text, 0) + 1
     if number > 1:
@@ -372,13 +486,12 @@ def is_segment_id(text: str) -> bool:
     return len(text) == ID_LETTERS and all(letter in "0123456789abcdef" for letter in text)
 
 
-def _evidence(traits: Iterable[Traits]) -> Evidence:
-    distinct = set(traits)
+def _evidence(traits: set[Traits]) -> Evidence:
     return Evidence(
-        frozenset(one.job for one in distinct if one.job is not None),
-        frozenset(one.reservation for one in distinct if one.reservation is not None),
-        frozenset(one.image for one in distinct if one.image is not None),
-        frozenset(node for one in distinct if one.nodes is not None for node in one.nodes),
+        frozenset(one.job for one in traits if one.job is not None),
+        frozenset(one.reservation for one in traits if one.reservation is not None),
+        frozenset(one.image for one in traits if one.image is not None),
+        frozenset(node for one in traits if one.nodes is not None for node in one.nodes),
     )
 
 
@@ -396,27 +509,39 @@ def _add_measured(sums: dict[Shape, Measured], measurements: Iterable[Measuremen
     return total
 
 
-def _flop(parts: Iterable[tuple[str, Held]], measured: Mapping[Shape, Measured], estimator: Estimator) -> Bounds:
-    """FLOP, times SCALE, of a segment by itself."""
-    usage: dict[Shape, dict[str, int]] = {}
-    unknown: list[Bounds] = []
-    known: dict[Shape, bool] = {}
+def _flop(parts: Iterable[tuple[str, Held]], measured: Mapping[Shape, Measured], kinds: _Kinds) -> Bounds:
+    """FLOP, times SCALE, of what was held: no more, over all segments, than the tenant's."""
+    low = central = high = ceiling = 0
+    corrected: dict[Shape, list[int]] = {}
     for _, held in parts:
-        shape = held.shape
-        if shape not in known:
-            known[shape] = estimator.catalogue.resolve(shape.hardware, shape.unit, held.start).known
-        if known[shape]:
-            by_class = usage.setdefault(shape, {})
-            by_class[held.usage_class] = by_class.get(held.usage_class, 0) + held.count * (held.end - held.start)
+        amount = held.count * (held.end - held.start)
+        weights = kinds.of(held.shape).weights
+        if weights is None:
+            unknown = sum_of(_unknown_flop(held, kinds.estimator))
+            low, central, high, ceiling = unknown.plus(Bounds(low, central, high, ceiling))
+        elif held.shape in measured:
+            by_class = corrected.setdefault(held.shape, [0, 0, 0])
+            by_class[CLASSES.index(held.usage_class)] += amount
         else:
-            unknown.extend(_unknown_flop(held, estimator))
-    total = sum_of(unknown)
-    for shape, by_class in usage.items():
-        hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, 0)
-        certain, presumed, open_time = (by_class.get(one, 0) for one in CLASSES)
-        hours = HourUsage(certain, presumed, open_time, measured.get(shape, NOT_MEASURED))
-        total = total.plus(estimator.flop(hardware, hours))
+            if held.usage_class == CERTAIN:
+                low += amount * weights.low
+            if held.usage_class != OPEN:
+                central += amount * weights.central
+            high += amount * weights.high
+            ceiling += amount * weights.ceiling
+    total = Bounds(low, central, high, ceiling)
+    for shape, (certain, presumed, open_time) in corrected.items():
+        total = total.plus(_measured_flop(shape, HourUsage(certain, presumed, open_time, measured[shape]), kinds))
     return total
+
+
+def _measured_flop(shape: Shape, usage: HourUsage, kinds: _Kinds) -> Bounds:
+    """FLOP of usage of which something was measured, read as all of the tenant's usage of that shape is."""
+    hardware, reading = kinds.hardware(shape), kinds.readings.get(shape)
+    active = active_of(hardware, usage.measured)
+    if reading is None or active is None:
+        return kinds.estimator.flop(hardware, usage._replace(measured=NOT_MEASURED))
+    return reading.of(usage, active)
 
 
 def _unknown_flop(held: Held, estimator: Estimator) -> Iterator[Bounds]:
@@ -439,53 +564,81 @@ class Chain:
     links: list[Link] = field(default_factory=list)
     area: int = 0
     length: int = 0
+    scale: int = 0  # thousandths of an accelerator, the mean over the time of its segments
+    end: int = 0  # of the last segment
+    strong_until: int = 0  # until when a successor follows closely
 
     def add(self, segment: Segment) -> None:
-        """The next segment counts for the chain's mean scale."""
+        """The next segment is the last, and counts for the mean scale."""
         self.area += segment.accelerator_us
         self.length += segment.end - segment.start
+        self.scale = self.area // self.length
+        self.end = segment.end
+        self.strong_until = segment.end + min(GAP_MAX_MS, max(GAP_MS, (segment.end - segment.start) // GAP_SHARE))
 
-    @property
-    def scale(self) -> int:
-        """Thousandths of an accelerator, the mean over the time of its segments."""
-        return self.area // self.length
+
+Key = tuple[str, object]
 
 
 class _Free:
     """The chains whose last segment has ended, by what a successor may share with them; the latest last."""
 
     def __init__(self) -> None:
-        self._by_key: dict[tuple[str, str], dict[int, Chain]] = {}
+        self._by_key: dict[Key, dict[int, Chain]] = {}
 
     def add(self, number: int, chain: Chain) -> None:
+        """A chain has come to its end, or a pause."""
         for key in _keys(chain.segments[-1], chain.scale):
             self._by_key.setdefault(key, {})[number] = chain
 
     def remove(self, number: int, chain: Chain) -> None:
+        """A chain goes on."""
         for key in _keys(chain.segments[-1], chain.scale):
             del self._by_key[key][number]
 
-    def candidates(self, segment: Segment) -> dict[int, Chain]:
-        """Chains that may go on with a segment: the latest few for each thing that they may have in common."""
-        found: dict[int, Chain] = {}
-        for key in _keys(segment, segment.scale, neighbours=2):
+    def best(self, segment: Segment) -> tuple[int, Link] | None:
+        """The chain that a segment goes on with: of the latest few for each thing that both may have in common."""
+        best: tuple[tuple[int, int, int, int, str], int, Link] | None = None
+        seen: set[int] = set()
+        start, scale = segment.start, segment.scale
+        for key in _keys(segment, scale, neighbours=SCALE_MAX.bit_length() - 1):
             chains = self._by_key.get(key)
-            if chains:
-                for number in islice(reversed(chains), CANDIDATES_MAX):
-                    found[number] = chains[number]
-        return found
+            if not chains:
+                continue
+            longest = WEAK_GAP_MS if key[0] in EVIDENCE_KINDS else GAP_MAX_MS
+            for number in islice(reversed(chains), CANDIDATES_MAX):
+                chain = chains[number]
+                if start - chain.end > longest:
+                    break
+                if number in seen:
+                    continue
+                seen.add(number)
+                ratio = _ratio_ppm(chain.scale, scale)
+                link = None if ratio > SCALE_MAX * PPM else _link(chain, segment, ratio)
+                if link is not None:
+                    rank = -len(link.shared), link.strength, ratio, link.gap, chain.segments[-1].id
+                    if best is None or rank < best[0]:
+                        best = rank, number, link
+        return None if best is None else best[1:]
 
 
-def _keys(segment: Segment, scale: int, neighbours: int = 0) -> Iterator[tuple[str, str]]:
-    evidence = segment.evidence
-    for kind, names in zip(("job", "reservation", "image"), evidence, strict=False):
-        for name in names:
-            yield kind, name
-    for node in islice(sorted(evidence.nodes), 4):
-        yield "node", node
+EVIDENCE_KINDS = ("job", "reservation", "image", "node")
+
+
+def _keys(segment: Segment, scale: int, neighbours: int = 0) -> Iterator[Key]:
+    jobs, reservations, images, nodes = segment.evidence
+    for name in jobs:
+        yield "job", name
+    for name in reservations:
+        yield "reservation", name
+    for name in images:
+        yield "image", name
+    if nodes:
+        for name in sorted(nodes)[:NODE_KEYS]:
+            yield "node", name
     octave = scale.bit_length()
     for near in range(octave - neighbours, octave + neighbours + 1):
-        yield segment.family, str(near)
+        yield segment.family, near
 
 
 def chains(segments: Sequence[Segment]) -> list[Chain]:
@@ -496,58 +649,54 @@ def chains(segments: Sequence[Segment]) -> list[Chain]:
         while busy and busy[0][0] <= segment.start:
             number = heappop(busy)[1]
             free.add(number, made[number])
-        best = min(_eligible(segment, free.candidates(segment)), default=None, key=lambda one: one[0])
+        best = free.best(segment)
         if best is None:
             number = len(made)
             made.append(Chain([segment]))
         else:
-            _, number, link = best
+            number, link = best
             free.remove(number, made[number])
             made[number].segments.append(segment)
             made[number].links.append(link)
         made[number].add(segment)
         heappush(busy, (segment.end, number))
     for chain in made:
-        _weigh_rhythm(chain)
+        if len(chain.links) >= SERIES_MIN:
+            _weigh_rhythm(chain)
     return made
 
 
-def _eligible(
-    segment: Segment, candidates: Mapping[int, Chain]
-) -> Iterator[tuple[tuple[int, int, int, int, str], int, Link]]:
-    for number, chain in candidates.items():
-        link = _link(chain, segment)
-        if link is not None:
-            last = chain.segments[-1]
-            ratio = _ratio_ppm(chain.scale, segment.scale)
-            yield (-len(link.shared), link.strength, ratio, link.gap, last.id), number, link
-
-
 def _ratio_ppm(one: int, other: int) -> int:
-    return max(one, other) * PPM // max(1, min(one, other))
+    return one * PPM // other if one > other else other * PPM // one
 
 
-def _link(chain: Chain, segment: Segment) -> Link | None:
+def _link(chain: Chain, segment: Segment, ratio: int) -> Link | None:
+    """How a segment would follow a chain whose scale is within `SCALE_MAX` of it."""
     last = chain.segments[-1]
-    gap = segment.start - last.end
-    ratio = _ratio_ppm(chain.scale, segment.scale)
-    if gap > WEAK_GAP_MS or ratio > SCALE_MAX * PPM:
-        return None
+    gap = segment.start - chain.end
     shared = last.evidence.shared(segment.evidence)
-    same_family = last.family == segment.family
-    allowed = min(GAP_MAX_MS, max(GAP_MS, (last.end - last.start) // GAP_SHARE))
-    if same_family and gap <= allowed:
-        return Link(Strength.STRONG, gap, shared, "the gap is short for what came before")
+    known = "job" in shared or len(shared) >= KINDS_MIN
+    if last.family == segment.family:
+        if known and gap <= GAP_MAX_MS:
+            return Link(Strength.STRONG, gap, shared, "the same " + " and ".join(shared))
+        if segment.start <= chain.strong_until and (shared or not last.evidence.contradicts(segment.evidence)):
+            return Link(Strength.STRONG, gap, shared, "the gap is short for what came before")
     if shared:
         return Link(Strength.WEAK, gap, shared, "after a long gap, the same " + " and ".join(shared))
-    if same_family and gap <= GAP_MAX_MS and ratio * 100 <= (100 + ALIKE_PERCENT) * PPM:
-        return Link(Strength.NONE, gap, shared, "the same scale after a gap")
+    if last.family == segment.family and gap <= GAP_MAX_MS and _is_alike(ratio):
+        strength = Strength.WEAK if segment.scale >= ALIKE_MIN else Strength.NONE
+        return Link(strength, gap, shared, "the same scale after a gap")
     return None
+
+
+def _is_alike(ratio: int) -> bool:
+    return ratio * 100 <= (100 + ALIKE_PERCENT) * PPM
 
 
 def _weigh_rhythm(chain: Chain) -> None:
     """A daily rhythm lowers links; gaps that recur otherwise, at one scale, raise them."""
     links, segments = chain.links, chain.segments
+    scales = [_ratio_ppm(one.scale, other.scale) for one, other in pairwise(segments)]
     periods = [later.start - earlier.start for earlier, later in pairwise(segments)]
     daily = [link.gap >= DAILY_SLACK_MS and _is_daily(period) for link, period in zip(links, periods, strict=True)]
     for begin, end in _stretches(daily):
@@ -556,14 +705,14 @@ def _weigh_rhythm(chain: Chain) -> None:
                 links[position] = links[position]._replace(
                     strength=Strength.WEAK, reason="the gap recurs with the hours of the day"
                 )
-    candidate = [link.strength is Strength.NONE and not is_daily for link, is_daily in zip(links, daily, strict=True)]
+    candidate = [
+        link.strength is not Strength.STRONG and not is_daily and _is_alike(ratio)
+        for link, is_daily, ratio in zip(links, daily, scales, strict=True)
+    ]
     for begin, end in _stretches(candidate):
         gaps = sorted(link.gap for link in links[begin:end])
         middle = gaps[len(gaps) // 2]
-        alike = [
-            candidate[position] and abs(links[position].gap - middle) * 100 <= ALIKE_PERCENT * middle
-            for position in range(begin, end)
-        ]
+        alike = [abs(links[position].gap - middle) * 100 <= ALIKE_PERCENT * middle for position in range(begin, end)]
         for first, last in _stretches(alike):
             for position in range(begin + first, begin + last):
                 links[position] = links[position]._replace(
