@@ -24,10 +24,12 @@ from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.partitions import adopter
 from monitor.core.runs import is_segment_id
+from monitor.core.units import unit_slips
 from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsProblem
 from monitor.intake.decode import decode_facts
 from monitor.log import Log, build_log
 from monitor.metrics import Metrics
+from monitor.reference.calibrations import load_calibrations
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
@@ -46,6 +48,8 @@ from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
 from monitor.run.run_story import RunStory, TenantRun, story_of
+from monitor.run.single import Estimate, Single
+from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
@@ -90,12 +94,14 @@ class Replayed(NamedTuple):
 
 
 def load_reference(root: Path) -> Reference:
-    """Catalogue, priors, country groups, policies and weights of a configuration folder.
+    """Catalogue, priors, calibrations, country groups, policies and weights of a configuration folder.
 
     Raises:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
     """
-    estimator = Estimator(load_catalogue(root), load_priors(root))
+    catalogue, priors = load_catalogue(root), load_priors(root)
+    generations = frozenset(named.chip.generation for named in catalogue.names.values())
+    estimator = Estimator(catalogue, priors, load_calibrations(root, priors, generations))
     return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
 
 
@@ -155,7 +161,7 @@ def _replay_in_memory(
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
     answer = evaluated(book, archive.finished, archive.lines, MemoryArchive, reference, as_of)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
 def _read(
@@ -223,7 +229,7 @@ def _replay_into(
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
 def _letters_again(store: SqlStore, loaded: Loaded, settings: Settings) -> tuple[int, list[Again]]:
@@ -234,6 +240,23 @@ def _letters_again(store: SqlStore, loaded: Loaded, settings: Settings) -> tuple
     take_in(loaded.book, store, [one.fact for one in again], [one.received for one in again])
     loaded.book.counts = Counts()  # of what is read now, from files
     return decisions[-1].number if decisions else since, again
+
+
+def _doubts(book: Book, reference: Reference) -> list[str]:
+    """What the catalogue says of the hardware in the books that a person should look at."""
+    return _unknown_hardware(book, reference) + _unit_slips(book, reference)
+
+
+def _unit_slips(book: Book, reference: Reference) -> list[str]:
+    """Allocations that the books and a report count in different units."""
+    slips = unit_slips(book, reference.estimator.catalogue, book.clock)
+    sentences = [
+        f"Allocation {one.allocation} of tenant {one.tenant}: events count {one.books_hardware} "
+        f"({one.books_thousandths / 1_000:g} accelerators each), the report of region {one.region} counts "
+        f"{one.report_hardware} ({one.report_thousandths / 1_000:g} each): are these accelerators or instances?"
+        for one in slips[:10]
+    ]
+    return sentences + ([f"So do {len(slips) - 10:,} more allocations."] if len(slips) > 10 else [])
 
 
 def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
@@ -387,6 +410,11 @@ def check(config: Path | None, root: Path | None) -> list[str]:
         load_durations(folder)
         problems.extend(check_policies(load_reference(folder).policies))
     return problems
+
+
+def estimate(single: Single) -> Estimate:
+    """What one allocation that nobody holds would be counted as. EstimateProblem: the catalogue has no rate of it."""
+    return estimate_single(load_reference(config_root()).estimator, single)
 
 
 def stored_positions(settings: Settings, state: Path | None) -> dict[tuple[str, int], StoredPosition]:

@@ -31,6 +31,10 @@ class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
 
 
+class EstimateProblem(MonitorError):
+    """What was asked about cannot be estimated: the catalogue has no rate of it."""
+
+
 class LetterProblem(MonitorError):
     """There is no such dead letter, or what was asked of it is not possible."""
 

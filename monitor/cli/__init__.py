@@ -10,6 +10,7 @@ import click
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
+from monitor.cli.estimate import estimate
 from monitor.cli.explain import explain
 from monitor.cli.flags import flags
 from monitor.cli.positions import positions
@@ -28,7 +29,21 @@ def flopwatch() -> None:
     """What is being trained on your accelerators, by whom, and how sure that is."""
 
 
-for command in (check, dead_letters, demo, explain, flags, positions, replay, run, runs, simulate, tenants, verify):
+for command in (
+    check,
+    dead_letters,
+    demo,
+    estimate,
+    explain,
+    flags,
+    positions,
+    replay,
+    run,
+    runs,
+    simulate,
+    tenants,
+    verify,
+):
     flopwatch.add_command(command)
 
 

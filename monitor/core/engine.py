@@ -51,6 +51,7 @@ class Reference:
         return {
             "catalogue": self.estimator.catalogue.digest,
             "priors": self.estimator.priors.digest,
+            "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
             "policies": {policy.id: policy.digest for policy in self.policies},
         }
@@ -103,26 +104,28 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
 def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
     tenant = book.tenants[name]
-    if not by_the_hour(tenant, reference, by_shape, now):
+    if not by_the_hour(name, tenant, reference, by_shape, now):
         return []
-    hours = reference.estimator.hours(tenant, now, hearing(book, now))
+    hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
     return find(name, tenant, hours, reference.policies, reference.countries, now)
 
 
-def by_the_hour(tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
+def by_the_hour(name: str, tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
     """Whether a tenant must be looked at by the hour, given its usage totals; most are far below every threshold."""
     least = _least_threshold(reference, Aggregation.TENANT, now)
-    return least is not None and _greatest_high(reference.estimator, tenant, by_shape, now) >= least
+    return least is not None and _greatest_high(reference.estimator.of(name), tenant, by_shape, now) >= least
 
 
 def group_findings(book: Book, reference: Reference, group: Group, now: int) -> list[Finding]:
     """The findings that hold for a group, all of whose tenants are in the book."""
     heard, estimator = hearing(book, now), reference.estimator
     least = _least_threshold(reference, Aggregation.GROUP, now)
-    high = sum(_greatest_high(estimator, one, totals(one, now, heard), now) for one in group.tenants.values())
+    high = sum(
+        _greatest_high(estimator.of(name), one, totals(one, now, heard), now) for name, one in group.tenants.items()
+    )
     if least is None or high < least:
         return []
-    hours = together(estimator.hours(tenant, now, heard) for tenant in group.tenants.values())
+    hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
     return find_of_group(group, hours, reference.policies, reference.countries, now)
 
 
@@ -209,7 +212,7 @@ def answer(book: Book, reference: Reference, now: int, finished: Finished | None
 def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> TenantAnswer:
     """What is known of one tenant, given its usage totals."""
     tenant = book.tenants[name]
-    estimator = reference.estimator
+    estimator = reference.estimator.of(name)
     return TenantAnswer(
         name,
         estimator.accelerators(by_shape, (CERTAIN, PRESUMED), now),
@@ -230,7 +233,7 @@ def tenant_runs(
         holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
         for allocation in {**finished, **timelines}
     ]
-    found = runs(name, (one for one in holdings if one.held), reference.estimator, now)
+    found = runs(name, (one for one in holdings if one.held), reference.estimator.of(name), now)
     return tuple((run, training(run, reference.weights)) for run in found)
 
 
@@ -240,7 +243,8 @@ def group_of(book: Book, reference: Reference, name: str, now: int) -> GroupAnsw
     for group in groups(book.tenants, now):
         if name in group.tenants:
             flop = sum_of(
-                estimator.total(tenant, totals(tenant, now, heard), now, heard) for tenant in group.tenants.values()
+                estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard)
+                for one, tenant in group.tenants.items()
             )
             return _answer_group(book, reference, group, flop, now)
     return None

@@ -18,7 +18,7 @@ from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.ledger import NOT_MEASURED, Measured, MeasuredKey, changes_of, hourly
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED
-from monitor.core.priors import Priors, Quantiles
+from monitor.core.priors import Calibrations, Priors, Quantiles
 from monitor.core.timeline import Shape, tail
 
 CLASSES = (CERTAIN, PRESUMED, OPEN)
@@ -85,14 +85,20 @@ def totals(tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape,
 
 
 class Estimator:
-    """The catalogue and the priors in force."""
+    """The catalogue and the priors in force, of all tenants or, taken with `of`, of one."""
 
-    __slots__ = ("_weights", "catalogue", "priors")
+    __slots__ = ("_own", "_weights", "calibrations", "catalogue", "priors")
 
-    def __init__(self, catalogue: Catalogue, priors: Priors) -> None:
+    def __init__(self, catalogue: Catalogue, priors: Priors, calibrations: Calibrations | None = None) -> None:
         self.catalogue = catalogue
         self.priors = priors
+        self.calibrations = Calibrations() if calibrations is None else calibrations
+        self._own = {name: Estimator(catalogue, own) for name, own in self.calibrations.tenants.items()}
         self._weights: dict[Hardware, Bounds] = {}
+
+    def of(self, tenant: str) -> Estimator:
+        """The estimator of a tenant: this one, unless its own earlier runs are known."""
+        return self._own.get(tenant, self)
 
     def weights(self, hardware: Hardware) -> Bounds:
         """FLOP, times SCALE, of one unit of usage without telemetry."""

@@ -1,13 +1,13 @@
 """What share of peak training really gets, where nobody measured it: quantiles by accelerator generation.
 
 Shares are parts per million of the dense 16-bit peak over all accelerator-hours of a run. The figures, and what they
-were fitted to, are in `config/priors.yaml`.
+were fitted to, are in `config/priors.yaml`; earlier runs of tenants, which move them, in `config/calibrations.yaml`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 PPM = 1_000_000
 POOLED = "pooled"  # hardware whose generation is not known: its range of rates carries that doubt already
@@ -52,6 +52,7 @@ class Priors:
     generations: Mapping[str, Quantiles]
     fp8_high_factor_ppm: int
     telemetry: Quantiles
+    earlier_scatter_ppm: int  # standard deviation of ln U between runs of one tenant on one generation
     measuring: Measuring
 
     def of(self, generation: str) -> Quantiles:
@@ -59,3 +60,12 @@ class Priors:
         if generation == POOLED:
             return self.pooled
         return self.generations.get(generation, self.without_data)
+
+
+@dataclass(frozen=True, slots=True)
+class Calibrations:
+    """The priors of the tenants whose own earlier runs are known; all others have the common ones."""
+
+    version: str = ""
+    digest: str = ""
+    tenants: Mapping[str, Priors] = field(default_factory=dict)

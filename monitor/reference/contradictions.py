@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 
 from monitor.core.catalogue import ONE_ACCELERATOR, SLICE, normal_name
+from monitor.reference.reading import milliseconds
 from monitor.reference.rows import AcceleratorRow, InstanceRow, Tables
 
 ACCELERATORS = "catalogue/accelerators.csv"
@@ -20,6 +22,8 @@ SLIP = Decimal("1.6")  # a ratio this far off is a doubled or sparse figure, not
 TPP_TOLERANCE = Decimal("0.002")  # 756 x 16 and 1,513 x 8 are the same chip
 DENSITY_TOLERANCE = Decimal("0.005")  # stated to two decimals
 SPARSE_FROM = Decimal("0.9")
+PACKED_FROM = milliseconds(date(2016, 1, 1))  # from Pascal on, a 32-bit unit does two 16-bit operations
+PACKED_TOLERANCE = Decimal("0.1")
 CONSUMER = "consumer GPU"
 
 
@@ -53,6 +57,7 @@ def total_processing_performance(row: AcceleratorRow) -> Decimal:
 def _of_accelerator(row: AcceleratorRow) -> Iterator[str]:
     yield from _of_sixteen_bits(row)
     yield from _of_eight_bits(row)
+    yield from _of_vectors(row)
     yield from _of_tpp(row)
 
 
@@ -85,6 +90,21 @@ def _of_eight_bits(row: AcceleratorRow) -> Iterator[str]:
         yield f"{told}: the 8-bit rate looks sparse; write the dense rate, or state eight_bit_ratio."
     elif abs(ratio - expected) > expected * RATIO_TOLERANCE:
         yield f"{told}; correct a rate, or state eight_bit_ratio."
+
+
+def _of_vectors(row: AcceleratorRow) -> Iterator[str]:
+    """Without units for matrices or 8 bits, only the 32-bit rate tells whether the 16-bit one can be true."""
+    dense, vector = row.bf16_fp16_dense_tflops, row.fp32_vector_tflops
+    if dense is None or vector is None or row.fp8_dense_tflops is not None or row.int8_dense_tops is not None:
+        return
+    if dense > vector * 2 * (1 + PACKED_TOLERANCE):  # units for matrices: TPP comes from the 16-bit rate
+        return
+    expected = 2 if row.release >= PACKED_FROM else 1
+    if abs(dense / vector - expected) > expected * PACKED_TOLERANCE:
+        yield (
+            f"the 16-bit rate {dense} is {dense / vector:.2f} times the 32-bit rate {vector} where {expected} is "
+            "expected of a chip without 8-bit rates; correct one of them."
+        )
 
 
 def _of_tpp(row: AcceleratorRow) -> Iterator[str]:

@@ -84,6 +84,14 @@ class _Telemetry(BaseModel):
         )
 
 
+class _EarlierRuns(BaseModel):
+    """How far runs of one tenant on one generation scatter."""
+
+    model_config = STRICT
+    scatter_ppm: Annotated[int, Field(gt=0, le=2 * PPM)]
+    basis: Text
+
+
 class _Document(BaseModel):
     """`priors.yaml`."""
 
@@ -96,6 +104,7 @@ class _Document(BaseModel):
     generations: dict[Text, _Quantiles]
     fp8_high_factor_ppm: Annotated[int, Field(ge=PPM, le=2 * PPM)]
     telemetry: _Telemetry
+    earlier_runs: _EarlierRuns
 
 
 def load_priors(root: Path) -> Priors:
@@ -111,5 +120,6 @@ def load_priors(root: Path) -> Priors:
         generations={name: quantiles.core() for name, quantiles in document.generations.items()},
         fp8_high_factor_ppm=document.fp8_high_factor_ppm,
         telemetry=document.telemetry.core(),
+        earlier_scatter_ppm=document.earlier_runs.scatter_ppm,
         measuring=document.telemetry.measuring(),
     )

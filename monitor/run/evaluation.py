@@ -132,7 +132,7 @@ class Evaluation:
         tenant = self._book.tenants[name]
         by_shape = totals(tenant, as_of, hearing(self._book, as_of))
         ledger = tenant.ledger
-        if ledger.resident_from and by_the_hour(tenant, self._reference, by_shape, as_of):
+        if ledger.resident_from and by_the_hour(name, tenant, self._reference, by_shape, as_of):
             ledger.recall(*self._old_hours(name, ledger.resident_from))
         return follow({name: tenant_findings(self._book, self._reference, name, by_shape, as_of)}, self._flags, as_of)
 

@@ -105,7 +105,7 @@ def explain_tenant(
         ],
         group,
         touching,
-        _widened(answered.flop, reference.estimator.hours(tenant, now, hearing(book, now)), touching),
+        _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
     )
 
 
@@ -134,7 +134,7 @@ def _widened(flop: Bounds, hours: Iterable[TenantHour], blind: Sequence[Blind]) 
 def _hardware_line(
     book: Book, reference: Reference, name: str, shape: Shape, usage: dict[str, int], now: int
 ) -> HardwareLine:
-    estimator = reference.estimator
+    estimator = reference.estimator.of(name)
     hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, now)
     prior = estimator.priors.of(hardware.chip.generation)
     measured = book.tenants[name].ledger.measured_totals.get(shape, NOT_MEASURED)

@@ -48,6 +48,7 @@ L4 = Hardware("nvidia-l4", "L4", 1000, 121_000 * GIGA)
 G6 = Hardware("g6.xlarge", "L4", 1000, 121_000 * GIGA, instance=True)
 L40S = Hardware("NVIDIA-L40S", "L40S", 1000, 362_000 * GIGA)
 T4 = Hardware("nvidia-tesla-t4", "T4", 1000, 65_000 * GIGA)
+TPU_V4 = Hardware("TPU v4", "TPU v4", 1000, 275_000 * GIGA)
 TPU_V5E = Hardware("TPU v5e", "TPU v5e", 1000, 197_000 * GIGA)
 
-ALL = (H100, H100_LABEL, P5, ND_H100, A100, A100_LABEL, A2_ULTRA, ND_MI300X, L4, G6, L40S, T4, TPU_V5E)
+ALL = (H100, H100_LABEL, P5, ND_H100, A100, A100_LABEL, A2_ULTRA, ND_MI300X, L4, G6, L40S, T4, TPU_V4, TPU_V5E)

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.simulate import ordinary, training
+from monitor.simulate import lookalikes, ordinary, published, stitching, training
 from monitor.simulate.fleet import Fleet
+from monitor.simulate.launches import BARE
 from monitor.simulate.wire import instant
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -107,7 +108,43 @@ def _ordinary(behaviour: Callable[[Fleet, int], None], tenants: int) -> Callable
     return lambda fleet, scale: _each(behaviour, fleet, tenants * scale)
 
 
+# Without inventory reports, which would be most of the events: what counts here is what starts and stops.
+STITCHING: Mapping[str, tuple[str, int, Callable[[Fleet], None]]] = {
+    "run-opt175b": ("OPT-175B with its 90 restarts in 56 days", 57, published.opt175b),
+    "run-lucie7b": ("Lucie-7B in 54 scheduler jobs of 20 hours", 60, published.lucie7b),
+    "run-palm540b": ("PaLM 540B, which halves its accelerators on the way", 66, published.palm540b),
+    "run-nemotron15b": ("Nemotron-4 15B, which triples its accelerators on the way", 15, published.nemotron15b),
+    "run-bloom176b": ("BLOOM with its weekly crashes", 121, published.bloom176b),
+    "run-kalos": ("Pretraining in jobs of seconds to days, as in the Kalos cluster", 50, published.kalos),
+    "run-intellect1": ("INTELLECT-1 on single nodes in five countries", 44, published.intellect1),
+    "run-parallel": ("Two runs of one tenant at once on one fabric", 45, stitching.parallel),
+    "run-fabrics": ("One run over three fabrics", 33, stitching.fabrics),
+    "run-six": ("One run over six tenants", 43, stitching.six),
+    "run-evader": (
+        "A run that rests for just over six hours after every 20",
+        62,
+        stitching.evader,
+    ),
+    "run-experiments": ("Many experiments in a year that have nothing in common", 367, stitching.experiments),
+    "other-serving": ("Inference on 256 accelerators for 18 hours a day", 62, lookalikes.serving),
+    "other-equal": ("Hundreds of equal inference instances of one accelerator", 30, lookalikes.equal),
+    "other-small-jobs": ("Hundreds of small jobs that hold 2,000 accelerators at once", 30, lookalikes.small_jobs),
+    "other-render": ("A render farm that works at night", 21, lookalikes.render),
+    "other-nightly": ("A batch every night", 91, lookalikes.nightly),
+    "other-pool": ("A reserved pool of nodes, held for months", 122, lookalikes.pool),
+}
+
+
+def _stitching(build: Callable[[Fleet], None], days: int, sentence: str) -> Scenario:
+    return Scenario(sentence, days * DAY_MS, False, lambda fleet, scale: build(fleet))
+
+
 SCENARIOS: Mapping[str, Scenario] = {
+    **{name: _stitching(build, days, f"{what}.") for name, (what, days, build) in STITCHING.items()},
+    **{
+        name + BARE: _stitching(build, days, f"{what}; nothing is stated of its jobs.")
+        for name, (what, days, build) in STITCHING.items()
+    },
     "demo": Scenario(
         "Some thirty tenants of every kind over 60 days, with a large run of concern from the second day on.",
         60 * DAY_MS,

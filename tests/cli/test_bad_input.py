@@ -317,9 +317,8 @@ def test_alias_used_twice(tmp_path: Path) -> None:
 
 def test_packaged_reference_is_sound() -> None:
     """What is delivered passes its own check."""
-    assert (0, "Settings, catalogue, priors, durations, country groups and policies are sound.\n", "") == flopwatch(
-        "check"
-    )
+    sound = "Settings, catalogue, priors, calibrations, durations, country groups and policies are sound.\n"
+    assert (0, sound, "") == flopwatch("check")
 
 
 WRONG_USAGE = {
@@ -411,3 +410,39 @@ def test_standard_input_and_a_closed_pipe(tmp_path: Path) -> None:
 
     assert (0, "", 2) == (told.returncode, told.stderr, json.loads(told.stdout)["events"]["accepted"])
     assert (1, "") == (len(left.stdout.splitlines()), left.stderr)
+
+
+def test_instances_against_accelerators_are_told(tmp_path: Path) -> None:
+    """Eight instances in the events and eight accelerators in the report: the first few are named, the rest counted."""
+    names = [f"job-{number}" for number in range(12)]
+    events = written(
+        tmp_path / "events.jsonl",
+        [
+            *(
+                {
+                    **fact("allocation.started", name, **{**HELD, "allocation": name}),
+                    "data": {"tenant": "acme", "allocation": name, "instance_type": "p5.48xlarge", "instances": 8,
+                             "region": "eu-1"},
+                }
+                for name in names
+            ),
+            fact(
+                "inventory.reported",
+                "report",
+                "2026-03-01T01:00:00Z",
+                region="eu-1",
+                complete=True,
+                capacity={"H100": 96},
+                allocations=[
+                    {"tenant": "acme", "allocation": name, "count": 8, "hardware": "H100"} for name in names
+                ],
+            ),
+        ],
+    )  # fmt: skip
+
+    told = flopwatch("replay", events)
+
+    assert 0 == told.code
+    sentence = "events count p5.48xlarge (8 accelerators each), the report of region eu-1 counts H100 (1 each)"
+    assert 10 == (told.out + told.err).count(sentence)
+    assert "So do 2 more allocations." in told.out + told.err

@@ -212,7 +212,7 @@ def test_priors_fall_back_to_the_widened_one() -> None:
     """A generation with runs has its own prior, an unknown one the pooled, any other the widened."""
     pooled, wide, own = (Quantiles(low, 300_000, 500_000, low == 2, "") for low in (1, 2, 3))
     measuring = Measuring(own, 1_166_666, 1_333_334, 600_000, 2_000_000)
-    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled, measuring)
+    priors = Priors("1", "", "", "", pooled, wide, {"gen": own}, 1_350_000, pooled, 310_000, measuring)
     assert [own, pooled, wide] == [priors.of("gen"), priors.of(POOLED), priors.of("newest")]
 
 

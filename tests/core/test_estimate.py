@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import pytest
@@ -9,11 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.bounds import ZERO, Bounds, total
-from monitor.core.engine import Reference, answer, evaluate, hearing, note_retractions
+from monitor.core.engine import Reference, answer, evaluate, group_of, hearing, note_retractions, tenant_runs
 from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, active_of, totals
 from monitor.core.flags import Act, Flag, act
 from monitor.core.ledger import NOT_MEASURED, Measured
 from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.core.priors import Calibrations
+from monitor.reference.calibrations import calibrated
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.countries import load_countries
 from monitor.reference.policies import load_policies
@@ -265,6 +268,93 @@ def test_measured_usage_stays_below_the_ceiling() -> None:
     clock = 5 * (hardware.chip.clock_khz or 0)
     bounds = estimator.flop(hardware, HourUsage(usage, 0, 0, Measured(usage, usage * PPM * clock, 0)))
     assert bounds.low <= bounds.central <= bounds.high == bounds.ceiling
+
+
+CHIPS = sorted({named.chip.name for named in reference().estimator.catalogue.names.values() if named.chip.rate_ceiling})
+
+
+@given(
+    st.sampled_from(CHIPS),
+    st.integers(1, PPM),
+    st.tuples(*(st.integers(0, 10**18) for _ in range(3))),
+    st.lists(st.integers(1, PPM), max_size=4),
+)
+def test_bounds_are_in_order(name: str, active_ppm: int, usage: tuple[int, int, int], earlier: list[int]) -> None:
+    """On every chip, for any usage and activity, and after any earlier runs: low <= central <= high <= ceiling."""
+    common = reference().estimator
+    hardware = common.catalogue.resolve(name, ACCELERATOR, BASE_MS)
+    own = calibrated(common.priors, {hardware.chip.generation: earlier} if earlier else {})
+    bounds = Estimator(common.catalogue, own).flop(hardware, HourUsage(*usage, NOT_MEASURED))
+    assert 0 <= bounds.low <= bounds.central <= bounds.high <= bounds.ceiling
+    half = Measured(usage[0] // 2, usage[0] // 2 * active_ppm * (hardware.chip.clock_khz or 0), 0)
+    measured = Estimator(common.catalogue, own).flop(hardware, HourUsage(*usage, half))
+    assert 0 <= measured.low <= measured.central <= measured.high <= measured.ceiling == bounds.ceiling
+
+
+def calibrated_reference(tenant: str) -> Reference:
+    """The reference, where a run of one tenant on Hopper is known to have realised 0.4."""
+    common = reference().estimator
+    own = calibrated(common.priors, {"hopper": [400_000]})
+    return replace(
+        reference(), estimator=Estimator(common.catalogue, common.priors, Calibrations("1", "sha256:1", {tenant: own}))
+    )
+
+
+def test_a_tenant_with_an_earlier_run_has_its_own_weights() -> None:
+    """Its total, hours and findings go by the posterior, on that generation alone; every other tenant has the prior."""
+    ours = calibrated_reference("t")
+    estimator = ours.estimator
+    assert reference().estimator.of("t") is reference().estimator
+    assert estimator.of("other") is estimator is not estimator.of("t")
+    table = f"0 start x {H100} count=8 \n 3600 stop x \n 0 start y {H100} count=8 tenant=u \n 3600 stop y tenant=u"
+    book, now = Taken(table).book, BASE_MS + 3_600_000
+    t, u = answer(book, ours, now).tenants
+    prior = reference().estimator.priors.of("hopper")
+    own = estimator.of("t").priors.of("hopper")
+    assert expected(3600, 0, 0, 8).central == u.flop.central
+    assert prior.central_ppm < own.central_ppm
+    assert 8 * 3600 * H100_RATE * own.central_ppm // PPM == t.flop.central
+    hours = estimator.of("t").hours(book.tenants["t"], now, hearing(book, now))
+    assert t.flop == total(hour.everything for hour in hours).divided(SCALE)
+    assert estimator.priors.of("ampere") == estimator.of("t").priors.of("ampere")
+
+
+def test_a_run_goes_by_the_prior_of_its_tenant() -> None:
+    """The one run of a tenant with an earlier run is its whole total, by the posterior."""
+    book, now = Taken(f"0 start x {H100} count=64 \n 86400 seen x").book, BASE_MS + 86_400_000
+    ours = calibrated_reference("t")
+    ((run, _),) = tenant_runs(book, ours, "t", {}, now)
+    (tenant,) = answer(book, ours, now).tenants
+    assert tenant.flop == run.flop
+    assert expected(86_400, 0, 0, 64).central < run.flop.central
+
+
+def test_a_group_adds_up_its_tenants_own_estimates() -> None:
+    """In a group each tenant counts by its own prior, in the sum and in what findings rest on."""
+    table = "\n".join(
+        f"0 profile Acme tenant={name} \n 0 start {name} {H100} count=100000 tenant={name} \n"
+        f" 7200000 stop {name} tenant={name}"
+        for name in ("t", "u")
+    )
+    book, now = Taken(table).book, BASE_MS + 7_200_000_000
+    ours = answer(book, calibrated_reference("t"), now)
+    plain = answer(book, reference(), now)
+    (group,), (before,) = ours.groups, plain.groups
+    assert total(tenant.flop for tenant in ours.tenants) == group.flop
+    assert before.flop.central < group.flop.central
+    assert group.findings
+    assert group.flop == max(finding.flop for finding in group.findings)
+    found = group_of(book, calibrated_reference("t"), "u", now)
+    assert found is not None
+    assert (group.flop, group.findings) == (found.flop, found.findings)
+
+
+def test_a_calibration_is_part_of_the_digest() -> None:
+    """An answer says by its digest that it was read with other calibrations; the books are the same."""
+    book, now = Taken(f"0 start x {H100} count=8 tenant=u").book, BASE_MS + 3_600_000
+    plain, ours = answer(book, reference(), now), answer(book, calibrated_reference("t"), now)
+    assert plain.books_digest == ours.books_digest
+    assert plain.digest != ours.digest
 
 
 def test_invented_names_do_not_fill_the_memory() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import shutil
 from collections.abc import Callable
+from dataclasses import replace as replace_rows
 from decimal import ROUND_HALF_UP, Decimal
 from pathlib import Path
 
@@ -14,7 +15,10 @@ from monitor.core.catalogue import TERAFLOP
 from monitor.core.model import ACCELERATOR, INSTANCE
 from monitor.errors import ReferenceProblem
 from monitor.reference.catalogue import check_catalogue, load_catalogue
+from monitor.reference.contradictions import contradictions
 from monitor.reference.root import config_root
+from monitor.reference.rows import read_tables
+from tests.cli.command import flopwatch
 
 CATALOGUE = load_catalogue(config_root())
 REFERENCE = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "reference"
@@ -318,6 +322,16 @@ CONTRADICTIONS: list[tuple[Mutation, str]] = [
         "(Instinct MI100): the slower 16-bit rate 184.6 is not below the 16-bit rate 184.6; leave it out.",
     ),
     (
+        edit("accelerators", "P100 SXM2 16GB", bf16_fp16_dense_tflops="10.6"),
+        "(P100 SXM2 16GB): the 16-bit rate 10.6 is 1.00 times the 32-bit rate 10.6 where 2 is expected of a chip "
+        "without 8-bit rates; correct one of them.",
+    ),
+    (
+        edit("accelerators", "K80 (half card)", bf16_fp16_dense_tflops="8.74"),
+        "(K80 (half card)): the 16-bit rate 8.74 is 2.00 times the 32-bit rate 4.37 where 1 is expected of a chip "
+        "without 8-bit rates; correct one of them.",
+    ),
+    (
         edit("accelerators", "TPU v2", accelerator="TPU-V3"),
         "the name 'TPU v3' is used already at catalogue/accelerators.csv, line",
     ),
@@ -375,6 +389,38 @@ CONTRADICTIONS: list[tuple[Mutation, str]] = [
         "no accelerator with a 16-bit rate is of a data_centre_classes class; name one.",
     ),
 ]
+
+
+@pytest.mark.parametrize(
+    ("factor", "slip"),
+    [("2", "doubled"), ("0.5", "halved"), ("1000", "GFLOP for TFLOP"), ("0.001", "PFLOP for TFLOP")],
+    ids=lambda value: str(value),
+)
+def test_a_wrong_sixteen_bit_rate_is_seen_on_every_chip(factor: str, slip: str) -> None:
+    """Whatever chip's 16-bit rate is doubled, halved or in the wrong unit: its line is named, or its field refused."""
+    tables, _ = read_tables(config_root())
+    rated = {line: row for line, row in tables.accelerators.items() if row.bf16_fp16_dense_tflops is not None}
+    wrong = {
+        line: row.model_copy(update={"bf16_fp16_dense_tflops": Decimal(factor) * row.bf16_fp16_dense_tflops})
+        for line, row in rated.items()
+        if row.bf16_fp16_dense_tflops is not None
+    }
+    told = "\n".join(contradictions(replace_rows(tables, accelerators={**tables.accelerators, **wrong})))
+    assert len(rated) > 100
+    assert [] == [row.accelerator for line, row in rated.items() if f"accelerators.csv, line {line} (" not in told], (
+        slip
+    )
+
+
+def test_check_names_a_doubled_rate(root: Path) -> None:
+    """The command says which line and which chip, and leaves with 1."""
+    edit("accelerators", "H100 SXM5 80GB", bf16_fp16_dense_tflops="1978.8")(root)
+    ran = flopwatch("check", "--reference", root)
+    assert (1, "") == (ran.code, ran.err)
+    assert (
+        "(H100 SXM5 80GB): the 16-bit rate 1978.8 is the vendor's sparse figure (1978.8); write the dense rate."
+        in ran.out
+    )
 
 
 @pytest.mark.parametrize(("mutate", "sentence"), CONTRADICTIONS, ids=[sentence for _, sentence in CONTRADICTIONS])

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from monitor.app import load
+from monitor.app import load, load_reference
 from monitor.core.blind import HOLE, SILENCE
+from monitor.core.estimate import Estimator
+from monitor.core.priors import Calibrations
+from monitor.reference.calibrations import calibrated
+from monitor.reference.root import config_root
+from monitor.run.explain import explain_tenant
 from monitor.simulate.scenarios import simulate
 from monitor.store import BlindRow
 from monitor.store.sql import SqlStore
 from tests.cli.command import HELD, fact, flopwatch, written
+from tests.core.table import BASE_MS, Taken
 from tests.store.taking import commit_of
 
 
@@ -186,6 +193,27 @@ def test_hours_with_lost_facts_widen_the_range(tmp_path: Path) -> None:
     )
     assert "hole, 2026-03-01T01:00:00" in text
     assert "With what may have been lost in those hours:" in text
+
+
+def test_earlier_runs_of_a_tenant_are_said() -> None:
+    """Where earlier runs of a tenant moved its prior, the share that is shown, its basis and its FLOP are its own."""
+    common = load_reference(config_root())
+    own = calibrated(common.estimator.priors, {"hopper": [400_000]})
+    estimator = Estimator(common.estimator.catalogue, common.estimator.priors, Calibrations("1", "", {"t": own}))
+    hardware = "accelerator=H100-SXM5-80GB count=8"
+    book = Taken(f"0 start x {hardware} \n 3600 stop x \n 0 start y tenant=u {hardware} \n 3600 stop y tenant=u").book
+
+    ours, other = (
+        explain_tenant(book, replace(common, estimator=estimator), name, BASE_MS + 3_600_000) for name in ("t", "u")
+    )
+
+    (line,), (plain,) = ours.hardware, other.hardware
+    assert line.prior_basis.startswith("own: 1 earlier run at 0.400, over Beta(")
+    assert plain.prior_basis.startswith("Beta(")
+    assert own.of("hopper").central_ppm == line.utilisation_ppm[1]
+    assert line.flop == ours.flop == ours.flop_unseen
+    assert plain.flop == other.flop
+    assert other.flop.central < ours.flop.central
 
 
 HOSTILE: list[object] = [808334905, -1, "NaN", "", None, 9223372036854775794]
