@@ -3,7 +3,7 @@
 Unmeasured time takes its utilisation from the prior of the chip's generation. Time that the provider measured takes
 tensor activity x clock over the clock of the stated peak; that counts executed FLOP, of which recomputation may be a
 part, so its low and central bounds are scaled towards model FLOP. What was measured may raise what dark time is taken
-for in high, and never lowers it (decision 30). Numbers and sources: `config/priors.yaml`, `config/catalogue/`. Certain
+for in high, and never lowers it (decision 31). Numbers and sources: `config/priors.yaml`, `config/catalogue/`. Certain
 time counts in every bound, presumed time in central and high, open time in high only.
 """
 
