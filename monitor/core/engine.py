@@ -228,14 +228,13 @@ def tenant_runs(
     book: Book, reference: Reference, name: str, finished: Mapping[str, Effects], now: int
 ) -> tuple[tuple[Run, Training], ...]:
     """The runs of one tenant, with how much they look like training."""
-    tenant, heard, estimator = book.tenants[name], hearing(book, now), reference.estimator.of(name)
-    timelines = dict(tenant.held())
+    heard, estimator = hearing(book, now), reference.estimator.of(name)
+    timelines = dict(book.tenants[name].held())
     holdings = [
         holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
         for allocation in {**finished, **timelines}
     ]
-    readings = estimator.readings(tenant, now, heard)
-    found = runs(name, (one for one in holdings if one.held), estimator, now, readings)
+    found = runs(name, (one for one in holdings if one.held), estimator, now)
     return tuple((run, training(run, reference.weights)) for run in found)
 
 

@@ -3,8 +3,8 @@
 Unmeasured time takes its utilisation from the prior of the chip's generation. Time that the provider measured takes
 tensor activity x clock over the clock of the stated peak; that counts executed FLOP, of which recomputation may be a
 part, so its low and central bounds are scaled towards model FLOP. What was measured may raise what dark time is taken
-for, and never lowers it (decision 30). Numbers and sources: `config/priors.yaml`, `config/catalogue/`. Certain time
-counts in every bound, presumed time in central and high, open time in high only.
+for in high, and never lowers it (decision 31). Numbers and sources: `config/priors.yaml`, `config/catalogue/`. Certain
+time counts in every bound, presumed time in central and high, open time in high only.
 """
 
 from __future__ import annotations
@@ -36,30 +36,6 @@ class HourUsage(NamedTuple):
     presumed: int
     open: int
     measured: Measured
-
-
-class Reading(NamedTuple):
-    """How usage of one shape of a tenant is read, some of which was measured: FLOP, times SCALE.
-
-    The factors of measured time are of one unit of usage at full activity.
-    """
-
-    dark: Bounds  # of one unit of unmeasured usage
-    low: int
-    central: int
-    high: int
-
-    def of(self, usage: HourUsage, active: int) -> Bounds:
-        """FLOP, times SCALE; `active` is measured usage times utilisation in ppm."""
-        measured, ceiling = usage.measured.usage, usage.measured.usage * self.dark.ceiling
-        certain = usage.certain - measured
-        everything = certain + usage.presumed + usage.open
-        return Bounds(
-            certain * self.dark.low + min(active * self.low // PPM, ceiling),
-            (certain + usage.presumed) * self.dark.central + min(active * self.central // PPM, ceiling),
-            everything * self.dark.high + min(active * self.high // PPM, ceiling),
-            everything * self.dark.ceiling + ceiling,
-        )
 
 
 class TenantHour(NamedTuple):
@@ -146,119 +122,118 @@ class Estimator:
         )
 
     def flop(self, hardware: Hardware, usage: HourUsage) -> Bounds:
-        """Model FLOP, times SCALE, of all usage of one shape of a tenant."""
+        """Model FLOP, times SCALE, of all usage of one shape of a tenant, or of a segment.
+
+        No less than the sum over any parts of it, on every bound: measured time is linear, and dark time a minimum of
+        linear functions.
+        """
         active = active_of(hardware, usage.measured)
         if active is None:
             return _unmeasured(self.weights(hardware), usage)
-        return self._reading(hardware, usage, active).of(usage, active)
+        return self._dark(hardware, usage).plus(
+            self._measured(hardware, usage.measured.usage, active, self.priors.telemetry)
+        )
 
     def executed(self, hardware: Hardware, usage: HourUsage) -> Bounds | None:
-        """Executed FLOP, times SCALE, of all usage of one shape of a tenant; None if none of it was measured."""
+        """Executed FLOP, times SCALE, of all usage of one shape of a tenant; None if none of it was measured.
+
+        Dark time is taken for no less than the prior, nor centrally than the measured mean.
+        """
         active = active_of(hardware, usage.measured)
         if active is None:
             return None
-        dark, measuring = self._reading(hardware, usage, active).dark, self.priors.measuring
-        mean = hardware.chip.rate_central * hardware.per_unit * active // usage.measured.usage
-        prior = self.weights(hardware)
-        high = min(dark.high * measuring.recomputation_high_ppm // PPM, dark.ceiling)
-        central = max(prior.central * measuring.recomputation_central_ppm // PPM, mean)
-        dark = Bounds(prior.low, min(central, high), high, dark.ceiling)
-        ceiling_ppm = measuring.steady_high_ppm * measuring.recomputation_high_ppm // PPM
-        return self._factors(hardware, usage, active, measuring.executed, ceiling_ppm, dark).of(usage, active)
-
-    def _reading(self, hardware: Hardware, usage: HourUsage, active: int) -> Reading:
-        """How model FLOP of a shape are read, given all its usage."""
-        prior, measuring = self.weights(hardware), self.priors.measuring
-        telemetry = self.priors.telemetry
-        reading = self._factors(hardware, usage, active, telemetry, measuring.steady_high_ppm, prior)
+        measuring, prior, dark = self.priors.measuring, self.weights(hardware), self._dark(hardware, usage)
         measured = usage.measured.usage
-        unmeasured = usage.certain + usage.presumed + usage.open - measured
-        # Dark time is taken for no less than what was seen of it.
-        chip, per_unit = hardware.chip, hardware.per_unit
-        central = max(prior.central, min(active * reading.central // PPM // measured, prior.ceiling))
-        high = max(prior.high, active * chip.rate_high * per_unit * telemetry.high_ppm // PPM // measured)
-        # The prior speaks of all time together: what the seen part falls short of it, the dark part may hold, as far
-        # as training ever gets while it runs. So nobody lowers its total by being seen only where it idles.
-        if unmeasured > 0:
-            missing = prior.high * (unmeasured + measured) - min(active * reading.high // PPM, measured * prior.ceiling)
-            steady = chip.rate_high * per_unit * self._steady_ppm(hardware, measuring.steady_high_ppm)
-            high = max(high, min(-(-missing // unmeasured), steady))
-        high = min(high, prior.ceiling)
-        return reading._replace(dark=Bounds(prior.low, min(central, high), high, prior.ceiling))
-
-    def _factors(
-        self,
-        hardware: Hardware,
-        usage: HourUsage,
-        active: int,
-        quantiles: Quantiles,
-        steady_ppm: int,
-        dark: Bounds,
-    ) -> Reading:
-        """How measured time of a shape is read; FP8, which activity does not show, is in high."""
-        chip, per_unit = hardware.chip, hardware.per_unit
-        high_ppm = quantiles.high_ppm
-        if chip.fp8:
-            # All of it in FP8, unless that were more than training in FP8 ever gets while it runs.
-            limit = self._steady_ppm(hardware, steady_ppm) * PPM * usage.measured.usage // max(1, active)
-            fp8_ppm = high_ppm * self.priors.measuring.fp8_cycle_factor_ppm // PPM
-            high_ppm = max(high_ppm, min(fp8_ppm, limit))
-        return Reading(
-            dark,
-            chip.rate_low * per_unit * quantiles.low_ppm,
-            chip.rate_central * per_unit * quantiles.central_ppm,
-            chip.rate_high * per_unit * high_ppm,
+        mean = min(hardware.chip.rate_central * hardware.per_unit * active // measured, prior.ceiling)
+        central = max(
+            dark.central * measuring.recomputation_central_ppm // PPM,
+            (usage.certain + usage.presumed - measured) * mean,
+        )
+        high = min(max(central, dark.high * measuring.recomputation_high_ppm // PPM), dark.ceiling)
+        return Bounds(dark.low, min(central, high), high, dark.ceiling).plus(
+            self._measured(hardware, measured, active, measuring.executed)
         )
 
-    def _steady_ppm(self, hardware: Hardware, share_ppm: int) -> int:
-        """A share of the peak while training runs, in FP8 where the chip has it."""
-        return share_ppm * self.priors.fp8_high_factor_ppm // PPM if hardware.chip.fp8 else share_ppm
+    def _dark(self, hardware: Hardware, usage: HourUsage) -> Bounds:
+        """What was not measured, of usage some of which was.
 
-    def readings(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Reading]:
-        """How the shapes of a tenant are read of which something was measured."""
+        The prior speaks of all time together, idle hours included. So in high the dark part may hold as much as the
+        prior gives to all of it, as far as training ever gets while it runs: nobody lowers its total by being seen only
+        where it idles.
+        """
+        prior, chip, measured = self.weights(hardware), hardware.chip, usage.measured.usage
+        dark = _unmeasured(prior, usage._replace(certain=usage.certain - measured))
+        unmeasured = usage.certain + usage.presumed + usage.open - measured
+        steady_ppm = self.priors.measuring.steady_high_ppm
+        if chip.fp8:
+            steady_ppm = steady_ppm * self.priors.fp8_high_factor_ppm // PPM
+        steady = min(chip.rate_high * hardware.per_unit * steady_ppm, prior.ceiling)
+        return dark._replace(high=max(dark.high, min(dark.high + measured * prior.high, unmeasured * steady)))
+
+    def _measured(self, hardware: Hardware, usage: int, active: int, quantiles: Quantiles) -> Bounds:
+        """What was measured; `active` is usage times utilisation in ppm. FP8, which it does not show, is in high."""
+        chip = hardware.chip
+        ceiling = usage * chip.rate_ceiling * hardware.per_unit * PPM
+        high_ppm = quantiles.high_ppm
+        if chip.fp8:
+            high_ppm = high_ppm * self.priors.measuring.fp8_cycle_factor_ppm // PPM
+        low, central, high = (
+            min(active * rate * hardware.per_unit * factor // PPM, ceiling)
+            for rate, factor in (
+                (chip.rate_low, quantiles.low_ppm),
+                (chip.rate_central, quantiles.central_ppm),
+                (chip.rate_high, high_ppm),
+            )
+        )
+        return Bounds(low, central, high, ceiling)
+
+    def _dark_weights(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Bounds]:
+        """FLOP, times SCALE, of one unit of unmeasured usage, by shapes of a tenant some of which was measured."""
         measured_totals = tenant.ledger.measured_totals
-        readings: dict[Shape, Reading] = {}
+        weights: dict[Shape, Bounds] = {}
         for shape, by_class in totals(tenant, now, heard).items() if measured_totals else ():
             hardware = self.catalogue.resolve(shape.hardware, shape.unit, now)
             usage = _usage_of(by_class, measured_totals.get(shape, NOT_MEASURED))
-            active = active_of(hardware, usage.measured)
-            if active is not None:
-                readings[shape] = self._reading(hardware, usage, active)
-        return readings
+            if active_of(hardware, usage.measured) is not None:
+                unmeasured = usage.certain + usage.presumed + usage.open - usage.measured.usage
+                high = self._dark(hardware, usage).high // max(1, unmeasured)
+                prior = self.weights(hardware)
+                weights[shape] = prior._replace(high=max(prior.high, high))
+        return weights
 
     def hours(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[TenantHour]:
         """The FLOP of a tenant by hour, up to `now`, in the order of the hours."""
         until = now // HOUR_MS + 1
         everything: dict[int, list[Bounds]] = {}
         known: dict[int, list[Bounds]] = {}
-        readings = self.readings(tenant, now, heard)
+        dark_weights = self._dark_weights(tenant, now, heard)
         for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
             last_hardware, last_amount, flop = None, -1, ZERO  # most hours of a pool are equal
-            reading = readings.get(shape)
+            dark = dark_weights.get(shape)
             for hour, amount in hourly(rows, until):
                 hardware = self.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
                 if hardware is not last_hardware or amount != last_amount:
-                    weights = self.weights(hardware) if reading is None else reading.dark
+                    weights = self.weights(hardware) if dark is None else dark
                     flop = _of_class(weights, usage_class, amount)
                     last_hardware, last_amount = hardware, amount
                 everything.setdefault(hour, []).append(flop)
                 if hardware.known:
                     known.setdefault(hour, []).append(flop)
         for key, measured in tenant.ledger.measured.items():
-            reading = readings.get(key.shape)
-            if reading is not None and key.hour in known:
-                correction = self._correction(reading, key, measured)
+            dark = dark_weights.get(key.shape)
+            if dark is not None and key.hour in known:
+                correction = self._correction(dark, key, measured)
                 everything[key.hour].append(correction)
                 known[key.hour].append(correction)
         return [TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)]
 
-    def _correction(self, reading: Reading, key: MeasuredKey, measured: Measured) -> Bounds:
+    def _correction(self, dark: Bounds, key: MeasuredKey, measured: Measured) -> Bounds:
         """What measured time of an hour adds to its bounds as dark time."""
         hardware = self.catalogue.resolve(key.shape.hardware, key.shape.unit, key.hour * HOUR_MS)
-        usage = HourUsage(measured.usage, 0, 0, measured)
-        dark = _of_class(reading.dark, CERTAIN, measured.usage)
-        flop = reading.of(usage, active_of(hardware, measured) or 0)
-        return Bounds(*(one - other for one, other in zip(flop, dark, strict=True)))
+        active = active_of(hardware, measured) or 0
+        bounds = self._measured(hardware, measured.usage, active, self.priors.telemetry)
+        as_dark = _of_class(dark, CERTAIN, measured.usage)
+        return Bounds(*(one - other for one, other in zip(bounds, as_dark, strict=True)))
 
     def total(
         self, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int, heard: Callable[[str], int]

@@ -32,7 +32,7 @@ class Measuring:
     recomputation_central_ppm: int  # executed over model FLOP
     recomputation_high_ppm: int
     steady_high_ppm: int  # the 95 per cent quantile of what training gets of the peak while it runs
-    fp8_cycle_factor_ppm: int  # FLOP of a tensor-pipe cycle in FP8 over those in 16 bits
+    fp8_cycle_factor_ppm: int  # FLOP of a tensor-pipe cycle of an FP8 run over those in 16 bits
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from typing import NamedTuple
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import Hardware
-from monitor.core.estimate import CLASSES, PPM, SCALE, Estimator, HourUsage, Reading, active_of
+from monitor.core.estimate import CLASSES, PPM, SCALE, Estimator, HourUsage
 from monitor.core.ledger import NOT_MEASURED, Measured, hours_of
 from monitor.core.model import CERTAIN, DAY_MS, HOUR_MS, OPEN, Traits
 from monitor.core.timeline import Effects, Measurement, Shape, Timeline, tail
@@ -42,9 +42,6 @@ ALIKE_MIN = 128_000  # thousandths of an accelerator: scales so large are seldom
 KINDS_MIN = 2  # kinds of evidence that make a link strong
 NODE_KEYS = 4  # nodes by which a predecessor is looked for
 DAILY_MS, DAILY_SLACK_MS = DAY_MS, HOUR_MS
-
-
-NO_READINGS: Mapping[Shape, Reading] = {}
 
 
 class Held(NamedTuple):
@@ -212,10 +209,9 @@ def runs(
     holdings: Iterable[Holding],
     estimator: Estimator,
     now: int,
-    readings: Mapping[Shape, Reading] = NO_READINGS,
 ) -> tuple[Run, ...]:
-    """The runs of a tenant, by start; `readings`: how its measured shapes are read."""
-    return _reported(chains(segments_of(tenant, holdings, _Kinds(estimator, readings, now))))
+    """The runs of a tenant, by start."""
+    return _reported(chains(segments_of(tenant, holdings, _Kinds(estimator, now))))
 
 
 # -- gangs and segments ------------------------------------------------------------------------------------------------
@@ -240,9 +236,8 @@ class _Kind(NamedTuple):
 class _Kinds:
     """The shapes of one tenant, each looked up once."""
 
-    def __init__(self, estimator: Estimator, readings: Mapping[Shape, Reading], now: int) -> None:
+    def __init__(self, estimator: Estimator, now: int) -> None:
         self.estimator = estimator
-        self.readings = readings
         self._now = now
         self._known: dict[Shape, _Kind] = {}
 
@@ -253,8 +248,7 @@ class _Kinds:
             hardware = self.hardware(shape)
             weights = None
             if hardware.known:
-                reading = self.readings.get(shape)
-                weights = self.estimator.weights(hardware) if reading is None else reading.dark
+                weights = self.estimator.weights(hardware)
             family = hardware.chip.generation if hardware.known else hardware.name
             kind = self._known[shape] = _Kind(family, hardware.per_unit, weights)
         return kind
@@ -531,17 +525,9 @@ def _flop(parts: Iterable[tuple[str, Held]], measured: Mapping[Shape, Measured],
             ceiling += amount * weights.ceiling
     total = Bounds(low, central, high, ceiling)
     for shape, (certain, presumed, open_time) in corrected.items():
-        total = total.plus(_measured_flop(shape, HourUsage(certain, presumed, open_time, measured[shape]), kinds))
+        usage = HourUsage(certain, presumed, open_time, measured[shape])
+        total = total.plus(kinds.estimator.flop(kinds.hardware(shape), usage))
     return total
-
-
-def _measured_flop(shape: Shape, usage: HourUsage, kinds: _Kinds) -> Bounds:
-    """FLOP of usage of which something was measured, read as all of the tenant's usage of that shape is."""
-    hardware, reading = kinds.hardware(shape), kinds.readings.get(shape)
-    active = active_of(hardware, usage.measured)
-    if reading is None or active is None:
-        return kinds.estimator.flop(hardware, usage._replace(measured=NOT_MEASURED))
-    return reading.of(usage, active)
 
 
 def _unknown_flop(held: Held, estimator: Estimator) -> Iterator[Bounds]:

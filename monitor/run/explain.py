@@ -170,8 +170,9 @@ def _of_measured(hardware: Hardware, usage: HourUsage) -> list[str]:
     mean = active * 100 // PPM // usage.measured.usage
     return [
         f"{said}: on average {mean} per cent of the dense 16-bit peak, executed.",
-        "Time that nobody measured is taken for no less than the prior, nor less than what was measured; in the high "
-        "bound it may hold what the measured time falls short of the prior.",
+        "Time that nobody measured keeps the prior; in the high bound it may hold what the prior gives to all of the "
+        "time, as far as training ever gets while it runs. Executed FLOP take it centrally for no less than what was "
+        "measured.",
     ]
 
 

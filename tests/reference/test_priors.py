@@ -82,6 +82,11 @@ def test_the_steady_share_is_the_upper_quantile_of_published_runs() -> None:
     assert PPM * 0.40 * exp(Z95 * 0.25) == pytest.approx(PRIORS.measuring.steady_high_ppm, abs=100)
 
 
+def test_the_factor_of_fp8_is_that_of_its_share() -> None:
+    """An FP8 run does 0.85 of its FLOP in FP8, in half the cycles."""
+    assert PPM / (1 - 0.85 / 2) == pytest.approx(PRIORS.measuring.fp8_cycle_factor_ppm, abs=1)
+
+
 def test_every_prior_is_used_by_some_chip() -> None:
     """A generation in the priors that no chip has would be a typing error."""
     generations = {named.chip.generation for named in load_catalogue(config_root()).names.values()}
