@@ -17,7 +17,7 @@ from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, Estimator, totals
-from monitor.core.findings import Finding, find, find_of_group
+from monitor.core.findings import Finding, find, find_of_group, least_threshold
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, groups, together
 from monitor.core.likelihood import Training, Weights, training
@@ -111,9 +111,16 @@ def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage
 
 
 def by_the_hour(name: str, tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
-    """Whether a tenant must be looked at by the hour, given its usage totals; most are far below every threshold."""
+    """Whether a tenant must be looked at by the hour, given its usage totals.
+
+    Most are far below every threshold, or in the scope of no rule that looks at so little.
+    """
+    high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
     least = _least_threshold(reference, Aggregation.TENANT, now)
-    return least is not None and _greatest_high(reference.estimator.of(name), tenant, by_shape, now) >= least
+    if least is None or high < least:
+        return False
+    in_scope = least_threshold(tenant, reference.policies, reference.countries, now)
+    return in_scope is not None and high >= in_scope
 
 
 def group_findings(book: Book, reference: Reference, group: Group, now: int) -> list[Finding]:

@@ -127,6 +127,21 @@ def find(
     return _find(subject, Series(hours, now), policies, countries, now)
 
 
+def least_threshold(tenant: Tenant, policies: Iterable[Policy], countries: Countries, now: int) -> int | None:
+    """The least threshold of the rules in force whose scope a tenant is in; None: it is in none."""
+    versions = headquarters(tenant, now)
+    return min(
+        (
+            rule.threshold_flop
+            for policy in policies
+            if policy.in_force(now)
+            for rule in policy.rules_on(Aggregation.TENANT)
+            if _scope_reason(policy, rule, versions, countries, now) is not None
+        ),
+        default=None,
+    )
+
+
 def find_of_group(
     group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, now: int
 ) -> list[Finding]:
