@@ -126,8 +126,8 @@ TRAITS: list[tuple[dict[str, Any], Traits]] = [
     ({"layer": "node"}, Traits(layer="node")),
     ({"nodes": ["n-2", "n-1", "n-2"]}, Traits(nodes=("n-1", "n-2"))),
     (
-        {"zone": "z", "job": "j", "reservation": "r", "image_digest": "i", "purpose": "p", "layer": "pod", "nodes": ["n"]},
-        Traits("z", "j", "r", "i", "p", "pod", ("n",)),
+        {"zone": "z", "job": "j", "reservation": "r", "image_digest": "i", "purpose": "p", "nodes": ["n"]},
+        Traits("z", "j", "r", "i", "p", None, ("n",)),
     ),
     ({"job": "llm-7", "nodes": 7}, Traits(job="llm-7")),
 ]
