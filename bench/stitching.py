@@ -57,19 +57,26 @@ class Score(NamedTuple):
 
     matches: tuple[Match, ...]
     likely_without: tuple[str, ...]
+    stated: bool  # whether there was evidence; without it a range that holds the run is enough
 
     @property
     def passed(self) -> bool:
         """Every run was found and nobody was accused."""
-        return not self.likely_without and all(match.found for match in self.matches)
+        return not self.likely_without and all(
+            match.found or (match.in_range and not self.stated) for match in self.matches
+        )
 
 
 def score(
     true: Mapping[str, Sequence[TrueRun]],
     reported: Mapping[str, Sequence[Reported]],
     used: Mapping[str, Mapping[str, int]],
+    stated: bool = True,
 ) -> Score:
-    """Compare runs by tenant. `used`: accelerator-microseconds by tenant and allocation, all tenants included."""
+    """Compare runs by tenant. `used`: accelerator-microseconds by tenant and allocation, all tenants included.
+
+    `stated`: whether there was evidence.
+    """
     matches = [
         match(tenant, run, reported.get(tenant, ()), used[tenant]) for tenant, runs in true.items() for run in runs
     ]
@@ -80,7 +87,7 @@ def score(
         for run in reported.get(tenant, ())
         if run.training == "likely"
     ]
-    return Score(tuple(matches), tuple(likely))
+    return Score(tuple(matches), tuple(likely), stated)
 
 
 def match(tenant: str, true: TrueRun, reported: Iterable[Reported], used: Mapping[str, int]) -> Match:
@@ -110,7 +117,7 @@ def played(scenario: str, seed: int, runs_of: RunsOf) -> Score:
     simulation = simulate(scenario, seed=seed)
     lines = list(simulation.events())
     used = {tenant: used_by_allocation(held) for tenant, held in held_by_tenant(lines).items()}
-    return score(true_runs(simulation.truth), runs_of(lines), used)
+    return score(true_runs(simulation.truth), runs_of(lines), used, stated=not scenario.endswith(BARE))
 
 
 HEAD = "| scenario | evidence | runs found | least share | least purity | in range | likely, yet none | |"

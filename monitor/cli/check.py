@@ -15,7 +15,7 @@ from monitor.cli.options import config_option, json_option
 @click.option(
     "--reference",
     type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="A folder with catalogue, policies, priors, calibrations, durations, countries (default: the packaged one).",
+    help="A folder with catalogue, policies, priors and what is beside them, countries (default: packaged).",
 )
 @json_option
 @config_option
@@ -29,5 +29,8 @@ def check(context: click.Context, reference: Path | None, as_json: bool, config:
         for problem in problems:
             click.echo(problem)
     else:
-        click.echo("Settings, catalogue, priors, calibrations, durations, country groups and policies are sound.")
+        click.echo(
+            "Settings, catalogue, priors, calibrations, durations, training score, country groups and policies are "
+            "sound."
+        )
     context.exit(1 if problems else 0)

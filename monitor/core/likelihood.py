@@ -6,13 +6,15 @@ It is no probability, since it is calibrated on nothing, and it never lowers com
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.runs import LAUNCH_MS, Run, Segment
+from monitor.core.runs import LAUNCH_MS, SEGMENT_MIN, Run, Segment
 
 PERCENT_MOST = 90
 PERCENT_FLAT, PERCENT_UNEVEN = 90, 70  # the mean of what a segment holds, of its peak
@@ -21,11 +23,14 @@ LARGE = 1_024_000
 RESTARTS_MIN = 3
 RESTART_SCALE_PERCENT = 125
 QUARTERS = 4  # of a day
-PERCENT_DAILY = 60  # the emptiest quarter of the day, of the fullest
+PERCENT_DAILY = 60  # a quarter of the day that is empty, of the fullest of that day
+DAILY_MIN_MS = 3 * DAY_MS
+RHYTHM_MIN = 2  # days: what happens once is no rhythm
+CHANCE_MAX = 3  # allocations that may have started together without being one program
 SCATTERED_MIN = 8  # allocations, of which fewer than half end with their segment
 BUSY_PPM, IDLE_PPM = 250_000, 50_000
 OCCUPIED_MS = 14 * DAY_MS
-TRAINING_WORDS = ("train", "tuning")
+TRAINING = re.compile(r"(?<!s)train(?!ed)|fine.?tun(?!ed)|(?<![a-z])tuning")  # not: constrained, a trained model
 
 
 class Band(StrEnum):
@@ -88,6 +93,13 @@ def is_occupancy(run: Run) -> bool:
     )
 
 
+def _by_chance(segment: Segment) -> int:
+    """A segment's accelerator-time, if it is two or three small allocations that name neither job nor reservation."""
+    small = segment.peak < len(segment.allocations) * SEGMENT_MIN
+    few = 1 < len(segment.allocations) <= CHANCE_MAX and small
+    return segment.accelerator_us if few and not segment.evidence.jobs and not segment.evidence.reservations else 0
+
+
 def _busy_ms(run: Run) -> int:
     return sum(segment.end - segment.start for segment in run.segments)
 
@@ -140,21 +152,41 @@ def _flatness(run: Run) -> int:
 
 
 def _is_daily(run: Run) -> bool:
-    """Whether some quarter of the day has much less than another, over three days or more."""
-    if run.end - run.start < 3 * DAY_MS:
+    """Whether one quarter of the day has much less than the fullest one on two of three days, over three days or more.
+
+    Only whole days count, and only those on which something was held.
+    """
+    if run.end - run.start < DAILY_MIN_MS:
         return False
-    quarters = [0] * QUARTERS
+    days: dict[int, list[int]] = {}
     step = DAY_MS // QUARTERS
     for segment in run.segments:
-        scale = segment.scale
-        days, rest = divmod(segment.end - segment.start, DAY_MS)
-        quarters = [one + days * step * scale for one in quarters]
-        time, end = segment.end - rest, segment.end
-        while time < end:
-            until = min(end, (time // step + 1) * step)
-            quarters[time // step % QUARTERS] += (until - time) * scale
-            time = until
-    return min(quarters) * 100 < PERCENT_DAILY * max(quarters)
+        for start, end, level in _levels(segment):
+            time = start
+            while time < end:
+                until = min(end, (time // step + 1) * step)
+                day, quarter = divmod(time // step, QUARTERS)
+                days.setdefault(day, [0] * QUARTERS)[quarter] += (until - time) * level
+                time = until
+    whole = [quarters for day, quarters in days.items() if run.start <= day * DAY_MS and (day + 1) * DAY_MS <= run.end]
+    most = max(
+        sum(quarters[one] * 100 < PERCENT_DAILY * max(quarters) for quarters in whole) for one in range(QUARTERS)
+    )
+    return most >= RHYTHM_MIN and 3 * most >= 2 * len(whole)
+
+
+def _levels(segment: Segment) -> Iterator[tuple[int, int, int]]:
+    """What a segment holds over time: start, end and thousandths of an accelerator."""
+    steps: dict[int, int] = {}
+    usage = 0
+    for _, held in segment.parts:
+        steps[held.start] = steps.get(held.start, 0) + held.count
+        steps[held.end] = steps.get(held.end, 0) - held.count
+        usage += held.count * (held.end - held.start)
+    level = 0
+    for start, end in pairwise(sorted(steps)):
+        level += steps[start]
+        yield start, end, _accelerators(segment, level, usage)
 
 
 def _restarts(run: Run) -> int:
@@ -179,7 +211,7 @@ def _purposes(run: Run) -> set[str]:
 
 
 def _calls_it_training(run: Run) -> bool:
-    return any(word in purpose for purpose in _purposes(run) for word in TRAINING_WORDS)
+    return any(TRAINING.search(purpose) for purpose in _purposes(run))
 
 
 def _activity(run: Run) -> int | None:
@@ -201,6 +233,7 @@ FEATURES: Mapping[str, Callable[[Run], bool]] = {
     "scattered": lambda run: _most(run, _ends_alone, 50),
     "nodes": lambda run: _most(run, lambda segment: _in_allocations(segment, lambda scale: scale >= NODE)),
     "pieces": lambda run: _most(run, lambda segment: _in_allocations(segment, lambda scale: scale < SMALL), 50),
+    "chance": lambda run: _most(run, _by_chance, 50),
     "days": lambda run: _busy_ms(run) >= 3 * DAY_MS,
     "weeks": lambda run: _busy_ms(run) >= 14 * DAY_MS,
     "hours": lambda run: _busy_ms(run) < DAY_MS,

@@ -115,7 +115,7 @@ class Timeline:
         self.lease_ms: int | None = None
         self.stopped = False  # a stop, or an absence, came last
         self.closed_piece: tuple[int, int, int] | None = None  # start, end and units of the last one, if none is held
-        self.measured_until = -1
+        self.measured_until = -1  # or, if that is later, the latest change of what is measured
         self.within: str | None = None
         self.counted = True  # False: an inner layer, explains the outer one
         self.prints = b""  # fingerprints of its facts' identities: first of those that last, then of passing ones
@@ -362,7 +362,7 @@ def _telemetry(timeline: Timeline, fact: Observation, effects: Effects) -> None:
     if timeline.since is None or not sample.provider:
         return
     _evidence(timeline, fact, effects)
-    start = max(fact.time - sample.window_ms, timeline.since, timeline.measured_until)
+    start = max(fact.time - sample.window_ms, timeline.measured_until)
     count = timeline.units if sample.covered is None else min(sample.covered, timeline.units)
     if "accelerators_covered" in sample.unknown:
         return
@@ -400,7 +400,7 @@ def _anomaly(timeline: Timeline, fact: Observation) -> Anomaly:
 
 def _open(timeline: Timeline, claim: Claim, fact: Observation) -> None:
     """Something is held from now on. What the claim leaves out stays as it was known."""
-    timeline.since = timeline.evidence = fact.time
+    timeline.since = timeline.evidence = timeline.measured_until = fact.time
     timeline.closed_piece = None
     timeline.source = fact.source
     timeline.stopped = False
@@ -421,7 +421,7 @@ def _evidence(timeline: Timeline, fact: Observation, effects: Effects) -> None:
         assert timeline.since is not None
         _emit(timeline, timeline.since, lapsed, True, effects)
         _emit(timeline, lapsed, now, False, effects)
-        timeline.since = now
+        timeline.since = timeline.measured_until = now
     timeline.evidence = now
     timeline.source = fact.source
 
@@ -431,10 +431,13 @@ def _change(timeline: Timeline, claim: Claim, now: int, effects: Effects) -> Non
     shape = _reshaped(timeline.shape, claim)
     count = timeline.count if claim.count is None else claim.count
     traits = timeline.traits if claim.traits is NO_TRAITS else timeline.traits.updated(claim.traits)
-    if shape != timeline.shape or count != timeline.count or traits != timeline.traits:
+    remeasured = shape != timeline.shape or count != timeline.count
+    if remeasured or traits != timeline.traits:
         assert timeline.since is not None
         _emit(timeline, timeline.since, now, True, effects)
         timeline.since = now
+        if remeasured:  # other traits change nothing that is counted
+            timeline.measured_until = now
         timeline.shape = shape
         timeline.count = count
         timeline.traits = traits

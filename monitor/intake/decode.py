@@ -285,12 +285,12 @@ def _allocation(claim_of: Callable[[Fields], Claim | Refusal]) -> Callable[[Even
         if isinstance(claim, Refusal):
             return claim
         if len(data) > PLAIN_FIELDS:
-            get, nodes = data.get, data.get("nodes")
+            get, nodes = data.get, _node_names(data.get("nodes"))
             traits = _traits(
                 get("zone"), get("job"), get("reservation"), get("image_digest"), get("purpose"), get("layer")
             )
             if nodes is not None:
-                traits = traits._replace(nodes=_node_names(nodes))
+                traits = traits._replace(nodes=nodes)
             if traits is not NO_TRAITS:
                 claim = claim._replace(traits=traits)
         return _same(data["tenant"]), data["allocation"], claim

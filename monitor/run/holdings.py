@@ -30,7 +30,8 @@ class Facts(Protocol):
 def finished(book: Book, facts: Facts, name: str) -> dict[str, Effects]:
     """What the allocations of a tenant have held and no longer hold, and where they were measured.
 
-    Inner layers whose outer one is known are left out, as in the books.
+    Inner layers whose outer one is known are left out, as in the books. A store has no traits of what is held still:
+    they are put into the book, where they belong to what its timelines hold.
     """
     heads = facts.heads_of(name)
     keys = sorted(heads)
@@ -47,5 +48,8 @@ def finished(book: Book, facts: Facts, name: str) -> dict[str, Effects]:
 def _counted(book: Book, key: Key, lines: Sequence[bytes], known: Mapping[Key, int]) -> Effects | None:
     counting = effective(decode_facts(lines), book.tenants[key[0]].retracted)
     timeline, effects = fold([*counting, *statements(book.regions, key, counting)])
+    resident = book.tenants[key[0]].timelines.get(key[1])
+    if resident is not None:
+        resident.traits = timeline.traits
     outer = timeline.within
     return effects if outer is None or outer == key[1] or (key[0], outer) not in known else None

@@ -17,7 +17,7 @@ from monitor.simulate.launches import BARE
 
 HOUR = 3_600_000
 USED = {"a": 60, "b": 35, "c": 5, "d": 100}  # the run of the cases is a, b and c
-FOUND = ("run-lucie7b", "run-palm540b", "run-nemotron15b", "run-parallel", "run-six")
+FOUND = ("run-bloom176b", "run-evader", "run-lucie7b", "run-palm540b", "run-nemotron15b", "run-parallel", "run-six")
 NOBODY = ("other-serving", "other-equal", "other-nightly", "other-pool")
 TRUE = TrueRun("run", ("a", "b", "c"))
 
@@ -201,7 +201,7 @@ def test_nobody_is_accused(scenario: str, evidence: str) -> None:
     assert () == played(scenario + evidence, 1, own_runs).likely_without
 
 
-@pytest.mark.parametrize(("scenario", "ranges"), [("run-bloom176b", "weak"), ("run-fabrics-bare", "concurrent")])
+@pytest.mark.parametrize(("scenario", "ranges"), [("run-bloom176b-bare", "weak"), ("run-fabrics-bare", "concurrent")])
 def test_a_range_holds_what_the_run_does_not(scenario: str, ranges: str) -> None:
     """Where a long gap or another fabric cuts a run, the wider range that is meant for it holds it."""
     (only,) = played(scenario, 1, own_runs).matches

@@ -317,8 +317,20 @@ def test_alias_used_twice(tmp_path: Path) -> None:
 
 def test_packaged_reference_is_sound() -> None:
     """What is delivered passes its own check."""
-    sound = "Settings, catalogue, priors, calibrations, durations, country groups and policies are sound.\n"
-    assert (0, sound, "") == flopwatch("check")
+    ran = flopwatch("check")
+
+    assert (0, "") == (ran.code, ran.err)
+    assert "calibrations, durations, training score, country groups and policies are sound.\n" in ran.out
+
+
+def test_training_score_with_a_feature_too_many(tmp_path: Path) -> None:
+    """Weights for a feature that nobody computes are bad configuration, with the file and the name."""
+    folder = changed_reference(tmp_path, "training_score.yaml", "  daily:", "  weekly:")
+
+    ran = flopwatch("check", "--reference", folder)
+
+    assert (2, "") == (ran.code, ran.out)
+    assert "training_score.yaml: the document: each feature once and no other: daily, weekly" in ran.err
 
 
 WRONG_USAGE = {

@@ -37,6 +37,7 @@ def in_batches(items: Sequence[Item], chance: random.Random) -> list[list[Item]]
 counts = st.sampled_from((1, 1, 1, 2, 0.5, 0))
 leases = st.sampled_from((0, 30, 600, 4_000))
 hardware = st.sampled_from(("H100", "A100"))
+traits = {"job": st.sampled_from(("j1", "j2")), "zone": st.just("z"), "nodes": st.sampled_from((["n2", "n1"], 7))}
 
 
 def event(type: str, seconds: int, source: str, id: str, data: dict[str, object]) -> bytes:
@@ -107,7 +108,7 @@ worlds = st.builds(
 
 def _started(world: World) -> st.SearchStrategy[bytes]:
     place = {"region": world.region, "fabric": st.sampled_from(("f1", "f2"))}
-    anything = {**place, "within": world.subject["allocation"], "lease_seconds": leases}
+    anything = {**place, "within": world.subject["allocation"], "lease_seconds": leases, **traits}
     chips = {**world.subject, "accelerator": hardware, "count": counts}
     instances = {**world.subject, "instance_type": "p5.48xlarge", "instances": counts}
     return world.event(
@@ -123,7 +124,8 @@ def _started(world: World) -> st.SearchStrategy[bytes]:
 
 def _seen(world: World) -> st.SearchStrategy[bytes]:
     named = _data({**world.subject, "accelerator": hardware}, {"count": counts, "lease_seconds": leases})
-    return world.event("allocation.seen", st.one_of(_data(world.subject, {"lease_seconds": leases}), named))
+    plain = _data(world.subject, {"lease_seconds": leases})
+    return world.event("allocation.seen", st.one_of(plain, plain, named, _data(world.subject, traits)))
 
 
 def _telemetry(world: World) -> st.SearchStrategy[bytes]:
@@ -178,7 +180,7 @@ def _aside(world: World) -> st.SearchStrategy[bytes]:
 def _events(world: World) -> st.SearchStrategy[bytes]:
     started, seen, inventory = _started(world), _seen(world), _inventory(world)
     stopped = world.event("allocation.stopped", _data(world.subject, {"reason": st.just("done")}))
-    resized = world.event("allocation.resized", _data({**world.subject, "count": counts}))
+    resized = world.event("allocation.resized", _data({**world.subject, "count": counts}, traits))
     return st.one_of(
         started, started, started, stopped, stopped, seen, seen, resized, inventory, inventory,
         _telemetry(world), _retracted(world), _aside(world),

@@ -381,11 +381,12 @@ def test_what_a_source_says_of_itself_is_remembered_up_to_a_maximum() -> None:
 def test_the_book_says_what_moved() -> None:
     """A commit is told the allocations, rows, chains and sources that changed since the last one, and nothing else."""
     book = Taken("0 start x accelerator=H100 count=2 \n 10 seen x").book
-    assert ({}, [], [], {}) == (book.drain().timelines, *book.drain()[1:4])
+    assert ({}, {}, [], [], {}) == (book.drain().timelines, *book.drain()[1:5])
     for fact in decode_facts(events("20 profile p id=p \n 30 stop x id=stop")):
         book.observe(fact)
     moved = book.drain()
-    assert [("t", "x")] == list(moved.timelines)
+    assert [("t", "x")] == list(moved.timelines) == list(moved.finished)
+    assert (1, False) == (len(moved.finished["t", "x"].effects.pieces), moved.finished["t", "x"].anew)
     assert {("t", "")} == set(moved.chains)
     assert ["s"] == list(moved.sources)
     assert [("t", "certain")] == sorted({(name, row.key.usage_class) for name, row in moved.usage})

@@ -6,10 +6,10 @@ from typing import NamedTuple
 
 import pytest
 
-from monitor.core.model import Kind
+from monitor.core.model import NO_TRAITS, Kind, Traits
 from monitor.core.timeline import FINGERPRINTS_MAX, Effects, Timeline, advance, fingerprint, may_hold, remember
 from monitor.intake.decode import decode_facts
-from tests.core.table import Taken, events, rows
+from tests.core.table import BASE_MS, Taken, events, rows
 
 NOW = 1_000
 
@@ -300,6 +300,11 @@ MEASURED = [
         "70 100 8 500000 ?",
     ),
     Case(
+        "across another job, which changes nothing that is counted",
+        "0 start x count=4 job=a \n 70 seen x job=b \n 100 telemetry x window=60 observer=provider active=0.5",
+        "40 100 4 500000 ?",
+    ),
+    Case(
         "of two windows that overlap the one that ends first has the time",
         "0 start x count=4 \n 80 telemetry x window=60 observer=provider active=0.25"
         "\n 100 telemetry x window=60 observer=provider active=0.5",
@@ -340,6 +345,97 @@ MEASURED = [
 def test_measured_time(case: Case) -> None:
     """Provider telemetry measures held time, each moment at most once."""
     assert rows(case.held) == Taken(case.facts).measured()
+
+
+TRAITS = [
+    Case("nobody says", "0 start x accelerator=H100 \n 60 stop x", "0 60 -"),
+    Case("the start says", "0 start x job=a zone=z \n 60 stop x", "0 60 job=a zone=z"),
+    Case(
+        "the first that names a trait holds from the start",
+        "0 start x \n 30 seen x job=a \n 40 seen x zone=z \n 60 stop x",
+        "0 60 job=a zone=z",
+    ),
+    Case(
+        "another job from then on, and what it leaves out stays",
+        "0 start x job=a zone=z \n 30 seen x job=b \n 60 stop x",
+        "0 30 job=a zone=z \n 30 60 job=b zone=z",
+    ),
+    Case(
+        "the same job again changes nothing", "0 start x job=a \n 30 resize x count=1 job=a \n 60 stop x", "0 60 job=a"
+    ),
+    Case(
+        "a restart with another job changes it",
+        "0 start x job=a \n 30 stop x \n 40 start x job=b \n 60 stop x",
+        "0 30 job=a \n 40 60 job=b",
+    ),
+    Case(
+        "a restart that names none goes on with the last one",
+        "0 start x job=a \n 10 seen x job=b \n 30 stop x \n 40 start x \n 60 stop x",
+        "0 10 job=a \n 10 30 job=b \n 40 60 job=b",
+    ),
+    Case(
+        "a start within what is held, too",
+        "0 start x job=a \n 30 start x job=b \n 60 stop x",
+        "0 30 job=a \n 30 60 job=b",
+    ),
+    Case("a stop names what was held if nobody else does", "0 start x \n 60 stop x job=a", "0 60 job=a"),
+    Case("and else changes nothing", "0 start x job=a \n 60 stop x job=b", "0 60 job=a"),
+    Case(
+        "what a resize or a seen of what is not held names holds from the start, too",
+        "0 seen x job=a \n 10 start x accelerator=H100 \n 60 stop x",
+        "10 60 job=a",
+    ),
+    Case(
+        "a report says nothing of them",
+        "0 start x accelerator=H100 job=a count=2 \n 30 report east x=2 \n 60 stop x",
+        "0 60 job=a",
+    ),
+    Case(
+        "of two names of one instant the last by source and id counts from then on, the first from the start",
+        "0 start x \n 30 seen x job=b id=b \n 30 seen x job=a id=a \n 60 stop x",
+        "0 30 job=a \n 30 60 job=b",
+    ),
+    Case(
+        "an absence keeps them for the open time",
+        "0 start x accelerator=H100 job=a region=east \n 20 seen x \n 60 report east y=1",
+        "0 20 job=a \n 20 60 job=a",
+    ),
+    Case("a retracted name was never said", "0 start x \n 30 seen x job=a id=n \n 60 stop x \n 61 retract n", "0 60 -"),
+]
+
+
+@pytest.mark.parametrize("case", TRAITS, ids=lambda case: case.says)
+@pytest.mark.parametrize("resident", [1_000, 0], ids=["remembered", "forgotten"])
+def test_traits_of_what_was_held(case: Case, resident: int) -> None:
+    """The finished pieces carry what was said of them, in whatever order the facts come."""
+    lines = events(case.facts)
+    for order in (lines, lines[::-1], lines[1:] + lines[:1]):
+        taken = Taken(closed_resident_max=resident)
+        for line in order:
+            taken.take([line])
+        found = [
+            " ".join([str((piece.start - BASE_MS) // 1_000), str((piece.end - BASE_MS) // 1_000), named(piece.traits)])
+            for piece in taken.archive.finished("t")["x"].pieces
+        ]
+        assert rows(case.held) == found
+
+
+def named(traits: Traits) -> str:
+    """The traits that are said, in words."""
+    return " ".join(f"{name}={value}" for name, value in sorted(traits._asdict().items()) if value is not None) or "-"
+
+
+def test_traits_of_what_is_held_now() -> None:
+    """What is held now has the latest of each trait."""
+    book = Taken("0 start x job=a zone=z \n 30 seen x job=b").book
+    assert Traits(job="b", zone="z") == book.tenants["t"].timelines["x"].traits
+
+
+def test_later_facts_name_what_they_say() -> None:
+    """What a later fact leaves out stays; nodes are replaced as a whole."""
+    before = Traits(zone="z", job="a", nodes=("n1", "n2"))
+    assert before == before.updated(NO_TRAITS)
+    assert Traits(zone="z", job="b", nodes=("n3",)) == before.updated(Traits(job="b", nodes=("n3",)))
 
 
 def test_fingerprints_have_a_maximum() -> None:

@@ -14,6 +14,7 @@ from monitor.core.model import (
     EVENT_TYPES,
     HOUR_MS,
     INSTANCE,
+    NO_TRAITS,
     NOTHING_CLAIMED,
     Alive,
     Body,
@@ -25,9 +26,10 @@ from monitor.core.model import (
     Reservation,
     Retraction,
     Sample,
+    Traits,
 )
 from monitor.errors import UnreadableFact
-from monitor.intake.decode import NAMES_COUNTED_MAX, OTHER, Rules, decode, decode_facts, scaled
+from monitor.intake.decode import NAMES_COUNTED_MAX, NODES_MAX, OTHER, Rules, decode, decode_facts, scaled
 from tests.intake.events import ABSENT, DATA, TIME_MS, event, line, records, with_data
 
 H100 = "H100 SXM 80GB"
@@ -42,7 +44,8 @@ def only(content: object) -> Observation:
 
 
 GOOD: list[tuple[str, str, str, Body]] = [
-    ("allocation.started.v1", "acme", "job-1", Claim(H100, ACCELERATOR, 8_000, "eu-1", "f-1", "pool", 90_000)),
+    ("allocation.started.v1", "acme", "job-1",
+     Claim(H100, ACCELERATOR, 8_000, "eu-1", "f-1", "pool", 90_000, Traits(layer="job"))),
     ("allocation.resized.v1", "acme", "job-1", Claim(unit=ACCELERATOR, count=500)),
     ("allocation.stopped.v1", "acme", "job-1", NOTHING_CLAIMED),
     ("allocation.seen.v1", "acme", "job-1", NOTHING_CLAIMED),
@@ -112,7 +115,68 @@ def test_what_counts_and_what_is_counted(name: str, fields: dict[str, Any], clai
 def test_nothing_claimed_is_one_object() -> None:
     """A heartbeat that says nothing shares its body with all others: millions of them are in memory."""
     assert NOTHING_CLAIMED is only(event("allocation.seen.v1")).body
-    assert only(event()).body is only(event()).body
+    plain = with_data(layer=ABSENT)
+    assert only(plain).body is only(plain).body
+
+
+TRAITS: list[tuple[dict[str, Any], Traits]] = [
+    ({"zone": "eu-1a"}, Traits(zone="eu-1a")),
+    ({"job": "llm-7"}, Traits(job="llm-7")),
+    ({"reservation": "r-1"}, Traits(reservation="r-1")),
+    ({"image_digest": "sha256:ab"}, Traits(image="sha256:ab")),
+    ({"purpose": "pre-training"}, Traits(purpose="pre-training")),
+    ({"layer": "node"}, Traits(layer="node")),
+    ({"nodes": ["n-2", "n-1", "n-2"]}, Traits(nodes=("n-1", "n-2"))),
+    (
+        {"zone": "z", "job": "j", "reservation": "r", "image_digest": "i", "purpose": "p", "nodes": ["n"]},
+        Traits("z", "j", "r", "i", "p", None, ("n",)),
+    ),
+    ({"job": "llm-7", "nodes": 7}, Traits(job="llm-7")),
+]
+
+
+@pytest.mark.parametrize(("fields", "traits"), TRAITS)
+@pytest.mark.parametrize("name", ["started", "resized", "stopped", "seen"])
+def test_traits_are_what_else_is_said(name: str, fields: dict[str, Any], traits: Traits) -> None:
+    """Every fact of an allocation may name its zone, job, reservation, image, purpose, layer and nodes."""
+    data = {"tenant": "acme", "allocation": "job-1", "count": 8, **fields}
+
+    body = only(event(f"allocation.{name}.v1", data=data)).body
+
+    assert isinstance(body, Claim)
+    assert traits == body.traits
+
+
+@pytest.mark.parametrize(
+    "nodes", [None, [], "n-1", 7, {"n-1": 1}, ["n-1", 7], ["n-1", None]], ids=lambda nodes: str(nodes)
+)
+def test_nodes_of_another_form_are_none(nodes: object) -> None:
+    """What is no list of names names no node: the event counts, and its claim is the one that all like it share."""
+    data = {"tenant": "acme", "allocation": "job-1"}
+
+    assert NOTHING_CLAIMED is only(event("allocation.seen.v1", data={**data, "nodes": nodes})).body
+
+
+@pytest.mark.parametrize("fields", [{}, {"account": "a-1"}, {"job": None, "zone": None}, {"shoe_size": 46}])
+def test_claims_without_traits_are_shared(fields: dict[str, Any]) -> None:
+    """Fields that are no traits, and traits that are null, leave the claim the object that all like it share."""
+    plain = {"tenant": "acme", "allocation": "job-1", "accelerator": H100, "count": 8}
+
+    body = only(event(data={**plain, **fields})).body
+
+    assert isinstance(body, Claim)
+    assert NO_TRAITS is body.traits
+    assert only(event(data=plain)).body is body
+
+
+def test_nodes_of_one_event_are_bounded() -> None:
+    """However many nodes an event names, so many of them are kept, and always the same ones."""
+    names = [f"n-{number:05}" for number in range(NODES_MAX + 1)]
+
+    body = only(with_data(nodes=names[::-1])).body
+
+    assert isinstance(body, Claim)
+    assert tuple(names[:NODES_MAX]) == body.traits.nodes
 
 
 def test_a_stop_names_hardware_but_no_count() -> None:
@@ -249,7 +313,9 @@ def test_of_a_repeated_key_the_last_counts() -> None:
     """JSON with the same key twice is read as most readers do, and the same way everywhere."""
     content = line(with_data(count=1)).replace(b'"count": 1', b'"count": 1, "count": 2')
 
-    assert Claim(H100, ACCELERATOR, 2_000, "eu-1", "f-1", "pool", 90_000) == only(content).body
+    body = only(content).body
+    assert isinstance(body, Claim)
+    assert 2_000 == body.count
     assert 2 == json.loads(only(content).raw)["data"]["count"]
 
 

@@ -98,8 +98,8 @@ def known_of(book: Book) -> dict[str, Any]:
 
 
 def timeline_of(timeline: Timeline) -> dict[str, Any]:
-    """The fields of an open timeline, its fingerprints as a set; not what only spares work."""
-    left_out = ("head", "prints", "first_time", "lasting")
+    """The fields of an open timeline, its fingerprints as a set; not what only spares work, nor what no store has."""
+    left_out = ("head", "prints", "first_time", "lasting", "traits")
     fields = {name: getattr(timeline, name) for name in Timeline.__slots__ if name not in left_out}
     steps = range(0, len(timeline.prints), FINGERPRINT_BYTES)
     return {**fields, "prints": {timeline.prints[step : step + FINGERPRINT_BYTES] for step in steps}}
