@@ -57,7 +57,7 @@ class Score(NamedTuple):
 
     matches: tuple[Match, ...]
     likely_without: tuple[str, ...]
-    stated: bool  # whether there was evidence; without it a range that holds the run is enough
+    stated: bool = True  # whether there was evidence; without it a range that holds the run is enough
 
     @property
     def passed(self) -> bool:

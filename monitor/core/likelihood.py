@@ -26,7 +26,7 @@ QUARTERS = 4  # of a day
 PERCENT_DAILY = 60  # a quarter of the day that is empty, of the fullest of that day
 DAILY_MIN_MS = 3 * DAY_MS
 RHYTHM_MIN = 2  # days: what happens once is no rhythm
-CHANCE_MAX = 3  # allocations that may have started together without being one program
+CHANCE_MAX = 4  # allocations that may have started together without being one program
 SCATTERED_MIN = 8  # allocations, of which fewer than half end with their segment
 BUSY_PPM, IDLE_PPM = 250_000, 50_000
 OCCUPIED_MS = 14 * DAY_MS
@@ -94,7 +94,7 @@ def is_occupancy(run: Run) -> bool:
 
 
 def _by_chance(segment: Segment) -> int:
-    """A segment's accelerator-time, if it is two or three small allocations that name neither job nor reservation."""
+    """A segment's accelerator-time, if it is a few small allocations that name neither job nor reservation."""
     small = segment.peak < len(segment.allocations) * SEGMENT_MIN
     few = 1 < len(segment.allocations) <= CHANCE_MAX and small
     return segment.accelerator_us if few and not segment.evidence.jobs and not segment.evidence.reservations else 0

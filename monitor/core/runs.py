@@ -663,12 +663,12 @@ def _link(chain: Chain, segment: Segment, ratio: int) -> Link | None:
     shared = last.evidence.shared(segment.evidence)
     known = "job" in shared or len(shared) >= KINDS_MIN
     if last.family == segment.family:
-        if known and gap <= GAP_MAX_MS:
-            return Link(Strength.STRONG, gap, shared, "the same " + " and ".join(shared))
-        if segment.start <= chain.strong_until and (shared or not last.evidence.contradicts(segment.evidence)):
+        if segment.start <= chain.strong_until and (known or not last.evidence.contradicts(segment.evidence)):
             return Link(Strength.STRONG, gap, shared, "the gap is short for what came before")
+        if known and gap <= GAP_MAX_MS:
+            return Link(Strength.STRONG, gap, shared, "the gap is long, and both share what one program shares")
     if shared:
-        return Link(Strength.WEAK, gap, shared, "after a long gap, the same " + " and ".join(shared))
+        return Link(Strength.WEAK, gap, shared, "the gap is long")
     if last.family == segment.family and gap <= GAP_MAX_MS and _is_alike(ratio):
         strength = Strength.WEAK if segment.scale >= ALIKE_MIN else Strength.NONE
         return Link(strength, gap, shared, "the same scale after a gap")

@@ -129,6 +129,19 @@ CASES = [
         [*alike(8, held(0, 9, 2)), *alike(1, held(0, 9, 16), name="x")],
         [*alike(8, held(0, 9, 2)), *alike(1, held(0, 9, 16.008), name="x")],
     ),
+    Case(
+        "chance", "four of them",
+        alike(4, held(0, 50, traits=NO_TRAITS)), alike(5, held(0, 50, traits=NO_TRAITS)),
+    ),
+    Case(
+        "chance", "none is large by itself",
+        alike(2, held(0, 50, 15.999, NO_TRAITS)), alike(2, held(0, 50, 16, NO_TRAITS)),
+    ),
+    Case("chance", "none names a job", alike(2, held(0, 50, traits=NO_TRAITS)), alike(2, held(0, 50))),
+    Case(
+        "chance", "none names a reservation",
+        alike(2, held(0, 50, traits=NO_TRAITS)), alike(2, held(0, 50, traits=Traits(reservation="r"))),
+    ),
     Case("days", "three of them", steady(end=3 * DAY), steady(end=3 * DAY - MS)),
     Case(
         "days", "gaps are not busy",
