@@ -41,7 +41,7 @@ from monitor.run.holdings import finished
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
-from monitor.run.replay import Pace, Tally, evaluated, event_counts, read_all
+from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
 from monitor.run.run_story import RunStory, TenantRun, story_of
@@ -153,8 +153,14 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive.finished, archive.lines, MemoryArchive, reference, as_of)
+    answer = evaluated(book, archive.finished, archive.lines, _working_archive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
+
+
+def _working_archive() -> Working:
+    """An archive for the length of one computation."""
+    archive = MemoryArchive()
+    return Working(archive, archive.commit, archive.finished)
 
 
 def _read(
@@ -212,7 +218,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, MemoryArchive, reference, as_of)
+    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, _working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -374,7 +380,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
         reference = load_reference(config_root())
-        return verify(_load_all(store), store.group_flags(), MemoryArchive, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
 from monitor.core.engine import Answer, Finished, Reference, answer
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import Kind, Rejected
-from monitor.core.timeline import Effects
 from monitor.errors import LimitReached, SourceProblem
 from monitor.intake.decode import Decoded, Rules, count_name, decode, decode_facts
 from monitor.run.apply import Archive, take_in
@@ -24,15 +23,12 @@ SAMPLES_MAX = 5
 Keep = Callable[[Moved, list[Rejected]], None]  # commit what a stretch of records moved
 
 
-class Working(Archive, Protocol):
-    """An archive for the length of one computation."""
+class Working(NamedTuple):
+    """An archive for the length of one computation, how it is told what moved, and what was held by then."""
 
-    def commit(self, moved: Moved) -> None:
-        """Remember what the book may forget."""
-
-    def finished(self, tenant: str) -> Mapping[str, Effects]:
-        """What the allocations of a tenant have held and no longer hold."""
-        ...
+    archive: Archive
+    commit: Callable[[Moved], None]
+    finished: Finished
 
 
 MakeArchive = Callable[[], Working]
@@ -123,18 +119,18 @@ def evaluated(
     """The answer at `as_of`, by default the latest event time read; an earlier one is read again from the facts."""
     now = book.clock if as_of is None else as_of
     if now < book.clock:
-        archive = make_archive()
-        book, finished = rebuild(lines(), archive, now), archive.finished
+        working = make_archive()
+        book, finished = rebuild(lines(), working, now), working.finished
     return answer(book, reference, now, finished)
 
 
-def rebuild(lines: Iterable[bytes], archive: Working, as_of: int) -> Book:
+def rebuild(lines: Iterable[bytes], working: Working, as_of: int) -> Book:
     """A book of the facts up to an instant, and of all retractions, which apply whatever their time."""
     book = Book()
     for batch in batches(lines, BATCH_RECORDS):
         facts = [fact for fact in decode_facts(batch) if fact.time <= as_of or fact.kind is Kind.RETRACTED]
-        take_in(book, archive, facts, [None] * len(facts))
-        archive.commit(book.drain())
+        take_in(book, working.archive, facts, [None] * len(facts))
+        working.commit(book.drain())
     return book
 
 
