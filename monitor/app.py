@@ -160,11 +160,11 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive.finished, archive.lines, _working, reference, as_of)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
+    answer = evaluated(book, archive.finished, archive.lines, _working_archive, reference, as_of)
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
 
 
-def _working() -> Working:
+def _working_archive() -> Working:
     """An archive for the length of one computation."""
     archive = MemoryArchive()
     return Working(archive, archive.commit, archive.finished)
@@ -225,7 +225,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, _working, reference, as_of)
+    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, _working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -404,7 +404,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _existing(settings, state) as store:
         reference = load_reference(config_root())
-        return verify(_load_all(store), store.group_flags(), _working, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
 def check(config: Path | None, root: Path | None) -> list[str]:

@@ -71,8 +71,8 @@ def holding(
         Held(piece.shape, piece.start, piece.end, piece.count, CERTAIN if piece.certain else OPEN, piece.traits)
         for piece in effects.pieces
     ]
-    if timeline is not None and timeline.counted:
-        units = timeline.units
+    units = timeline.units if timeline is not None and timeline.counted else 0
+    if timeline is not None and units:
         for usage_class, start, end in tail(timeline, now, heard):
             held.append(Held(timeline.shape, start, end, units, usage_class, timeline.traits))
     if len(held) > 1:
@@ -375,20 +375,18 @@ def _tenures(one: Holding) -> Iterator[_Tenure]:
         if position == len(held) or (
             held[position].start > held[position - 1].end or held[position].traits.job != held[position - 1].traits.job
         ):
-            if position > begin:
-                yield _Tenure(one.allocation, held[begin:position], one.measurements)
+            yield _Tenure(one.allocation, held[begin:position], one.measurements)
             begin = position
 
 
 def _launches(tenures: Sequence[_Tenure]) -> Iterator[list[_Tenure]]:
-    gang: list[_Tenure] = []
-    for tenure in tenures:
-        if gang and tenure.held[0].start - gang[0].held[0].start > LAUNCH_MS:
+    gang: list[_Tenure] = [tenures[0]]
+    for tenure in tenures[1:]:
+        if tenure.held[0].start - gang[0].held[0].start > LAUNCH_MS:
             yield gang
             gang = []
         gang.append(tenure)
-    if gang:
-        yield gang
+    yield gang
 
 
 def _busy(gang: Sequence[_Tenure], kinds: _Kinds) -> Iterator[tuple[int, int, int]]:

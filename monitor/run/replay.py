@@ -24,7 +24,7 @@ Keep = Callable[[Moved, list[Rejected]], None]  # commit what a stretch of recor
 
 
 class Working(NamedTuple):
-    """An archive for the length of one computation, how it is told what moved, and what it then knows."""
+    """An archive for the length of one computation, how it is told what moved, and what was held by then."""
 
     archive: Archive
     commit: Callable[[Moved], None]

@@ -29,7 +29,7 @@ from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from tests.store.taking import AT, commit_of, event, known_of, loaded_book, seen, started, stopped, take
 
-NOTHING = Moved({}, [], [], {}, {}, [], [])
+NOTHING = Moved({}, {}, [], [], {}, {}, [], [])
 HOSTILE = [
     '"',
     "\\",

@@ -146,7 +146,7 @@ def test_name_that_the_store_does_not_know(name: str, tmp_path: Path) -> None:
     ran = flopwatch("explain", name, "--state", state)
 
     assert (2, "") == (ran.code, ran.out)
-    assert "is no tenant, flag or event id in this store. `flopwatch tenants` and `flopwatch flags`" in ran.err
+    assert "is no tenant, run, flag or event id in this store. `flopwatch tenants` and `flopwatch flags`" in ran.err
 
 
 def test_hostile_names_reach_no_terminal(tmp_path: Path) -> None:

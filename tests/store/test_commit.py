@@ -22,7 +22,7 @@ from monitor.store.commit import Commit, DeadLetter, JournalEntry, JournalRow, P
 from monitor.store.sql import SqlStore
 from tests.store.taking import AT, commit_of, known_of, loaded_book, seen, started, stopped, take, url_of
 
-NOTHING = Moved({}, [], [], {}, {}, [], [])
+NOTHING = Moved({}, {}, [], [], {}, {}, [], [])
 LINES = [started("x"), started("y", 5), seen("x", 10), stopped("y", 4_000)]
 
 
@@ -180,7 +180,7 @@ def test_numbers_beyond_64_bits_come_back(store: SqlStore) -> None:
     checked = Conservation("east", AT, "H100", huge, huge, 0, -huge, 0, (("amber", "x"),))
     usage_row = UsageRow(usage, -huge, huge, added=False)
     measured_row = MeasuredRow(measured, Measured(huge, huge**2, 0), added=False)
-    moved = Moved({}, [("amber", usage_row)], [("amber", measured_row)], {}, {}, [restatement], [checked])
+    moved = Moved({}, {}, [("amber", usage_row)], [("amber", measured_row)], {}, {}, [restatement], [checked])
     store.commit(Commit(moved, book, [], [], [], [], AT))
     found = loaded_book_of(store).tenants["amber"].ledger
     assert {usage: (-huge, huge)} == found.changes
