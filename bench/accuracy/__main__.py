@@ -1,6 +1,7 @@
 """Fit the priors to the published runs, write them, and judge them on families that the fit has not seen.
 
-Run it with `make accuracy`. It prints the tables of README.md, and writes `config/priors.yaml` and results.json.
+Run it with `make accuracy`. It prints the tables of README.md, and writes `config/priors.yaml`, results.json and
+scatter.svg.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ from bench.accuracy.beta import Beta
 from bench.accuracy.fit import CHOSEN, FIRST, GROUPS, METERED, Choices, Shares, shares_of, write_priors
 from bench.accuracy.judge import Predicted, Scores, intervals, left_out, scores
 from bench.accuracy.runs import read_runs
+from monitor.draw.scatter import Estimate, scatter_picture
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 
 VERSION = "2026-11-26"
 RESULTS = Path(__file__).with_name("results.json")
+SCATTER = Path(__file__).with_name("scatter.svg")
 FLOPWATCH, POINT, PAPER, BETA = "flopwatch", "fixed 0.30", "fixed 0.40", "Beta(5, 12)"
 HEAD = ("", "runs", "median error", "90th percentile", "coverage", "width", "interval score", "Brier score")
 
@@ -79,12 +82,15 @@ def main() -> None:
     shown["Bars"] = markdown(("", "measured", "bar", ""), bars)
     for title, table in shown.items():
         print(f"\n{title}\n\n{table}")
+    points = judge.points(runs, catalogue, base)
+    title = "Published runs, estimated without their family"
+    SCATTER.write_text(scatter_picture(title, (Estimate(*point) for point in points)), encoding="utf-8")
     document = {
         "version": VERSION,
         "bars": bars,
         "tables": {title: {name: _rounded(one) for name, one in rows.items()} for title, rows in results.items()},
         "intervals": {name: [_rounded(low), _rounded(high)] for name, (low, high) in spread.items()},
-        "points": [point._asdict() for point in judge.points(runs, catalogue, base)],
+        "points": [point._asdict() for point in points],
     }
     RESULTS.write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
 
