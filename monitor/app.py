@@ -102,7 +102,7 @@ def load_reference(root: Path) -> Reference:
     catalogue, priors = load_catalogue(root), load_priors(root)
     generations = frozenset(named.chip.generation for named in catalogue.names.values())
     estimator = Estimator(catalogue, priors, load_calibrations(root, priors, generations))
-    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root), load_durations(root))
 
 
 @contextmanager
@@ -413,7 +413,6 @@ def check(config: Path | None, root: Path | None) -> list[str]:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
-        load_durations(folder)
         problems.extend(check_policies(load_reference(folder).policies))
     return problems
 

@@ -10,6 +10,7 @@ from monitor import app
 from monitor.cli import show
 from monitor.cli.flags import flag_document, history_lines
 from monitor.cli.options import config_option, json_option, state_option
+from monitor.core.bounds import in_per_cent
 from monitor.core.engine import GroupAnswer
 from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
@@ -86,6 +87,7 @@ def _tenant_lines(story: TenantStory) -> list[str]:
     if len(story.open_allocations) > ALLOCATIONS_SHOWN:
         lines.append(f"  and {len(story.open_allocations) - ALLOCATIONS_SHOWN} more")
     lines += _run_summary(story)
+    lines += _projection_lines(story)
     lines += ["", "Headquarters:", *(f"  {show.plain(sentence)}" for sentence in story.headquarters)]
     lines += ["", "Findings:"] if story.findings else ["", "No finding stands."]
     for finding in story.findings:
@@ -148,6 +150,16 @@ def _run_lines(story: RunStory) -> list[str]:
         )
     if len(run.segments) > SEGMENTS_SHOWN:
         lines.append(f"  and {len(run.segments) - SEGMENTS_SHOWN} more")
+    return lines
+
+
+def _projection_lines(story: TenantStory) -> list[str]:
+    if not story.projections:
+        return []
+    lines = ["", f"When thresholds may be reached: {story.projections[0].basis}"]
+    for one in story.projections:
+        chances = ", ".join(f"within {days} days {in_per_cent(chance)}" for days, chance in one.by_days.items())
+        lines.append(f"  {show.flop(one.threshold_flop)} FLOP: now {in_per_cent(one.now)}, {chances}")
     return lines
 
 

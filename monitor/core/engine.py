@@ -23,6 +23,7 @@ from monitor.core.groups import Group, groups, together
 from monitor.core.likelihood import Training, Weights, training
 from monitor.core.model import CERTAIN, OPEN, PRESUMED
 from monitor.core.policy import Aggregation, Policy
+from monitor.core.projection import Durations
 from monitor.core.runs import Run, holding, runs
 from monitor.core.timeline import Effects, Shape
 
@@ -44,6 +45,7 @@ class Reference:
     countries: Countries
     policies: tuple[Policy, ...]
     weights: Weights  # of the training score, which changes no finding
+    durations: Durations  # of published runs, by which projections go; they change no finding
 
     @property
     def digests(self) -> dict[str, object]:

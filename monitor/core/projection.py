@@ -16,12 +16,14 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds, probability, total
 from monitor.core.estimate import CLASSES, SCALE, Estimator, HourUsage
+from monitor.core.facts import effective
 from monitor.core.ledger import NOT_MEASURED
-from monitor.core.model import CERTAIN, DAY_MS
+from monitor.core.model import CERTAIN, DAY_MS, Reservation
 from monitor.core.timeline import Shape, tail
 
 HORIZONS_DAYS = (30, 90)
 NEVER = 0
+GRANTED = "granted"
 STEP = 10  # per mille: the chance of each day is rounded down to it where ninety of them are averaged
 WHOLE = 10**9
 # The share of runs that last longer, at 0 and at the 5, 25, 50, 75 and 95 per cent quantiles of their durations.
@@ -85,6 +87,20 @@ def held_now(tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[Held
         classes = [usage_class for usage_class, _, _ in tail(timeline, now, heard)]
         found.append(Held(timeline.shape, timeline.units, classes[-1] if classes else CERTAIN))
     return found
+
+
+def stated_end(tenant: Tenant, now: int) -> int | None:
+    """When the last of a tenant's granted reservations ends; None: none that has an end is granted beyond now.
+
+    Of several facts about one reservation the latest counts.
+    """
+    known = (fact for facts in tenant.facts.values() for fact in facts if fact.time <= now)
+    latest: dict[str, Reservation] = {}
+    for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
+        if isinstance(fact.body, Reservation):
+            latest[fact.body.reservation] = fact.body
+    ends = (one.end for one in latest.values() if one.state == GRANTED and one.end is not None and one.end > now)
+    return max(ends, default=None)
 
 
 def rate_a_day(held: Iterable[Held], estimator: Estimator, now: int) -> Bounds:

@@ -18,6 +18,8 @@ from monitor.core.ledger import NOT_MEASURED
 from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.parties import headquarters, unresolved
+from monitor.core.policy import Aggregation
+from monitor.core.projection import Projection, held_now, project, rate_a_day, stated_end
 from monitor.core.runs import Run
 from monitor.core.telemetry import contradictions, notes, sampled
 from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
@@ -61,6 +63,7 @@ class TenantStory(NamedTuple):
     headquarters: list[str]
     findings: tuple[Finding, ...]
     runs: list[RunLine]  # with most compute first
+    projections: list[Projection]  # of its total, for each threshold that it has not surely reached
     group: GroupAnswer | None  # that it is in
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
@@ -103,10 +106,30 @@ def explain_tenant(
             RunLine(run.id, run.start, run.end, run.peak, run.flop, run.flop_chain, training.band.value)
             for run, training in sorted(runs, key=lambda one: (-one[0].flop.central, one[0].id))
         ],
+        _projections(book, reference, name, answered.flop, now),
         group,
         touching,
         _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
     )
+
+
+def _projections(book: Book, reference: Reference, name: str, flop: Bounds, now: int) -> list[Projection]:
+    """The chances that a tenant's total reaches each threshold of the rules on tenants."""
+    tenant = book.tenants[name]
+    held = held_now(tenant, now, hearing(book, now))
+    since = min((timeline.since for _, timeline in tenant.held() if timeline.since is not None), default=now)
+    a_day = rate_a_day(held, reference.estimator.of(name), now)
+    thresholds = {
+        rule.threshold_flop
+        for policy in reference.policies
+        if policy.in_force(now)
+        for rule in policy.rules_on(Aggregation.TENANT)
+    }
+    return [
+        project(flop, a_day, threshold, now, since, stated_end(tenant, now), reference.durations)
+        for threshold in sorted(thresholds)
+        if flop.low < threshold
+    ]
 
 
 def _touches(blind: Blind, tenant: Tenant) -> bool:

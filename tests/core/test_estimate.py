@@ -19,6 +19,7 @@ from monitor.core.priors import Calibrations
 from monitor.reference.calibrations import calibrated
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.countries import load_countries
+from monitor.reference.durations import load_durations
 from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
@@ -37,7 +38,7 @@ FP8_CYCLE = 1.739_131
 def reference() -> Reference:
     root = config_root()
     estimator = Estimator(load_catalogue(root), load_priors(root))
-    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root), load_durations(root))
 
 
 def flop_of(table: str, seconds: int) -> Bounds:

@@ -6,11 +6,32 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.book import Tenant
 from monitor.core.bounds import OVER, UNDER, ZERO, Bounds, in_per_cent, probability, probably_reaches
 from monitor.core.engine import hearing
 from monitor.core.estimate import Estimator
-from monitor.core.model import CERTAIN, DAY_MS, OPEN, PRESUMED
-from monitor.core.projection import HORIZONS_DAYS, LONGER, NEVER, WHOLE, Durations, Projection, Scale, held_now, project
+from monitor.core.model import (
+    CERTAIN,
+    DAY_MS,
+    OPEN,
+    PRESUMED,
+    Kind,
+    Observation,
+    Profile,
+    Reservation,
+)
+from monitor.core.projection import (
+    HORIZONS_DAYS,
+    LONGER,
+    NEVER,
+    WHOLE,
+    Durations,
+    Projection,
+    Scale,
+    held_now,
+    project,
+    stated_end,
+)
 from monitor.core.projection import rate_a_day as a_day_of
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.durations import load_durations
@@ -265,6 +286,30 @@ def test_what_started_this_instant_is_certain() -> None:
     book = Taken("0 start x accelerator=H100 count=8").book
 
     assert [CERTAIN] == [one.usage_class for one in held_now(book.tenants["t"], BASE_MS, hearing(book, BASE_MS))]
+
+
+def test_the_end_of_a_reservation() -> None:
+    """The latest fact about each reservation counts, if it is granted and ends beyond now; of several the last end."""
+    tenant = Tenant()
+
+    def said(id: str, reservation: str, state: str, end: int | None, time: int = 0) -> None:
+        body = Reservation(reservation, None, None, None, end, state)
+        tenant.facts["s", id] = [Observation(Kind.RESERVATION, "t", "", NOW + time, "s", id, body, id.encode())]
+
+    assert stated_end(tenant, NOW) is None
+    said("1", "past", "granted", NOW)
+    said("2", "asked", "requested", NOW + 9)
+    said("3", "open", "granted", None)
+    said("4", "undone", "granted", NOW + 8, -1)
+    said("5", "undone", "cancelled", NOW + 8)
+    said("6", "later", "granted", NOW + 7, 1)
+    tenant.facts["s", "7"] = [Observation(Kind.TENANT_PROFILED, "t", "", NOW, "s", "7", Profile({}, {}), b"7")]
+    assert stated_end(tenant, NOW) is None
+    said("8", "one", "granted", NOW + 5)
+    said("9", "two", "granted", NOW + 6)
+    assert NOW + 6 == stated_end(tenant, NOW)
+    tenant.retracted = frozenset({("s", "9")})
+    assert NOW + 5 == stated_end(tenant, NOW)
 
 
 def test_durations_have_a_least_scale() -> None:

@@ -313,3 +313,25 @@ def test_telemetry_that_contradicts_power(tmp_path: Path) -> None:
     assert sentence in text
     assert flop[0] == flop[1]
     assert "telemetry contradicts power" not in flopwatch("explain", "begin", "--state", quiet).out
+
+
+def test_when_thresholds_may_be_reached(tmp_path: Path) -> None:
+    """The story of a tenant says how likely each threshold is in 30 and 90 days, and what that goes by."""
+    start, seen = "2026-03-01T00:00:00Z", "2026-03-08T00:00:00Z"
+    many = {**HELD, "count": 4_000}
+    held = [fact("allocation.started", "begin", start, **many), fact("allocation.seen", "alive", seen)]
+    reserved = fact("reservation.changed", "r", start, reservation="r-1", state="granted", to="2026-03-18T00:00:00Z")
+    (tmp_path / "reserved").mkdir()
+    plain, ending = stored(tmp_path, *held), stored(tmp_path / "reserved", *held, reserved)
+
+    document = flopwatch("explain", "acme", "--state", plain, "--json").document
+    text = flopwatch("explain", "acme", "--state", plain).out
+    until = flopwatch("explain", "acme", "--state", ending).out
+
+    thresholds = [one["threshold_flop"] for one in document["projections"]]
+    assert sorted(thresholds) == thresholds
+    assert 10**25 in thresholds
+    assert "\nWhen thresholds may be reached: No end is stated:" in text
+    assert "  1.00e26 FLOP: now none, within 30 days none, within 90 days " in text
+    assert [one["by_days"]["30"] <= one["by_days"]["90"] for one in document["projections"]] == [True] * len(thresholds)
+    assert "until its reservation ends, 10 days from now" in until

@@ -27,6 +27,7 @@ from monitor.log import build_log, tenant_reference
 from monitor.metrics import Metrics
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.countries import load_countries
+from monitor.reference.durations import load_durations
 from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
@@ -51,7 +52,7 @@ SETTINGS = Settings(
 def reference() -> Reference:
     root = config_root()
     estimator = Estimator(load_catalogue(root), load_priors(root))
-    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root))
+    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root), load_durations(root))
 
 
 class TurnedClock:
