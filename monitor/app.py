@@ -161,7 +161,7 @@ def _replay_in_memory(
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
     answer = evaluated(book, archive.finished, archive.lines, _working_archive, reference, as_of)
-    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _unknown_hardware(book, reference))
+    return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
 def _working_archive() -> Working:

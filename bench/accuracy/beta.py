@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 STEPS_MAX = 100  # of Newton
 DEPTH = 50  # of the continued fraction, which is enough for a + b up to some hundreds
-EXACT = 1e-9
+EXACT = 1e-12
 
 
 class Beta(NamedTuple):
