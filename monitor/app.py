@@ -564,7 +564,7 @@ def demo_stage() -> Iterator[tuple[Stage, Path]]:
             tick = [JournalEntry(TICK, {"as_of": book.clock})]
             store.commit(Commit(moved, book, [], changes, [], tick, clock.now_ms()))
 
-        yield Stage(book, store, load_reference(config_root()), keep), path
+        yield Stage(book, store, load_reference(config_root()), keep, lambda name: finished(book, store, name)), path
 
 
 def demo(stage: Stage, seed: int, days_a_second: float | None) -> Iterator[Moment]:
@@ -577,7 +577,8 @@ def demo_answer(stage: Stage) -> tuple[Answer, dict[str, int]]:
     book = stage.book
     tally = Tally()
     tally.read = book.counts.accepted + book.counts.duplicate
-    return answer(book, stage.reference, book.clock), event_counts(book, tally)
+    told = answer(book, stage.reference, book.clock, stage.finished)
+    return told, event_counts(book, tally)
 
 
 def hold(store: SqlStore, batches: Iterable[Sequence[Observation]]) -> int:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Reference, evaluate, evaluate_groups
+from monitor.core.engine import Finished, Reference, evaluate, evaluate_groups
 from monitor.core.flags import Change, Flag
 from monitor.core.model import DAY_MS, Observation
 from monitor.intake.decode import decode_facts
@@ -30,11 +30,12 @@ class Moment(NamedTuple):
 
 
 class Stage:
-    """What a play needs: a book with its archive, the reference, the flags that stand and how to commit."""
+    """What a play needs: a book with its archive, the reference, the flags, and how to commit and to ask what was held."""
 
-    __slots__ = ("archive", "book", "flags", "group_flags", "keep", "reference")
+    __slots__ = ("archive", "book", "finished", "flags", "group_flags", "keep", "reference")
 
-    def __init__(self, book: Book, archive: Archive, reference: Reference, keep: Keep) -> None:
+    def __init__(self, book: Book, archive: Archive, reference: Reference, keep: Keep, finished: Finished) -> None:
+        self.finished = finished
         self.book = book
         self.archive = archive
         self.reference = reference
