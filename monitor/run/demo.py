@@ -30,7 +30,7 @@ class Moment(NamedTuple):
 
 
 class Stage:
-    """What a play needs: a book with its archive, the reference, the flags, and how to commit and to ask what was held."""
+    """What a play needs: a book with its archive, the reference, the flags, how to commit, and how to ask for runs."""
 
     __slots__ = ("archive", "book", "finished", "flags", "group_flags", "keep", "reference")
 

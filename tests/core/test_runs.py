@@ -321,7 +321,7 @@ PPM_DRAWN = st.integers(0, 1_000_000)
 
 
 @given(holdings(), st.randoms(use_true_random=False))
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_the_order_of_holdings_does_not_matter(made: list[Holding], random: Random) -> None:
     """The same set gives the same runs, however it comes."""
     mixed = list(made)
@@ -330,7 +330,7 @@ def test_the_order_of_holdings_does_not_matter(made: list[Holding], random: Rand
 
 
 @given(holdings())
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_each_range_holds_the_one_before(made: list[Holding]) -> None:
     """A run is no more than its chain, that no more than all chains of its time, and no time is in two runs."""
     found_runs = runs("t", made, ESTIMATOR, NOW)
