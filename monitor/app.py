@@ -351,23 +351,26 @@ class KnownRuns(NamedTuple):
 def stored_runs(settings: Settings, state: Path | None, who: str | None = None) -> KnownRuns:
     """The runs of all tenants of a store, or of the tenant, or with the run, that has this name."""
     with _existing(settings, state) as store:
-        kept, reference = _load_all(store), load_reference(config_root())
-        now, found = _latest(kept), list[TenantRun]()
-        of_tenant = any(who in one.book.tenants for one in kept)
-        blind: list[Blind] = []
-        for partition, one in zip(store.partitions(), kept, strict=True):
-            for name in sorted(one.book.tenants):
-                if of_tenant and name != who:
-                    continue
-                held = finished(one.book, store.beside(partition), name)
-                of_name = [TenantRun(name, *pair) for pair in tenant_runs(one.book, reference, name, held, now)]
-                found += of_name
-                if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
-                    blind = [blind_of(row) for row in store.blind(partition)]
-        story = None if who is None else story_of(who, found, blind, reference, now)
-        if who is not None and not of_tenant:
-            found = [] if story is None else [story.found]
-        return KnownRuns(now, found, story, of_tenant)
+        return _known_runs(store, _load_all(store), who)
+
+
+def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> KnownRuns:
+    reference, now, found = load_reference(config_root()), _latest(kept), list[TenantRun]()
+    of_tenant = any(who in one.book.tenants for one in kept)
+    blind: list[Blind] = []
+    for partition, one in zip(store.partitions(), kept, strict=True):
+        for name in sorted(one.book.tenants):
+            if of_tenant and name != who:
+                continue
+            held = finished(one.book, store.beside(partition), name)
+            of_name = [TenantRun(name, *pair) for pair in tenant_runs(one.book, reference, name, held, now)]
+            found += of_name
+            if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
+                blind = [blind_of(row) for row in store.blind(partition)]
+    story = None if who is None else story_of(who, found, blind, reference, now)
+    if who is not None and not of_tenant:
+        found = [] if story is None else [story.found]
+    return KnownRuns(now, found, story, of_tenant)
 
 
 def _latest(kept: Sequence[Kept]) -> int:
@@ -525,7 +528,7 @@ def explain(
         of_groups = store.group_flags()
         if what in of_groups:
             return of_groups[what], store.flag_history(what)
-        known = stored_runs(settings, state, what) if is_segment_id(what) else None
+        known = _known_runs(store, kept, what) if is_segment_id(what) else None
         if known is not None and known.story is not None:
             return known.story
         catalogue = load_catalogue(config_root())

@@ -16,7 +16,7 @@ from bench.accuracy.beta import Beta
 from bench.accuracy.fit import CHOSEN, FIRST, GROUPS, METERED, Choices, Shares, shares_of, write_priors
 from bench.accuracy.judge import Predicted, Scores, intervals, left_out, scores
 from bench.accuracy.runs import read_runs
-from monitor.draw.scatter import Estimate, scatter_picture
+from monitor.draw.scatter import scatter_picture
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
@@ -84,7 +84,7 @@ def main() -> None:
         print(f"\n{title}\n\n{table}")
     points = judge.points(runs, catalogue, base)
     title = "Published runs, estimated without their family"
-    SCATTER.write_text(scatter_picture(title, (Estimate(*point) for point in points)), encoding="utf-8")
+    SCATTER.write_text(scatter_picture(title, points), encoding="utf-8")
     document = {
         "version": VERSION,
         "bars": bars,

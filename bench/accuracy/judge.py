@@ -17,6 +17,7 @@ from monitor.core.estimate import SCALE, Estimator, HourUsage
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.model import SECOND_MS
 from monitor.core.priors import PPM, Priors, Quantiles
+from monitor.draw.scatter import Estimate
 from monitor.reference.calibrations import calibrated
 
 THRESHOLDS = tuple(10 ** (22 + step / 10) for step in range(21))  # 1e22 to 1e24
@@ -201,20 +202,9 @@ def intervals(predicted: Sequence[Predicted], seed: int = 29) -> tuple[Scores, S
     return Scores(*low), Scores(*high)
 
 
-class Point(NamedTuple):
-    """One run for a picture: FLOP as published, and the bounds that were predicted without its family."""
-
-    name: str
-    generation: str
-    published: int
-    low: int
-    central: int
-    high: int
-
-
-def points(runs: Sequence[Run], catalogue: Catalogue, base: Priors) -> list[Point]:
-    """Each run as published and as predicted, for a scatter picture."""
+def points(runs: Sequence[Run], catalogue: Catalogue, base: Priors) -> list[Estimate]:
+    """Each run as published and as predicted without its family, for a scatter picture."""
     return [
-        Point(one.run.name, one.run.generation, one.run.flop, *one.flop[:3])
+        Estimate(one.run.name, one.run.generation, one.run.flop, *one.flop[:3])
         for one in left_out(runs, flopwatch(catalogue, base))
     ]

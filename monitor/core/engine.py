@@ -58,6 +58,17 @@ class Reference:
             "policies": {policy.id: policy.digest for policy in self.policies},
         }
 
+    def thresholds(self, aggregation: Aggregation, now: int) -> list[int]:
+        """The thresholds, in FLOP and rising, of the rules in force that add up this."""
+        return sorted(
+            {
+                rule.threshold_flop
+                for policy in self.policies
+                if policy.in_force(now)
+                for rule in policy.rules_on(aggregation)
+            }
+        )
+
 
 class TenantAnswer(NamedTuple):
     """What is known of a tenant at an instant. Usage in accelerator-microseconds by canonical accelerator."""
@@ -105,9 +116,14 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
 
 def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
-    tenant = book.tenants[name]
-    if not by_the_hour(name, tenant, reference, by_shape, now):
+    if not by_the_hour(name, book.tenants[name], reference, by_shape, now):
         return []
+    return hourly_findings(book, reference, name, now)
+
+
+def hourly_findings(book: Book, reference: Reference, name: str, now: int) -> list[Finding]:
+    """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
+    tenant = book.tenants[name]
     hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
     return find(name, tenant, hours, reference.policies, reference.countries, now)
 
@@ -118,8 +134,7 @@ def by_the_hour(name: str, tenant: Tenant, reference: Reference, by_shape: Usage
     Most are far below every threshold, or in the scope of no rule that looks at so little.
     """
     high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
-    least = _least_threshold(reference, Aggregation.TENANT, now)
-    if least is None or high < least:
+    if not _reaches_any(reference, Aggregation.TENANT, high, now):
         return False
     in_scope = least_threshold(tenant, reference.policies, reference.countries, now)
     return in_scope is not None and high >= in_scope
@@ -128,24 +143,18 @@ def by_the_hour(name: str, tenant: Tenant, reference: Reference, by_shape: Usage
 def group_findings(book: Book, reference: Reference, group: Group, now: int) -> list[Finding]:
     """The findings that hold for a group, all of whose tenants are in the book."""
     heard, estimator = hearing(book, now), reference.estimator
-    least = _least_threshold(reference, Aggregation.GROUP, now)
     high = sum(
         _greatest_high(estimator.of(name), one, totals(one, now, heard), now) for name, one in group.tenants.items()
     )
-    if least is None or high < least:
+    if not _reaches_any(reference, Aggregation.GROUP, high, now):
         return []
     hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
     return find_of_group(group, hours, reference.policies, reference.countries, now)
 
 
-def _least_threshold(reference: Reference, aggregation: Aggregation, now: int) -> int | None:
-    thresholds = (
-        rule.threshold_flop
-        for policy in reference.policies
-        if policy.in_force(now)
-        for rule in policy.rules_on(aggregation)
-    )
-    return min(thresholds, default=None)
+def _reaches_any(reference: Reference, aggregation: Aggregation, high: int, now: int) -> bool:
+    thresholds = reference.thresholds(aggregation, now)
+    return bool(thresholds) and high >= thresholds[0]
 
 
 def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:

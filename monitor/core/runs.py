@@ -204,12 +204,7 @@ class Run(NamedTuple):
         return tuple(sorted({name for segment in self.segments for name in segment.allocations}))
 
 
-def runs(
-    tenant: str,
-    holdings: Iterable[Holding],
-    estimator: Estimator,
-    now: int,
-) -> tuple[Run, ...]:
+def runs(tenant: str, holdings: Iterable[Holding], estimator: Estimator, now: int) -> tuple[Run, ...]:
     """The runs of a tenant, by start."""
     return _reported(chains(segments_of(tenant, holdings, _Kinds(estimator, now))))
 
@@ -246,9 +241,7 @@ class _Kinds:
         kind = self._known.get(shape)
         if kind is None:
             hardware = self.hardware(shape)
-            weights = None
-            if hardware.known:
-                weights = self.estimator.weights(hardware)
+            weights = self.estimator.weights(hardware) if hardware.known else None
             family = hardware.chip.generation if hardware.known else hardware.name
             kind = self._known[shape] = _Kind(family, hardware.per_unit, weights)
         return kind
@@ -321,9 +314,7 @@ def _joined(segments: Sequence[Segment]) -> Segment:
         measured=sum(one.measured for one in segments),
         active=sum(one.active for one in segments),
         allocations=tuple(sorted({name for one in segments for name in one.allocations})),
-        evidence=Evidence(
-            *(frozenset().union(*kind) for kind in zip(*(one.evidence for one in segments), strict=True))
-        ),
+        evidence=_evidence({held.traits for one in segments for _, held in one.parts}),
         parts=tuple(part for one in segments for part in one.parts),
     )
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable
 
 from monitor.clock import Clock
 from monitor.core.book import Book
-from monitor.core.engine import Reference, by_the_hour, follow, hearing, note_retractions, tenant_findings
+from monitor.core.engine import Reference, by_the_hour, follow, hearing, hourly_findings, note_retractions
 from monitor.core.estimate import totals
+from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State, decided, numbers
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.store import DECISION, JournalRow
@@ -131,10 +132,13 @@ class Evaluation:
     def _evaluate(self, name: str, as_of: int) -> list[Change]:
         tenant = self._book.tenants[name]
         by_shape = totals(tenant, as_of, hearing(self._book, as_of))
-        ledger = tenant.ledger
-        if ledger.resident_from and by_the_hour(name, tenant, self._reference, by_shape, as_of):
-            ledger.recall(*self._old_hours(name, ledger.resident_from))
-        return follow({name: tenant_findings(self._book, self._reference, name, by_shape, as_of)}, self._flags, as_of)
+        findings: list[Finding] = []
+        if by_the_hour(name, tenant, self._reference, by_shape, as_of):
+            ledger = tenant.ledger
+            if ledger.resident_from:
+                ledger.recall(*self._old_hours(name, ledger.resident_from))
+            findings = hourly_findings(self._book, self._reference, name, as_of)
+        return follow({name: findings}, self._flags, as_of)
 
     def _applied(self, changes: list[Change]) -> list[Change]:
         for change in changes:

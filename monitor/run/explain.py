@@ -118,16 +118,10 @@ def _projections(book: Book, reference: Reference, name: str, flop: Bounds, now:
     tenant = book.tenants[name]
     held = held_now(tenant, now, hearing(book, now))
     since = min((timeline.since for _, timeline in tenant.held() if timeline.since is not None), default=now)
-    a_day = rate_a_day(held, reference.estimator.of(name), now)
-    thresholds = {
-        rule.threshold_flop
-        for policy in reference.policies
-        if policy.in_force(now)
-        for rule in policy.rules_on(Aggregation.TENANT)
-    }
+    a_day, end = rate_a_day(held, reference.estimator.of(name), now), stated_end(tenant, now)
     return [
-        project(flop, a_day, threshold, now, since, stated_end(tenant, now), reference.durations)
-        for threshold in sorted(thresholds)
+        project(flop, a_day, threshold, now, since, end, reference.durations)
+        for threshold in reference.thresholds(Aggregation.TENANT, now)
         if flop.low < threshold
     ]
 

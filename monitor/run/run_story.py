@@ -48,13 +48,8 @@ def story_of(
         return None
     run = max(chosen, key=lambda one: (one.run.flop.central, one.run.id))
     others = tuple(one for one in found if one.tenant == run.tenant and one.run.id != run.run.id)
-    rules = {
-        rule.threshold_flop
-        for policy in reference.policies
-        if policy.in_force(as_of)
-        for rule in policy.rules_on(Aggregation.TENANT)
-    }
-    return RunStory(run, others, tuple(blind), as_of, tuple(sorted(rules)) or THRESHOLDS_FLOP)
+    thresholds = tuple(reference.thresholds(Aggregation.TENANT, as_of))
+    return RunStory(run, others, tuple(blind), as_of, thresholds or THRESHOLDS_FLOP)
 
 
 def picture(story: RunStory) -> str:
