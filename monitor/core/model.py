@@ -70,8 +70,11 @@ class Traits(NamedTuple):
 
     def updated(self, newer: Traits) -> Traits:
         """What holds once a later fact has said something."""
-        said = {name: value for name, value in newer._asdict().items() if value is not None}
-        return self._replace(**said)
+        if newer is self or newer == NO_TRAITS:  # nearly always: an allocation says it once, when it starts
+            return self
+        if self == NO_TRAITS:
+            return newer
+        return Traits._make(old if new is None else new for old, new in zip(self, newer, strict=True))
 
 
 NO_TRAITS = Traits()
