@@ -21,18 +21,22 @@ from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_gr
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
+from monitor.core.lists import Effects
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.partitions import adopter
 from monitor.core.runs import is_segment_id
 from monitor.core.units import unit_slips
-from monitor.errors import FlagProblem, LetterProblem, LimitReached, SettingsProblem
+from monitor.errors import FlagProblem, LetterProblem, LimitReached, ProfileProblem, SettingsProblem
 from monitor.intake.decode import decode_facts
+from monitor.intake.profiles import ProfileEvent, profile_events
 from monitor.log import Log, build_log
 from monitor.metrics import Metrics
 from monitor.reference.calibrations import load_calibrations
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
+from monitor.reference.lists.effects import Sources, load_effects
+from monitor.reference.lists.shelf import ListShelf, Standing
 from monitor.reference.policies import check_policies, load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
@@ -58,6 +62,7 @@ from monitor.simulate.scenarios import simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
 from monitor.source.kafka import KafkaSource, connection
+from monitor.source.kafka_sending import Outgoing, send
 from monitor.store import (
     ACTIVATION,
     DECISION,
@@ -412,12 +417,104 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
 
 def check(config: Path | None, root: Path | None) -> list[str]:
     """Everything that contradicts itself in settings and reference files, a sentence each."""
-    load_settings(config)
+    settings = load_settings(config)
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
         problems.extend(check_policies(load_reference(folder).policies))
+        sources = load_effects(folder, settings.bis_affiliates_suspended_until)
+        standings = _shelf(settings, sources).look(SystemClock().now_ms())
+        problems.extend(standing.problem for standing in standings if standing.problem)
     return problems
+
+
+# -- lists and profiles ----------------------------------------------------------------------------------------------
+
+
+class ScreeningLists(NamedTuple):
+    """How it is with each list of the settings."""
+
+    effects: Effects
+    standings: list[Standing]
+    now: int  # milliseconds
+
+
+def screening_lists(settings: Settings) -> ScreeningLists:
+    """The lists as they are now; nothing is written.
+
+    Raises:
+        MonitorError: the effects cannot be read, or nobody said where last good lists are.
+    """
+    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    return ScreeningLists(sources.effects, _shelf(settings, sources).look(now), now)
+
+
+def take_lists(settings: Settings) -> ScreeningLists:
+    """The same, and new versions that are good count from now on, also after their files are damaged.
+
+    Raises:
+        MonitorError: the effects cannot be read, or last good lists cannot be kept.
+    """
+    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    return ScreeningLists(sources.effects, _shelf(settings, sources).take(now), now)
+
+
+def accept_list(settings: Settings, name: str, reason: str) -> Standing:
+    """Let the file of a list count although too much has gone from it.
+
+    Raises:
+        ListProblem: there is no such list, its file cannot be read, or nothing holds it back.
+    """
+    sources = load_effects(config_root(), settings.bis_affiliates_suspended_until)
+    return _shelf(settings, sources).accept(name, reason, SystemClock().now_ms())
+
+
+def _shelf(settings: Settings, sources: Sources) -> ListShelf:
+    return ListShelf(settings.lists, _lists_folder(settings), sources)
+
+
+def _lists_folder(settings: Settings) -> Path:
+    """Where last good versions of lists are kept.
+
+    Raises:
+        SettingsProblem: the store is no file that the folder could lie beside.
+    """
+    if settings.lists_state is not None:
+        return settings.lists_state
+    beside = settings.store_url.removeprefix("sqlite:///")
+    if beside == settings.store_url and settings.lists:
+        raise SettingsProblem(
+            "The settings name `lists` and the store is no file: set `lists_state` to a folder in which the last good "
+            "versions are kept."
+        )
+    return Path(f"{beside}.lists")
+
+
+def profiles(files: Sequence[Path], at: int | None, source: str) -> list[ProfileEvent]:
+    """The profiles of files as canonical events; `at`: milliseconds since 1970, for those that state no time.
+
+    Raises:
+        ProfileProblem: a file cannot be read, or something in it is not as it must be.
+    """
+    events = []
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError as wrong:
+            raise ProfileProblem(f"{file} cannot be read: {(wrong.strerror or 'no reason given').lower()}.") from None
+        events.extend(profile_events(content, str(file), at, source))
+    return events
+
+
+def send_profiles(settings: Settings, events: Sequence[ProfileEvent]) -> int:
+    """Send profiles to the topics of the settings; the number of them.
+
+    Raises:
+        MonitorError: the settings name no Kafka, or it does not take all of them.
+    """
+    if not settings.kafka.bootstrap_servers:
+        raise SettingsProblem("The settings name no Kafka to send to: set `kafka.bootstrap_servers`.")
+    return send(settings.kafka, [Outgoing(one.of_tenant, one.key, one.line.rstrip(b"\n")) for one in events])
 
 
 def estimate(single: Single) -> Estimate:
@@ -679,6 +776,9 @@ def run_daemon(settings: Settings) -> None:
     metrics = Metrics(registry)
     metrics.describe(settings.digest, reference)
     log = build_log(settings.log_level, clock)
+    for standing in take_lists(settings).standings:
+        if standing.problem:
+            log.warning("screening list refused", problem=standing.problem)
     with ExitStack() as stack:
         store = stack.enter_context(opened_store(settings.store_url))
         if layout.shared:  # brokers may take a while to answer, or not to

@@ -11,6 +11,14 @@ class ReferenceProblem(MonitorError):
     """A file of the configuration folder is missing, cannot be read, or contradicts itself or another one."""
 
 
+class ListProblem(MonitorError):
+    """A screening list cannot be read, or is refused for what has gone from it; the last good one still counts."""
+
+
+class ProfileProblem(MonitorError):
+    """A file of profiles is not as it must be, or names no time; nothing of it was written or sent."""
+
+
 class SettingsProblem(MonitorError):
     """A setting is unknown, of the wrong type or out of range, or the settings file cannot be read."""
 

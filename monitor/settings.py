@@ -9,6 +9,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterator, Mapping
+from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -118,6 +119,18 @@ class DeadLetters(BaseModel):
         return Limits(round(self.ratio_max * PPM), self.window, self.seen_min, self.run_max)
 
 
+class ScreeningList(BaseModel):
+    """A file of a screening list."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+    path: Path
+    format: Literal["us-csl-csv", "us-csl-json", "opensanctions-csv", "ftm-jsonl", "flopwatch-yaml"] | None = (
+        None  # None: by its content
+    )
+
+
 class Http(BaseModel):
     """Where /metrics, /healthz and /readyz answer."""
 
@@ -146,9 +159,20 @@ class Settings(BaseSettings):
     silence_seconds: int = Field(default=SILENCE_MS_MIN // SECOND_MS, ge=1, le=86_400)
     dead_letters: DeadLetters = DeadLetters()
     allowed_sources: dict[str, tuple[str, ...]] = {}
+    lists: tuple[ScreeningList, ...] = ()
+    lists_state: Path | None = None
+    bis_affiliates_suspended_until: date = Field(default=date(2026, 11, 10), ge=date(2025, 11, 10))
     http: Http = Http()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @model_validator(mode="after")
+    def _tells_lists_apart(self) -> Settings:
+        names = [one.name.lower() for one in self.lists]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"`lists` names {twice[0]} twice; give each list its own name")
+        return self
 
     @classmethod
     def settings_customise_sources(

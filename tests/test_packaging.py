@@ -60,6 +60,7 @@ def text_in(wheel: Path, ending: str) -> str:
         ("config", "monitor/_config"),
         ("config/catalogue", "monitor/_config/catalogue"),
         ("config/policies", "monitor/_config/policies"),
+        ("config/lists", "monitor/_config/lists"),
     ],
 )
 def test_wheel_carries_folder(wheel: Path, folder: str, packed: str) -> None:

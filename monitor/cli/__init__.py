@@ -13,7 +13,9 @@ from monitor.cli.demo import demo
 from monitor.cli.estimate import estimate
 from monitor.cli.explain import explain
 from monitor.cli.flags import flags
+from monitor.cli.lists import lists
 from monitor.cli.positions import positions
+from monitor.cli.profiles import profiles
 from monitor.cli.replay import replay
 from monitor.cli.run import run
 from monitor.cli.runs import runs
@@ -36,7 +38,9 @@ for command in (
     estimate,
     explain,
     flags,
+    lists,
     positions,
+    profiles,
     replay,
     run,
     runs,

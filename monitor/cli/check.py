@@ -1,4 +1,4 @@
-"""`flopwatch check`: configuration, catalogue and policies, without starting anything."""
+"""`flopwatch check`: configuration, catalogue, policies and lists, without starting anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.cli.options import config_option, json_option
 @config_option
 @click.pass_context
 def check(context: click.Context, reference: Path | None, as_json: bool, config: Path | None) -> None:
-    """Look for contradictions in the settings, the catalogue and the policies; run the policies' examples."""
+    """Look for contradictions in settings, catalogue, lists and policies; run the policies' examples."""
     problems = app.check(config, reference)
     if as_json:
         show.document({"problems": problems})
@@ -30,7 +30,7 @@ def check(context: click.Context, reference: Path | None, as_json: bool, config:
             click.echo(problem)
     else:
         click.echo(
-            "Settings, catalogue, priors, calibrations, durations, training score, country groups and policies are "
-            "sound."
+            "Settings, catalogue, priors, calibrations, durations, training score, country groups, effects of lists, "
+            "lists and policies are sound."
         )
     context.exit(1 if problems else 0)

@@ -37,6 +37,9 @@ def _instant(_context: click.Context, _parameter: click.Parameter, value: str | 
 as_of_option = click.option(
     "--as-of", callback=_instant, metavar="TIME", help="The instant to answer for (default: the latest event time)."
 )
+at_option = click.option(
+    "--at", callback=_instant, metavar="TIME", help="From when on it is known, where a file states no time itself."
+)
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),

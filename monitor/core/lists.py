@@ -5,8 +5,11 @@ The types only: files are read in `monitor/reference/lists`, names are compared 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 from typing import NamedTuple, Protocol
+
+NO_EFFECT = "none"
 
 
 class NameKind(StrEnum):
@@ -49,6 +52,26 @@ class Effect(NamedTuple):
     owner_until: int | None
     decides: str  # who, in words
     citation: str
+
+
+class Effects(NamedTuple):
+    """What being on each source list means, and to whom."""
+
+    version: str
+    digest: str
+    of_source: Mapping[str, tuple[Effect, ...]]  # one for each period of the owner effect, in order, at least one
+
+    def of(self, source: str) -> Effect:
+        """What holds for a listed party itself, at any time. `source` is one of `of_source`."""
+        return self.of_source[source][0]
+
+    def of_owned(self, source: str, at: int) -> Effect | None:
+        """What holds at an instant for what parties of a source own half of; None: nothing."""
+        for effect in self.of_source[source]:
+            begun = effect.owner_since is None or effect.owner_since <= at
+            if begun and (effect.owner_until is None or at < effect.owner_until):
+                return None if effect.owner == NO_EFFECT else effect
+        return None
 
 
 class ListVersion(NamedTuple):

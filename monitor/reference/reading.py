@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import reprlib
 from collections.abc import Hashable, Iterator
 from datetime import date
 from pathlib import Path
@@ -19,6 +20,11 @@ from monitor.errors import ReferenceProblem
 
 EPOCH = date(1970, 1, 1).toordinal()
 VALUE_CHARACTERS_MAX = 60
+# Lists in lists are cut short while they are written out: an alias in YAML makes a billion entries of a few lines.
+_REPR = reprlib.Repr()
+_REPR.maxlevel = 1
+_REPR.maxlist = _REPR.maxtuple = _REPR.maxdict = VALUE_CHARACTERS_MAX
+_REPR.maxstring = _REPR.maxlong = _REPR.maxother = 100_000_000
 # What YAML's own constructors raise for a day or a number that does not exist; the parser, for lists in lists in lists.
 _NO_VALUE = (ValueError, TypeError, ArithmeticError, AttributeError, LookupError)
 
@@ -56,19 +62,24 @@ def read_text(path: Path) -> str:
 
 def read_document(path: Path, content: type[Content]) -> Content:
     """A YAML document. ReferenceProblem: with the first thing in it that is not as it must be."""
+    return parse_document(read_text(path), label(path), content)
+
+
+def parse_document(text: str, where: str, content: type[Content]) -> Content:
+    """A YAML document that `where` names for people. ReferenceProblem: with the first thing that is wrong in it."""
     try:
-        document = yaml.load(read_text(path), Loader=_UniqueKeys)
+        document = yaml.load(text, Loader=_UniqueKeys)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
-        where = f", line {mark.line + 1}" if mark is not None else ""
+        line = f", line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or "it cannot be parsed"
-        raise ReferenceProblem(f"{label(path)}{where} is no valid YAML: {what}; correct it there.") from None
+        raise ReferenceProblem(f"{where}{line} is no valid YAML: {what}; correct it there.") from None
     except RecursionError:
-        raise ReferenceProblem(f"{label(path)} nests lists or mappings too deeply; flatten it.") from None
+        raise ReferenceProblem(f"{where} nests lists or mappings too deeply; flatten it.") from None
     try:
         return content.model_validate(document)
     except ValidationError as error:
-        raise ReferenceProblem(f"{label(path)}: {next(_sentences(error))}") from None
+        raise ReferenceProblem(f"{where}: {next(_sentences(error))}") from None
 
 
 def read_table(path: Path, row: type[Content]) -> tuple[dict[int, Content], list[str]]:
@@ -121,7 +132,7 @@ def _sentences(error: ValidationError) -> Iterator[str]:
 def _shown(value: object) -> str:
     """A value for a sentence, whatever its size."""
     try:
-        text = repr(value)
+        text = _REPR.repr(value)
     except ValueError:  # an integer of thousands of digits
         return "a number of thousands of digits"
     return text if len(text) <= VALUE_CHARACTERS_MAX else text[: VALUE_CHARACTERS_MAX - 1] + "…"

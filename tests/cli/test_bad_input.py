@@ -320,7 +320,7 @@ def test_packaged_reference_is_sound() -> None:
     ran = flopwatch("check")
 
     assert (0, "") == (ran.code, ran.err)
-    assert "calibrations, durations, training score, country groups and policies are sound.\n" in ran.out
+    assert "training score, country groups, effects of lists, lists and policies are sound.\n" in ran.out
 
 
 def test_training_score_with_a_feature_too_many(tmp_path: Path) -> None:
