@@ -14,7 +14,7 @@ MINUTE_MS, MINUTES = 60 * SECOND_MS, 60
 SYNCHRONOUS_MS = 60 * SECOND_MS  # the nodes of one launch come up over about a minute
 SYNCHRONOUS_MIN = 4  # coincidences: fewer are an anecdote
 CHANCE = 10**9  # one in so many by chance: among 10,000 tenants there are 5e7 pairs
-CROWD_MAX = 64  # launches within a minute: of more than that nobody looks which go together
+CROWD_MAX = 64  # launches within a minute: of more than that nobody can tell which belong together
 
 
 def together(starts: Sequence[Sequence[int]]) -> Iterator[tuple[tuple[int, int], int]]:
@@ -27,11 +27,13 @@ def together(starts: Sequence[Sequence[int]]) -> Iterator[tuple[tuple[int, int],
         (start, number) for number, each in enumerate(starts) if len(each) >= SYNCHRONOUS_MIN for start in each
     )
     met: dict[tuple[int, int], int] = {}
-    ahead = 0
+    ahead, crowded = 0, 0
     for position, (start, number) in enumerate(in_order):
         while ahead < len(in_order) and in_order[ahead][0] <= start + SYNCHRONOUS_MS:
             ahead += 1
-        if ahead - position <= CROWD_MAX:
+        if ahead - position > CROWD_MAX:
+            crowded = ahead
+        if position >= crowded:
             for _, other in in_order[position + 1 : ahead]:
                 if number != other:
                     pair = (number, other) if number < other else (other, number)

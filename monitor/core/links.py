@@ -310,9 +310,10 @@ class Links:
         weak = []
         for pair in sorted(pairs):
             link = self._link(*pair)
-            if link is not None and link.strength is Strength.STRONG:
+            assert link is not None, "Two units that share what leads to links are linked."
+            if link.strength is Strength.STRONG:
                 grouped.join(pair)
-            elif link is not None:
+            else:
                 weak.append(link)
         return tuple(weak), tuple(self._groups(grouped))
 

@@ -404,7 +404,10 @@ def many_payers(tenant: str, versions: Iterable[Version]) -> Signal | None:
     for one in payers:
         paying[one.value] += 1
         while one.at - payers[first].at > PAYERS_MS:
-            paying -= Counter({payers[first].value: 1})
+            gone = payers[first].value
+            paying[gone] -= 1
+            if not paying[gone]:
+                del paying[gone]
             first += 1
         if len(paying) > most:
             most, span = len(paying), (payers[first].at, one.at)
@@ -437,7 +440,7 @@ def _before_jump(
     tenant: str, earlier: Version, later: Version, known_since: int, daily: Mapping[int, int]
 ) -> Iterator[Signal]:
     day, reach = later.at // DAY_MS, CHANGE_MS // DAY_MS
-    before = max((daily.get(one, 0) for one in range(day - reach, day)), default=0)
+    before = max(daily.get(one, 0) for one in range(day - reach, day))
     if not before and later.at - known_since < SETTLED_MS:
         return  # a new customer that begins: there is nothing to jump from
     least = max(JUMP * before, JUMP_MIN_US)
@@ -451,12 +454,8 @@ def _before_jump(
         f"{_changed(tenant, earlier, later)} {jump - day} days before its use jumped: "
         f"within {reach} days of the change it {grew}."
     )
-    numbers = (
-        ("days", jump - day),
-        ("accelerator_us_before", before),
-        ("accelerator_us_after", after),
-    )
-    yield _signal(SignalKind.CHANGE_BEFORE_JUMP, [tenant], (later.at, jump * DAY_MS), numbers, sentence)
+    numbers = (("days", jump - day), ("accelerator_us_before", before), ("accelerator_us_after", after))
+    yield _signal(SignalKind.CHANGE_BEFORE_JUMP, [tenant], (later.at, max(later.at, jump * DAY_MS)), numbers, sentence)
 
 
 def _before_threshold(tenant: str, earlier: Version, later: Version, reached: Sequence[Crossing]) -> Iterator[Signal]:
