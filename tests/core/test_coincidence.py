@@ -49,8 +49,8 @@ def test_the_busy_meet_by_chance() -> None:
 
 
 def test_one_launch_is_met_once() -> None:
-    """Four launches within a minute of one launch are one coincidence."""
-    burst = sorted(start + by * 15 * SECOND for start in OWN[:3] for by in range(4))
+    """Four launches about one launch, in two minutes of the hour, are one coincidence."""
+    burst = sorted(start + by * 15 * SECOND for start in OWN[:3] for by in (-2, -1, 0, 1))
 
     assert coincidences(burst, OWN) is None
 

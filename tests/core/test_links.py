@@ -169,6 +169,9 @@ def test_a_shared_reseller_alone_is_no_link() -> None:
 
     assert ((), (), ()) == (links.groups, links.weak, links.books)
     assert links.between("c00", "c01") is None
+    assert (
+        () == Links([tied(name, "reseller=r", "payer=r", attested=True) for name in "abc"]).groups
+    )  # few enough to count
 
 
 @pytest.mark.parametrize(("beside", "strength"), [
