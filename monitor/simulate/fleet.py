@@ -123,6 +123,18 @@ class Event(NamedTuple):
     units: int = 0
 
 
+class Expected(NamedTuple):
+    """What somebody who sees every event should say of who is who.
+
+    `kind`: group (linked, though they declare nothing in common), organisation (declared), weak link, reseller book,
+    unresolved, signal. `by`: the kinds of evidence, or the signal.
+    """
+
+    kind: str
+    tenants: tuple[str, ...]
+    by: tuple[str, ...] = ()
+
+
 def odd(rng: Random, time: int) -> int:
     """The instant with its milliseconds drawn from 1 to 999: never on a whole second."""
     return time // SECOND_MS * SECOND_MS + 1 + int(rng.random() * (SECOND_MS - 1))
@@ -176,6 +188,7 @@ class Fleet:
         self.end = end
         self.reports = reports  # whether regions report their inventory
         self.members: dict[str, Member] = {}
+        self.expected: list[Expected] = []
         self.last_time = start
         self._processes: list[Iterator[Event]] = []
         self._most: dict[str, dict[str, int]] = {}  # region -> hardware as named -> units that can be held at most

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -13,10 +13,15 @@ from monitor.simulate.hardware import Hardware
 from monitor.simulate.wire import instant
 
 
-def profile(fleet: Fleet, member: Member, company: Company, basis: str) -> None:
-    """The tenant's profile, at its beginning, with one basis for all its fields."""
+def profile(
+    fleet: Fleet, member: Member, company: Company, basis: str, further: Mapping[str, object] | None = None
+) -> None:
+    """The tenant's profile, at its beginning, with one basis for all its fields; `further` ones, or others instead.
+
+    A field that `further` has as None is left out.
+    """
     fields: dict[str, object] = {
-        "party": f"p-{company.domain.partition('.')[0]}",
+        "party": party_of(company),
         "legal_name": company.legal_name,
         "hq_country": company.country,
         "incorporation_country": company.country,
@@ -27,10 +32,16 @@ def profile(fleet: Fleet, member: Member, company: Company, basis: str) -> None:
     }
     if company.aliases:
         fields["aliases"] = list(company.aliases)
+    fields = {name: value for name, value in {**fields, **(further or {})}.items() if value is not None}
     stated: dict[str, object] = {"basis": dict.fromkeys(fields, basis)}
     if basis == "documented":
         stated["verified_at"] = instant(fleet.start)
     _profiled(fleet, member, {**fields, **stated})
+
+
+def party_of(company: Company) -> str:
+    """What the provider calls a legal person."""
+    return f"p-{company.domain.partition('.')[0]}"
 
 
 def blank_profile(fleet: Fleet, member: Member) -> None:
@@ -47,20 +58,22 @@ def _profiled(fleet: Fleet, member: Member, fields: dict[str, object]) -> None:
 def majority(fleet: Fleet, rng: Random, child: Company, owner: Company) -> None:
     """Two legal persons, one of which owns most of the other, as a registry states it."""
     at = odd(rng, fleet.start + 11 * MINUTE_MS)
-    identities = [f"p-{one.domain.partition('.')[0]}" for one in (owner, child)]
-    events = []
-    for offset, (party, company) in enumerate(zip(identities, (owner, child), strict=True)):
-        data: dict[str, object] = {
-            "party": party,
-            "names": [company.legal_name, *company.aliases],
-            "hq_country": company.country,
-            "incorporation_country": company.country,
-            "basis": {"names": "registry", "hq_country": "registry", "incorporation_country": "registry"},
-        }
-        if company is child:
-            data["owners"] = [{"party": identities[0], "share": 0.8, "control": True, "source": "company register"}]
-        events.append(Event(odd(rng, at + offset * SECOND_MS), Kind.PARTY_PROFILED, ONBOARDING, party, data))
-    fleet.add(iter(events))
+    owns = [{"party": party_of(owner), "share": 0.8, "control": True, "source": "company register"}]
+    fleet.add(iter([registered(rng, at, owner), registered(rng, at + SECOND_MS, child, owns)]))
+
+
+def registered(rng: Random, at: int, company: Company, owners: Sequence[Mapping[str, object]] = ()) -> Event:
+    """A legal person as a registry states it at an instant, with its owners if any are known."""
+    data: dict[str, object] = {
+        "party": party_of(company),
+        "names": [company.legal_name, *company.aliases],
+        "hq_country": company.country,
+        "incorporation_country": company.country,
+        "basis": {"names": "registry", "hq_country": "registry", "incorporation_country": "registry"},
+    }
+    if owners:
+        data["owners"] = list(owners)
+    return Event(odd(rng, at), Kind.PARTY_PROFILED, ONBOARDING, party_of(company), data)
 
 
 class Order(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.simulate import lookalikes, ordinary, published, stitching, training
+from monitor.simulate import lookalikes, ordinary, published, stitching, training, who
 from monitor.simulate.fleet import Fleet
 from monitor.simulate.launches import BARE
 from monitor.simulate.wire import instant
@@ -65,6 +65,7 @@ class Simulation:
             "start": instant(self.start),
             "end": instant(fleet.last_time),
             "tenants": fleet.truth(),
+            "who": [{**one._asdict(), "tenants": sorted(one.tenants)} for one in fleet.expected],
         }
 
 
@@ -135,6 +136,25 @@ STITCHING: Mapping[str, tuple[str, int, Callable[[Fleet], None]]] = {
 }
 
 
+# Who is behind tenants: shells, resellers, organisations.
+WHO: Mapping[str, tuple[str, int, Callable[[Fleet], None]]] = {
+    "who-owner": ("Six shells of one owner, two of them through another company", 45, who.one_owner),
+    "who-payer": ("Six shells with one payer", 45, who.one_payer),
+    "who-launches": (
+        "Two tenants that have nothing in common but the moments of their launches",
+        45,
+        who.launches_only,
+    ),
+    "who-reseller": ("Six shells with one image behind an honest reseller of many others", 45, who.behind_reseller),
+    "who-attested": ("A reseller with 40 customers that are attested", 30, who.attested_book),
+    "who-unattested": ("A reseller with 40 customers of whom nobody knows enough", 30, who.unattested_book),
+    "who-accounts": ("An organisation with 400 accounts that it declares", 20, who.accounts),
+    "who-university": ("A university with 60 departments", 30, who.university),
+    "who-blank": ("A tenant that left its profile blank and passes 1e24 FLOP", 34, who.blank),
+    "who-sold": ("A company that is sold a week before it passes 1e24 FLOP", 60, who.sold),
+}
+
+
 def _stitching(build: Callable[[Fleet], None], days: int, sentence: str) -> Scenario:
     return Scenario(sentence, days * DAY_MS, False, lambda fleet, scale: build(fleet))
 
@@ -145,6 +165,7 @@ SCENARIOS: Mapping[str, Scenario] = {
         name + BARE: _stitching(build, days, f"{what}; nothing is stated of its jobs.")
         for name, (what, days, build) in STITCHING.items()
     },
+    **{name: _stitching(build, days, f"{what}.") for name, (what, days, build) in WHO.items()},
     "demo": Scenario(
         "Some thirty tenants of every kind over 60 days, with a large run of concern from the second day on.",
         60 * DAY_MS,

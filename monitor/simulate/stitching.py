@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.simulate.companies import SHELLS
-from monitor.simulate.fleet import AP_SOUTH, EU_NORTH, EU_WEST, MINUTE_MS, US_EAST, WHOLE, Fleet, Run
+from monitor.simulate.fleet import AP_SOUTH, EU_NORTH, EU_WEST, MINUTE_MS, US_EAST, WHOLE, Expected, Fleet, Run
 from monitor.simulate.hardware import H100, H100_LABEL
 from monitor.simulate.launches import (
     Job,
@@ -16,6 +16,7 @@ from monitor.simulate.launches import (
     one_after_another,
     shares,
     short_gap,
+    shown,
 )
 from monitor.simulate.profiles import profile
 from monitor.simulate.published import MEDIAN_PPM, NODE, job_of, trainer
@@ -66,6 +67,14 @@ def six(fleet: Fleet) -> None:
         own = chance(fleet, member.name)
         job = Job(member, member.name, H100_LABEL, place, own, stated, True, Run("six", H100_LABEL, 310_000))
         launch(fleet, job, launches)
+    shells = tuple(sorted(fleet.members))
+    fleet.expected.append(Expected("unresolved", shells))
+    if shown(fleet):
+        fleet.expected.append(Expected("group", shells, ("image", "synchronous launches")))
+        fleet.expected.append(Expected("signal", shells, ("many undeclared accounts as one",)))
+        fleet.expected.append(Expected("signal", shells, ("one run over accounts",)))
+    else:
+        fleet.expected.append(Expected("weak link", shells, ("synchronous launches",)))
 
 
 def evader(fleet: Fleet) -> None:

@@ -43,7 +43,7 @@ FIELDS: dict[str, tuple[set[str], set[str]]] = {
     "tenant.profiled": (
         {"tenant", "basis"},
         {"party", "legal_name", "aliases", "hq_country", "incorporation_country", "billing_country"}
-        | {"contact_domain", "declared_use", "payment_class", "verified_at"},
+        | {"contact_domain", "declared_use", "payment_class", "verified_at", "payer", "organisation", "reseller_of"},
     ),
     "party.profiled": ({"party", "names", "hq_country", "incorporation_country", "basis"}, {"owners"}),
     "inventory.reported": ({"region", "allocations", "complete", "capacity", "part", "parts"}, set()),
