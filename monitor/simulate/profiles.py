@@ -48,6 +48,7 @@ def majority(fleet: Fleet, rng: Random, child: Company, owner: Company) -> None:
     """Two legal persons, one of which owns most of the other, as a registry states it."""
     at = odd(rng, fleet.start + 11 * MINUTE_MS)
     identities = [f"p-{one.domain.partition('.')[0]}" for one in (owner, child)]
+    basis = dict.fromkeys(("names", "hq_country", "incorporation_country"), "registry")
     events = []
     for offset, (party, company) in enumerate(zip(identities, (owner, child), strict=True)):
         data: dict[str, object] = {
@@ -55,10 +56,11 @@ def majority(fleet: Fleet, rng: Random, child: Company, owner: Company) -> None:
             "names": [company.legal_name, *company.aliases],
             "hq_country": company.country,
             "incorporation_country": company.country,
-            "basis": {"names": "registry", "hq_country": "registry", "incorporation_country": "registry"},
+            "basis": basis,
         }
         if company is child:
             data["owners"] = [{"party": identities[0], "share": 0.8, "control": True, "source": "company register"}]
+            data["basis"] = {**basis, "owners": "registry"}
         events.append(Event(odd(rng, at + offset * SECOND_MS), Kind.PARTY_PROFILED, ONBOARDING, party, data))
     fleet.add(iter(events))
 
