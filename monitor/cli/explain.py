@@ -89,6 +89,11 @@ def _tenant_lines(story: TenantStory) -> list[str]:
     lines += _run_summary(story)
     lines += _projection_lines(story)
     lines += ["", "Headquarters:", *(f"  {show.plain(sentence)}" for sentence in story.headquarters)]
+    if story.economic_interest:
+        lines += ["", "Economic interest (shown only):"]
+        lines += [f"  {show.plain(sentence)}" for sentence in story.economic_interest]
+    if story.contradictions:
+        lines += ["", "Contradictions:", *(f"  {show.plain(sentence)}" for sentence in story.contradictions)]
     lines += ["", "Findings:"] if story.findings else ["", "No finding stands."]
     for finding in story.findings:
         lines.append(

@@ -480,6 +480,7 @@ class Book:
         if self._keep_content(party.facts, fact):
             key = ("", f"party/{fact.subject}")
             party.head = self._chains[key] = self._keep(fact, received, party.head, late)
+            self.dirty_tenants.update(self.tenants)  # it may be above any of them
 
     def _observe_alive(self, fact: Observation, received: int | None, late: bool) -> None:
         assert isinstance(fact.body, Alive)

@@ -22,6 +22,7 @@ from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, groups, together
 from monitor.core.likelihood import Training, Weights, training
 from monitor.core.model import CERTAIN, OPEN, PRESUMED
+from monitor.core.parties import Parties
 from monitor.core.policy import Aggregation, Policy
 from monitor.core.projection import Durations
 from monitor.core.runs import Run, holding, runs
@@ -116,7 +117,7 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
 
 def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
-    if not by_the_hour(name, book.tenants[name], reference, by_shape, now):
+    if not by_the_hour(book, reference, name, by_shape, now):
         return []
     return hourly_findings(book, reference, name, now)
 
@@ -125,18 +126,19 @@ def hourly_findings(book: Book, reference: Reference, name: str, now: int) -> li
     """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
     tenant = book.tenants[name]
     hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
-    return find(name, tenant, hours, reference.policies, reference.countries, now)
+    return find(name, tenant, hours, reference.policies, reference.countries, Parties(book.parties, now))
 
 
-def by_the_hour(name: str, tenant: Tenant, reference: Reference, by_shape: Usage, now: int) -> bool:
+def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> bool:
     """Whether a tenant must be looked at by the hour, given its usage totals.
 
     Most are far below every threshold, or in the scope of no rule that looks at so little.
     """
+    tenant = book.tenants[name]
     high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
     if not _reaches_any(reference, Aggregation.TENANT, high, now):
         return False
-    in_scope = least_threshold(tenant, reference.policies, reference.countries, now)
+    in_scope = least_threshold(tenant, reference.policies, reference.countries, Parties(book.parties, now))
     return in_scope is not None and high >= in_scope
 
 
@@ -149,7 +151,7 @@ def group_findings(book: Book, reference: Reference, group: Group, now: int) -> 
     if not _reaches_any(reference, Aggregation.GROUP, high, now):
         return []
     hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
-    return find_of_group(group, hours, reference.policies, reference.countries, now)
+    return find_of_group(group, hours, reference.policies, reference.countries, Parties(book.parties, now))
 
 
 def _reaches_any(reference: Reference, aggregation: Aggregation, high: int, now: int) -> bool:

@@ -17,7 +17,8 @@ from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.groups import Group
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.parties import Headquarters, headquarters, of_concern, unresolved
+from monitor.core.ownership import BEGINNING
+from monitor.core.parties import Parties, Who, headquarters_sentence, of_concern
 from monitor.core.policy import LEVELS, Aggregation, Level, Policy, Rule, Scope
 
 HOURS_A_DAY = 24
@@ -46,7 +47,7 @@ class _Subject(NamedTuple):
 
     name: str
     aggregation: Aggregation
-    members: Mapping[str, list[Headquarters]]
+    members: Mapping[str, Who]
 
 
 def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
@@ -120,34 +121,35 @@ def find(
     hours: Sequence[TenantHour],
     policies: Iterable[Policy],
     countries: Countries,
-    now: int,
+    parties: Parties,
 ) -> list[Finding]:
-    """All findings that hold for a tenant at an instant, in the order of the policies."""
-    subject = _Subject(name, Aggregation.TENANT, {name: headquarters(tenant, now)})
-    return _find(subject, Series(hours, now), policies, countries, now)
+    """All findings that hold for a tenant at the instant of `parties`, in the order of the policies."""
+    subject = _Subject(name, Aggregation.TENANT, {name: parties.who(tenant)})
+    return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
-def least_threshold(tenant: Tenant, policies: Iterable[Policy], countries: Countries, now: int) -> int | None:
+def least_threshold(tenant: Tenant, policies: Iterable[Policy], countries: Countries, parties: Parties) -> int | None:
     """The least threshold of the rules in force whose scope a tenant is in; None: it is in none."""
-    versions = headquarters(tenant, now)
+    who, now = parties.who(tenant), parties.now
     return min(
         (
             rule.threshold_flop
             for policy in policies
             if policy.in_force(now)
             for rule in policy.rules_on(Aggregation.TENANT)
-            if _scope_reason(policy, rule, versions, countries, now) is not None
+            if _scope_reason(policy, rule, who, countries, now) is not None
         ),
         default=None,
     )
 
 
 def find_of_group(
-    group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, now: int
+    group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, parties: Parties
 ) -> list[Finding]:
-    """All findings that hold for a group at an instant, in the order of the policies."""
-    members = {name: headquarters(tenant, now) for name, tenant in group.tenants.items()}
-    return _find(_Subject(group.party, Aggregation.GROUP, members), Series(hours, now), policies, countries, now)
+    """All findings that hold for a group at the instant of `parties`, in the order of the policies."""
+    members = {name: parties.who(tenant) for name, tenant in group.tenants.items()}
+    subject = _Subject(group.party, Aggregation.GROUP, members)
+    return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
 def _find(
@@ -171,18 +173,18 @@ def _apply(
     everything, known = series.total(rule.window_days)
     level = level_of(rule, everything, known)
     inside = {
-        name: (reason, _in_scope_since(policy, rule, versions, countries, now))
-        for name, versions in subject.members.items()
-        if (reason := _scope_reason(policy, rule, versions, countries, now)) is not None
+        name: (reason, _in_scope_since(policy, rule, who, countries, now))
+        for name, who in subject.members.items()
+        if (reason := _scope_reason(policy, rule, who, countries, now)) is not None
     }
     if level is None or not inside:
         return None
     # Of several members in scope the one that has been so for longest speaks for the group.
-    who = min(inside, key=lambda name: (inside[name][1], name))
-    reason, in_scope_since = inside[who]
+    first = min(inside, key=lambda name: (inside[name][1], name))
+    reason, in_scope_since = inside[first]
     of_group = subject.aggregation is Aggregation.GROUP
     if of_group and rule.scope is not Scope.ANY:
-        reason = f"In the group is {who}. {reason}"
+        reason = f"In the group is {first}. {reason}"
     return Finding(
         policy.id,
         policy.version,
@@ -199,34 +201,28 @@ def _apply(
     )
 
 
-def _scope_reason(
-    policy: Policy, rule: Rule, versions: list[Headquarters], countries: Countries, now: int
-) -> str | None:
+def _scope_reason(policy: Policy, rule: Rule, who: Who, countries: Countries, now: int) -> str | None:
     """Why a tenant is in the scope of a rule at an instant; None if it is not."""
     if rule.scope is Scope.ANY:
         return "The rule looks at every tenant; an amount alone is no more than a reason to look."
     if rule.scope is Scope.UNRESOLVED:
-        return unresolved(versions)
+        return who.unresolved
     start = now - rule.window_days * DAY_MS
-    version = of_concern(versions, countries, policy.concern_group, start, now)
-    if version is None:
-        return None
-    return (
-        f"The tenant is headquartered in {version.country} ({version.basis}, from {version.source}), "
-        f"a country of concern ({policy.concern_group})."
-    )
+    found = of_concern(who.headquarters, countries, policy.concern_group, start, now)
+    return None if found is None else headquarters_sentence(found, policy.concern_group)
 
 
-def _in_scope_since(policy: Policy, rule: Rule, versions: list[Headquarters], countries: Countries, now: int) -> int:
+def _in_scope_since(policy: Policy, rule: Rule, who: Who, countries: Countries, now: int) -> int:
     """The hour from which on a tenant that is in a rule's scope has been in it without a break; 0: always."""
     if rule.scope is not Scope.OF_CONCERN:
         return 0
     window = rule.window_days * DAY_MS
-    # A tenant enters the scope only where its headquarters move or a group changes; it leaves a window later.
-    moves = {version.since for version in versions} | set(countries.change_times)
-    for move in sorted((move for move in moves if move <= now), reverse=True):
+    # A tenant enters the scope only where headquarters begin to count for it or a group changes; it leaves a window
+    # later.
+    moves = {one.period.start for one in who.headquarters} | set(countries.change_times)
+    for move in sorted((move for move in moves if BEGINNING < move <= now), reverse=True):
         before = move - 1
-        if of_concern(versions, countries, policy.concern_group, before - window, before) is None:
+        if of_concern(who.headquarters, countries, policy.concern_group, before - window, before) is None:
             return move // HOUR_MS * HOUR_MS
     return 0
 

@@ -13,7 +13,7 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.estimate import TenantHour
-from monitor.core.parties import declared_party
+from monitor.core.profiles import declared_party
 
 
 class Group(NamedTuple):

@@ -41,6 +41,13 @@ def instant_ms(text: str) -> int:
     Raises:
         ValueError: no such day, or outside the years 2010 to 2100.
     """
+    instant = _since_epoch_ms(text)
+    if not _EARLIEST_MS <= instant < _LATEST_MS:
+        raise ValueError("outside the years 2010 to 2100")
+    return instant
+
+
+def _since_epoch_ms(text: str) -> int:
     try:
         since = datetime.fromisoformat(text) - _EPOCH
         leap_ms = 0
@@ -48,15 +55,21 @@ def instant_ms(text: str) -> int:
         plain = text.upper()
         leap_ms = SECOND_MS if plain[17:19] == "60" else 0
         since = datetime.fromisoformat(plain[:17] + "59" + plain[19:] if leap_ms else plain) - _EPOCH
-    instant = (since.days * 86_400 + since.seconds) * SECOND_MS + since.microseconds // 1_000 + leap_ms
-    if not _EARLIEST_MS <= instant < _LATEST_MS:
-        raise ValueError("outside the years 2010 to 2100")
-    return instant
+    return (since.days * 86_400 + since.seconds) * SECOND_MS + since.microseconds // 1_000 + leap_ms
 
 
 def _real_day(text: str) -> str:
-    date.fromisoformat(text[:10])
+    date.fromisoformat(text)
     return text
+
+
+def _day_or_instant_ms(text: str) -> int:
+    """The instant, of any year; where a day is all that can be read, its beginning in UTC."""
+    midnight = _since_epoch_ms(f"{text[:10]}T00:00:00Z")
+    try:
+        return _since_epoch_ms(text) if len(text) > len("2010-01-01") else midnight
+    except (TypeError, ValueError):  # no time of day, or one without a zone
+        return midnight
 
 
 _NO_NUL = r"^[^\x00]+$"
@@ -64,9 +77,11 @@ Name = Annotated[str, Field(strict=True, min_length=1, max_length=NAME_CHARACTER
 Country = Annotated[str, Field(strict=True, pattern="^[A-Za-z]{2}$"), AfterValidator(str.upper)]
 Instant = Annotated[str, Field(strict=True, pattern=_RFC_3339), AfterValidator(instant_ms)]
 Day = Annotated[str, Field(strict=True, pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$"), AfterValidator(_real_day)]
-# Of a change of owner some know the day, some the second; either stays as it was said.
+# Of a change of owner some know the day, some the second.
 DayOrInstant = Annotated[
-    str, Field(strict=True, pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt][0-9:.Zz+-]+)?$"), AfterValidator(_real_day)
+    str,
+    Field(strict=True, pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt][0-9:.Zz+-]+)?$"),
+    AfterValidator(_day_or_instant_ms),
 ]
 Count = Annotated[float, Field(strict=True, ge=0, le=COUNT_MAX, allow_inf_nan=False)]
 Share = Annotated[float, Field(strict=True, ge=0, le=1, allow_inf_nan=False)]

@@ -369,7 +369,7 @@ def _profile(data: Data, known: Collection[str]) -> Profile:
 
 
 def _owner(owner: Data) -> dict[str, object]:
-    """An owner with the share as parts per million, and the contract's names for the days."""
+    """An owner with the share as parts per million, and the contract's names for the dates, in milliseconds."""
     share = owner.get("share")
     return {
         "party": owner["party"],

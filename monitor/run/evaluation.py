@@ -133,7 +133,7 @@ class Evaluation:
         tenant = self._book.tenants[name]
         by_shape = totals(tenant, as_of, hearing(self._book, as_of))
         findings: list[Finding] = []
-        if by_the_hour(name, tenant, self._reference, by_shape, as_of):
+        if by_the_hour(self._book, self._reference, name, by_shape, as_of):
             ledger = tenant.ledger
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))

@@ -17,8 +17,18 @@ from monitor.core.inventory import statements
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS, Key, Observation
-from monitor.core.parties import headquarters, unresolved
+from monitor.core.ownership import interest, interest_sentences, stake_sentence
+from monitor.core.parties import Parties
 from monitor.core.policy import Aggregation
+from monitor.core.profiles import (
+    HEADQUARTERS,
+    PARTY,
+    Profiled,
+    contradicted,
+    contradiction_sentence,
+    declared_party,
+    of_tenant,
+)
 from monitor.core.projection import Projection, held_now, project, rate_a_day, stated_end
 from monitor.core.runs import Run
 from monitor.core.telemetry import contradictions, notes, sampled
@@ -60,13 +70,15 @@ class TenantStory(NamedTuple):
     flop: Bounds
     hardware: list[HardwareLine]
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
-    headquarters: list[str]
+    headquarters: list[str]  # its own, its party's, its ultimate parents'; why it is unresolved
     findings: tuple[Finding, ...]
     runs: list[RunLine]  # with most compute first
     projections: list[Projection]  # of its total, for each threshold that it has not surely reached
     group: GroupAnswer | None  # that it is in
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
+    economic_interest: list[str]  # in its party: shown, no rule asks
+    contradictions: list[str]  # between sources of its profile and its party's
 
 
 def explain_tenant(
@@ -83,9 +95,6 @@ def explain_tenant(
     touching = [one for one in blind if _touches(one, tenant)]
     by_shape = totals(tenant, now, hearing(book, now))
     answered = answer_tenant(book, reference, name, by_shape, now)
-    versions = headquarters(tenant, now)
-    sentences = [f"{version.country} ({version.basis}), from {version.source}" for version in versions]
-    status = unresolved(versions)
     held = [
         (key, timeline.shape.hardware or "unknown", timeline.units, timeline.since, timeline.evidence)
         for key, timeline in tenant.held()
@@ -100,7 +109,7 @@ def explain_tenant(
             for shape, usage in sorted(by_shape.items(), key=repr)
         ],
         sorted(held, key=lambda one: (-one[2], one[0])),
-        sentences + ([] if status is None else [status]),
+        _headquarters(book, tenant, now),
         answered.findings,
         [
             RunLine(run.id, run.start, run.end, run.peak, run.flop, run.flop_chain, training.band.value)
@@ -110,7 +119,48 @@ def explain_tenant(
         group,
         touching,
         _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
+        _economic_interest(book, tenant, now),
+        _contradictions(book, tenant, now),
     )
+
+
+def _headquarters(book: Book, tenant: Tenant, now: int) -> list[str]:
+    """Every version of the headquarters of a tenant and its party, those of its ultimate parents, and what is open."""
+    parties, profiled = Parties(book.parties, now), of_tenant(tenant, now)
+    sentences = _versions(profiled)
+    declared = profiled.current(PARTY)
+    if declared is not None:
+        party = str(declared.value)
+        above = parties.parent(party)
+        sentences += _versions(parties.profiled(party), f"party {party}: ")
+        sentences += [
+            sentence
+            for part in above.tops
+            for top in part
+            if top != party
+            for sentence in _versions(parties.profiled(top), f"ultimate parent {top}: ")
+        ]
+        sentences += [stake_sentence(stake) for edge in above.steps for stake in edge.stakes]
+    status = parties.who(tenant).unresolved
+    return sentences + ([] if status is None else [status])
+
+
+def _versions(profiled: Profiled, whose: str = "") -> list[str]:
+    return [f"{whose}{one.value} ({one.basis}), from {one.source}" for one in profiled.history(HEADQUARTERS)]
+
+
+def _economic_interest(book: Book, tenant: Tenant, now: int) -> list[str]:
+    """Who has what part in the tenant's party, products of shares along each way."""
+    party, parties = declared_party(tenant, now), Parties(book.parties, now)
+    return [] if party is None else interest_sentences(party, interest(party, parties.owners_at(now)))
+
+
+def _contradictions(book: Book, tenant: Tenant, now: int) -> list[str]:
+    """Where sources, or the tenant and its party, say different things."""
+    profiled = of_tenant(tenant, now)
+    declared = profiled.current(PARTY)
+    told = [profiled] if declared is None else [profiled, Parties(book.parties, now).profiled(str(declared.value))]
+    return [contradiction_sentence(one) for one in contradicted(*told)]
 
 
 def _projections(book: Book, reference: Reference, name: str, flop: Bounds, now: int) -> list[Projection]:

@@ -15,7 +15,7 @@ from monitor.core.book import Book, joined
 from monitor.core.engine import Reference, evaluate_groups
 from monitor.core.flags import Change, Flag, numbers
 from monitor.core.model import Observation, Profile
-from monitor.core.parties import PARTY
+from monitor.core.profiles import PARTY
 from monitor.errors import StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.run.task import Watch, tell_flags

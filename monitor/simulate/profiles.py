@@ -64,15 +64,17 @@ def majority(fleet: Fleet, rng: Random, child: Company, owner: Company) -> None:
 
 def registered(rng: Random, at: int, company: Company, owners: Sequence[Mapping[str, object]] = ()) -> Event:
     """A legal person as a registry states it at an instant, with its owners if any are known."""
+    basis = dict.fromkeys(("names", "hq_country", "incorporation_country"), "registry")
     data: dict[str, object] = {
         "party": party_of(company),
         "names": [company.legal_name, *company.aliases],
         "hq_country": company.country,
         "incorporation_country": company.country,
-        "basis": {"names": "registry", "hq_country": "registry", "incorporation_country": "registry"},
+        "basis": basis,
     }
     if owners:
         data["owners"] = list(owners)
+        data["basis"] = {**basis, "owners": "registry"}
     return Event(odd(rng, at), Kind.PARTY_PROFILED, ONBOARDING, party_of(company), data)
 
 

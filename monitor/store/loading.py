@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, and_, func, select
+from sqlalchemy import ColumnElement, Connection, Executable, and_, func, or_, select
 
 from monitor.core.book import Book, is_source_chain
 from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey
@@ -78,7 +78,9 @@ def load_book(connection: Connection, stored: Stored, decode: Decode, book: Book
 
 
 def load_tenants(connection: Connection, stored: Stored, decode: Decode, wanted: Collection[str]) -> Book:
-    """What a store has of some tenants, to be evaluated: what they hold, all their usage, and their own facts."""
+    """What a store has of some tenants, to be evaluated: what they hold, all their usage, their own facts, and all
+    that is known of parties.
+    """
     partition, names, rows, pages = stored
     tenants = {number: name for number, name in names.tenants.values().items() if name in wanted}
     book = Book()
@@ -88,8 +90,8 @@ def load_tenants(connection: Connection, stored: Stored, decode: Decode, wanted:
     _load_timelines(connection, book, chosen.names, rows, ALLOCATIONS.c.tenant_id.in_(list(tenants)))
     _load_usage(connection, book, chosen.names, USAGE.c.tenant_id.in_(list(tenants)))
     _load_measured(connection, book, chosen.names, MEASURED.c.tenant_id.in_(list(tenants)))
-    own_facts = and_(CHAINS.c.partition == partition, CHAINS.c.tenant.in_(list(wanted)))
-    _load_chains(connection, book, pages, decode, own_facts)
+    facts = or_(CHAINS.c.tenant.in_(list(wanted)), CHAINS.c.subject.startswith("party/"))
+    _load_chains(connection, book, pages, decode, and_(CHAINS.c.partition == partition, facts))
     return book
 
 

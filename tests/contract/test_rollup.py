@@ -210,3 +210,18 @@ def test_only_one_process_rolls_up(url: str) -> None:
         assert theirs
     one.close()
     other.close()
+
+
+def test_a_roll_up_knows_parties(store: SqlStore) -> None:
+    """What is known of a party, which every partition has, counts for its group as in one replay."""
+    changed = events("864000 retract pa tenant=a id=r \n 864000 profile party=acme tenant=a id=again")
+    known = events("864000 party acme hq_country=CN id=known")
+    for number in range(3):
+        commit(store, number, [*known, *(changed if number == 0 else [])])
+    (group,) = answer(whole([*LINES, *changed, *known]), reference(), BASE_MS + 864_000_000).groups
+    rollup(store).work()
+    flags = store.group_flags()
+    assert {flag_id(one.rule, "acme"): one for one in group.findings} == {
+        name: flag.finding for name, flag in flags.items()
+    }
+    assert any("The party of the tenant, acme, is headquartered in CN" in one.reasons[1] for one in group.findings)

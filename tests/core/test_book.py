@@ -461,3 +461,11 @@ def test_contradictions_are_counted_however_late_they_show() -> None:
         for line in order:
             taken.take([line])
         assert expected == taken.book.counts.anomalies
+
+
+def test_a_fact_about_a_party_makes_every_tenant_due() -> None:
+    """The party may be above any of them, so all are evaluated again."""
+    taken = Taken("0 start x tenant=a count=1 \n 0 profile party=p tenant=b")
+    taken.book.dirty_tenants.clear()
+    taken.take(events("9 party p hq_country=CN"))
+    assert {"a", "b"} == taken.book.dirty_tenants

@@ -17,8 +17,9 @@ from monitor.core.countries import Countries, GroupChange, history
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.findings import Finding, Series, find, level_of
 from monitor.core.model import DAY_MS, HOUR_MS, Kind, Observation, Profile
-from monitor.core.parties import headquarters
+from monitor.core.parties import Parties
 from monitor.core.policy import Aggregation, Level, Policy, Rule, Scope
+from monitor.core.profiles import HEADQUARTERS, of_tenant
 
 THRESHOLD = 1_000
 DAYS = 2
@@ -105,7 +106,7 @@ def used(*amounts: tuple[int, int]) -> list[TenantHour]:
 def found(
     made: Tenant, hours: list[TenantHour], made_policy: Policy, now: int, countries: Countries = COUNTRIES
 ) -> list[Finding]:
-    return find("tenant-1", made, hours, [made_policy], countries, now)
+    return find("tenant-1", made, hours, [made_policy], countries, Parties({}, now))
 
 
 # -- levels --------------------------------------------------------------------------------------------------------
@@ -334,7 +335,7 @@ def test_findings_come_in_the_order_of_the_policies_and_only_from_those_in_force
     def levels(now: int) -> list[tuple[Level, int]]:
         return [
             (finding.level, finding.raised_at)
-            for finding in find("tenant-1", tenant(), hours, policies, COUNTRIES, now)
+            for finding in find("tenant-1", tenant(), hours, policies, COUNTRIES, Parties({}, now))
         ]
 
     assert [(Level.CRITICAL, 0), (Level.WATCH, 0)] == levels(DAY_MS - 1)
@@ -626,7 +627,7 @@ def test_a_country_that_was_in_the_group_for_a_day_counts_for_the_whole_window(n
 @given(MOVES)
 def test_the_loser_of_a_tie_never_held(moves: list[tuple[int, str]]) -> None:
     """Headquarters hold from one instant up to the next; of several profiles of one instant one counts, the last."""
-    versions = headquarters(moving(moves), LAST_CELL * CELL)
+    versions = of_tenant(moving(moves), LAST_CELL * CELL).history(HEADQUARTERS)
 
     assert all(one.since < other.since for one, other in pairwise(versions))
-    assert {cell * CELL: country for cell, country in moves} == {one.since: one.country for one in versions}
+    assert {cell * CELL: country for cell, country in moves} == {one.since: one.value for one in versions}

@@ -11,7 +11,7 @@ from monitor.core.engine import Answer, answer, evaluate_groups, group_of
 from monitor.core.estimate import TenantHour
 from monitor.core.flags import Act, Flag, State
 from monitor.core.groups import groups, together
-from monitor.core.parties import declared_party
+from monitor.core.profiles import declared_party
 from tests.core.table import BASE_MS, Taken
 from tests.core.test_estimate import reference
 

@@ -58,7 +58,7 @@ GOOD: list[tuple[str, str, str, Body]] = [
              {"hq_country": "documented", "payer": "claimed"})),
     ("party.profiled.v1", "", "p-1",
      Profile({"party": "p-1", "names": ["Acme Ltd"], "hq_country": "GB",
-              "owners": [{"party": "p-2", "share_ppm": 400_000, "control": True, "from": "1999-01-31", "to": None,
+              "owners": [{"party": "p-2", "share_ppm": 400_000, "control": True, "from": 917_740_800_000, "to": None,
                           "source": "registry"}]},
              {"owners": "registry"})),
     ("inventory.reported.v1", "", "eu-1",
@@ -80,6 +80,27 @@ def test_a_good_event_is_exactly_this_observation(name: str, tenant: str, subjec
 def test_every_type_has_a_golden_event() -> None:
     """The table above covers the contract."""
     assert set(EVENT_TYPES) == {f"io.flopwatch.{row[0]}" for row in GOOD} == {f"io.flopwatch.{name}" for name in DATA}
+
+
+OWNED_SINCE = [
+    ("1999-01-31", 917_740_800_000),
+    ("1969-12-31", -86_400_000),
+    ("2026-06-01T00:00:00Z", 1_780_272_000_000),
+    ("2026-06-01t02:00:00.5+02:00", 1_780_272_000_500),
+    ("2026-06-01T10:00", 1_780_272_000_000),  # no zone
+    ("2026-06-01T99", 1_780_272_000_000),
+]
+
+
+@pytest.mark.parametrize(("text", "instant"), OWNED_SINCE)
+def test_since_when_an_owner_owns(text: str, instant: int) -> None:
+    """Of any year, in milliseconds; where a day is all that can be read, from its beginning in UTC."""
+    body = only(with_data("party.profiled.v1", owners=[{"party": "p-2", "from": text, "to": text}])).body
+
+    assert isinstance(body, Profile)
+    assert [
+        {"party": "p-2", "share_ppm": None, "control": None, "from": instant, "to": instant, "source": None}
+    ] == body.fields["owners"]
 
 
 HARDWARE: list[tuple[dict[str, Any], Claim]] = [

@@ -17,7 +17,7 @@ from monitor.run.explain import explain_tenant
 from monitor.simulate.scenarios import simulate
 from monitor.store import BlindRow
 from monitor.store.sql import SqlStore
-from tests.cli.command import HELD, fact, flopwatch, written
+from tests.cli.command import HELD, SOURCE, fact, flopwatch, written
 from tests.core.table import BASE_MS, Taken
 from tests.store.taking import commit_of
 
@@ -66,6 +66,44 @@ def test_tenant_for_people(fleet: Path) -> None:
     assert text.startswith(f"Tenant {flag['tenant']} as of 2026-01-")
     for said in ("FLOP, ceiling", "dense 16-bit rate", "Headquarters:", flag["rule"], "Not established: End use"):
         assert said in text
+
+
+def test_tenant_with_its_party_and_parents(tmp_path: Path) -> None:
+    """The story tells headquarters of tenant, party and parent, who controls whom, and what contradicts itself."""
+    parent = {"party": "P", "share": 0.6, "source": "company register"}
+    state = stored(
+        tmp_path,
+        fact("allocation.started", "begin", **HELD),
+        fact("tenant.profiled", "who", party="P", hq_country="US", basis={"hq_country": "documented"}),
+        fact("party.profiled", "p", party="P", hq_country="SG", owners=[{**parent, "party": "Q"}]),
+        fact("party.profiled", "q", party="Q", hq_country="CN", basis={"hq_country": "registry"}),
+    )
+
+    story = flopwatch("explain", "acme", "--state", state, "--json").document
+    text = flopwatch("explain", "acme", "--state", state).out
+
+    held = "Q holds 60 per cent of P (claimed, from company register)"
+    assert [
+        f"US (documented), from {SOURCE}",
+        f"party P: SG (claimed), from {SOURCE}",
+        f"ultimate parent Q: CN (registry), from {SOURCE}",
+        held,
+        f"Who controls P is only claimed, not documented: {held}.",
+    ] == story["headquarters"]
+    assert [
+        f"hq_country: the profile of P says SG (claimed, from {SOURCE}), but the tenant's profile says US (documented, "
+        f"from {SOURCE})."
+    ] == story["contradictions"]
+    assert ["Q has an economic interest of at least 60 per cent in P"] == story["economic_interest"]
+    assert all(
+        sentence in text
+        for sentence in [
+            "Contradictions:",
+            *story["economic_interest"],
+            *story["headquarters"],
+            *story["contradictions"],
+        ]
+    )
 
 
 def test_flag_with_its_history(fleet: Path) -> None:

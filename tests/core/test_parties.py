@@ -1,0 +1,281 @@
+"""Whose compute it is: headquarters of tenants, their parties and ultimate parents, over time and in any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.findings import Finding, find
+from monitor.core.model import DAY_MS, HOUR_MS, Observation
+from monitor.core.ownership import ALWAYS, Edge, Stake, cascade, edges_at, parent
+from monitor.core.parties import Parties
+from monitor.core.policy import Scope
+from tests.core.test_findings import COUNTRIES, THRESHOLD, policy, rule, used
+from tests.core.world import fact, facts, kept, world
+
+# CN is of concern; the window is two days.
+OF_CONCERN = [
+    ("0 t party=P \n 0 P hq_country=CN", 30, "P is CN"),
+    ("0 t hq_country=US:registry party=P \n 0 P hq_country=CN", 30, "P is CN"),
+    ("0 t party=P", 30, "-"),
+    ("0 t party=P \n 0 Q hq_country=CN", 30, "-"),
+    # The parent, whatever the chain is made of, and whatever its basis.
+    ("0 t party=P \n 0 P owners=A-51 \n 0 A hq_country=CN", 30, "A is CN"),
+    ("0 t party=P \n 0 P owners=A-50+B-50 \n 0 A hq_country=CN", 30, "-"),
+    ("0 t party=P \n 0 P owners=A-?c \n 0 A owners=B-60 \n 0 B hq_country=CN", 30, "B is CN"),
+    # What lies between is a path, not a test of its own.
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A hq_country=CN owners=B-60 \n 0 B hq_country=US", 30, "-"),
+    # A circle is the parent as a whole.
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A owners=P-60 hq_country=CN", 30, "A is CN"),
+    # Joint control, and control that is disputed: any of them.
+    ("0 t party=P \n 0 P owners=A-50c+B-50c \n 0 A hq_country=US \n 0 B hq_country=CN", 30, "B is CN"),
+    ("0 t party=P \n 0 P owners=B-10c \n 0 P owners=B-10n source=x \n 0 B hq_country=CN", 30, "B is CN"),
+    # A window keeps what held in it: of owners, of the party, of the parent.
+    ("0 t party=P \n 0 P owners=A-60 \n 29 P owners=B-60 \n 0 A hq_country=CN", 30, "A is CN"),
+    ("0 t party=P \n 0 P owners=A-60 \n 27 P owners=B-60 \n 0 A hq_country=CN", 30, "-"),
+    ("0 t party=P \n 0 P owners=A-60@..29 \n 0 A hq_country=CN", 30, "A is CN"),
+    ("0 t party=P \n 0 P owners=A-60@..27 \n 0 A hq_country=CN", 30, "-"),
+    ("0 t party=P \n 0 P owners=A-60@31.. \n 0 A hq_country=CN", 30, "-"),
+    ("0 t party=P \n 29 t party=Q \n 0 P hq_country=CN", 30, "P is CN"),
+    ("0 t party=P \n 27 t party=Q \n 0 P hq_country=CN", 30, "-"),
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A hq_country=CN \n 29 A hq_country=US", 30, "A is CN"),
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A hq_country=CN \n 27 A hq_country=US", 30, "-"),
+    # What held before the first list of owners is what that says; a list ends what the one before it says.
+    ("0 t party=P \n 30 P owners=A-60 \n 0 A hq_country=CN \n 29 A hq_country=US", 30, "A is CN"),
+    ("0 t party=P \n 0 P owners=A-60@..50 \n 27 P owners=B-60 \n 0 A hq_country=CN", 30, "-"),
+    # It was never of concern while it was the parent.
+    ("0 t party=P \n 0 P owners=A-60@29.. \n 0 A hq_country=CN \n 29 A hq_country=US", 30, "-"),
+    # An owner may be stated late, for a time before.
+    ("0 t party=P \n 0 P owners=B-60 \n 30 P owners=A-60@28..29 \n 0 A hq_country=CN", 30, "A is CN"),
+]
+
+
+def found(table: str, day: int, scope: Scope) -> list[Finding]:
+    """The findings of one rule about a tenant that used enough in every hour."""
+    tenant, parties = world(table)
+    hours = used((day * 24 - 1, 9_000))
+    return find("t", tenant, hours, [policy(rule(scope))], COUNTRIES, Parties(parties, day * DAY_MS))
+
+
+@pytest.mark.parametrize(("table", "day", "expected"), OF_CONCERN)
+def test_the_headquarters_test(table: str, day: int, expected: str) -> None:
+    """The tenant, its party, or the ultimate parent of that, by the versions that held in the window."""
+    reasons = [finding.reasons[1] for finding in found(table, day, Scope.OF_CONCERN)]
+    who, _, country = expected.partition(" is ")
+
+    assert (expected != "-") == bool(reasons)
+    assert all(f", {who}, is headquartered in {country} " in reason for reason in reasons)
+
+
+def test_the_reason_of_a_parent_names_the_chain() -> None:
+    """Whose headquarters they are, and who holds how much of whom, by what basis."""
+    (finding,) = found(
+        """
+        0 t party=P
+        0 P owners=A-60:registry
+        0 A owners=B-?c:documented
+        0 B hq_country=CN:registry source=register
+        """,
+        30,
+        Scope.OF_CONCERN,
+    )
+
+    assert (
+        "The ultimate parent of the tenant, B, is headquartered in CN (registry, from register), a country of concern "
+        "(CONCERN): A holds 60 per cent of P (registry, from kyc); B holds an unknown share of A and controls it "
+        "(documented, from kyc)." == finding.reasons[1]
+    )
+
+
+def test_the_reason_of_a_party_names_it() -> None:
+    """A party's own headquarters are told as such."""
+    (finding,) = found("0 t party=P \n 0 P hq_country=CN:registry", 30, Scope.OF_CONCERN)
+
+    assert (
+        "The party of the tenant, P, is headquartered in CN (registry, from kyc), a country of concern (CONCERN)."
+        == finding.reasons[1]
+    )
+
+
+SURE = "0 t hq_country=US:registry party=P:registry"
+UNRESOLVED = [
+    (SURE, None),
+    (f"{SURE} \n 0 P hq_country=US", None),
+    (f"{SURE} \n 0 P owners=A-30+B-30", None),  # nobody controls it
+    (f"{SURE} \n 0 P owners=A-60:registry \n 0 A hq_country=US:registry", None),
+    # What is documented of the party counts for a tenant that is documented to be of it.
+    ("0 t party=P:registry \n 0 P hq_country=US:registry", None),
+    ("0 t hq_country=US party=P:documented \n 0 P hq_country=US:registry", None),
+    ("0 t party=P \n 0 P hq_country=US:registry", "The headquarters of the tenant are not known."),
+    (
+        "0 t hq_country=US party=P \n 0 P hq_country=US:registry",
+        "The headquarters of the tenant (US) are only claimed, not documented.",
+    ),
+    ("0 t party=P:registry \n 0 P hq_country=US", "The headquarters of the tenant are not known."),
+    # The parent.
+    (f"{SURE} \n 0 P owners=A-60:registry", "The headquarters of the ultimate parent A are not known."),
+    (
+        f"{SURE} \n 0 P owners=A-60:registry \n 0 A hq_country=US",
+        "The headquarters of the ultimate parent A (US) are only claimed, not documented.",
+    ),
+    (
+        f"{SURE} \n 0 P owners=A-60 \n 0 A hq_country=US:registry",
+        "Who controls P is only claimed, not documented: A holds 60 per cent of P (claimed, from kyc).",
+    ),
+    (
+        f"{SURE} \n 0 P owners=A-?:registry",
+        "Who controls P is not known: A holds an unknown share of P (registry, from kyc).",
+    ),
+    (
+        f"{SURE} \n 0 P owners=A-40:registry \n 0 P owners=A-60:registry source=x",
+        "Who controls P is disputed: A holds 40 per cent of P (registry, from kyc); "
+        "A holds 60 per cent of P (registry, from x).",
+    ),
+    (
+        f"{SURE} \n 0 P owners=A-60:registry \n 0 A owners=P-60:registry",
+        "The headquarters of the ultimate parent A are not known.",
+    ),
+    # What is known now counts.
+    (f"{SURE} \n 0 P owners=A-60:registry \n 9 P owners=A-30:registry", None),
+    (f"{SURE} \n 0 P owners=A-60@..20:registry", None),
+]
+
+
+@pytest.mark.parametrize(("table", "sentence"), UNRESOLVED)
+def test_unresolved(table: str, sentence: str | None) -> None:
+    """A tenant is unresolved while its headquarters, or who is above it and where, are not at least documented."""
+    tenant, parties = world(table)
+
+    assert sentence == Parties(parties, 30 * DAY_MS).who(tenant).unresolved
+    assert [sentence] * (sentence is not None) == [one.reasons[1] for one in found(table, 30, Scope.UNRESOLVED)]
+
+
+# -- over time, against a recount by cells -----------------------------------------------------------------------------
+
+CELL = 90 * 60_000  # what moves below, moves at whole multiples of this
+CELLS_A_DAY = DAY_MS // CELL
+LAST_CELL = 6 * CELLS_A_DAY
+cells = st.integers(0, LAST_CELL)
+countries = st.sampled_from(["CN", "US"])
+owners = st.lists(
+    st.fixed_dictionaries(
+        {
+            "party": st.sampled_from("PQR"),
+            "share_ppm": st.sampled_from([None, 400_000, 600_000, 600_000]),
+            "control": st.sampled_from([None, None, None, True, False]),
+            "from": st.one_of(st.none(), cells.map(lambda cell: cell * CELL)),
+            "to": st.one_of(st.none(), cells.map(lambda cell: cell * CELL)),
+            "source": st.none(),
+        }
+    ),
+    max_size=2,
+)
+statements = st.one_of(
+    st.tuples(st.just("t"), st.fixed_dictionaries({"party": st.sampled_from("PQ")})),
+    st.tuples(st.just("P"), st.fixed_dictionaries({"owners": owners})),
+    st.tuples(st.sampled_from("PQR"), st.fixed_dictionaries({"owners": owners})),
+    st.tuples(st.sampled_from("tPQR"), st.fixed_dictionaries({"hq_country": countries})),
+)
+of_party = (0, "a", ("t", {"party": "P"}))  # so that in most worlds owners matter
+worlds = st.lists(st.tuples(cells, st.sampled_from("aab"), statements), min_size=2, max_size=8).map(
+    lambda many: [
+        fact(who, cell * CELL, source, str(number), dict(fields))
+        for number, (cell, source, (who, fields)) in enumerate([of_party, *many])
+    ]
+)
+
+
+def held(made: Sequence[Observation], who: str, field: str, at: int) -> object | None:
+    """What a field was at an instant; before the first statement what that says."""
+    said = sorted(
+        (one.time, one.source, one.id, one.body.fields[field])  # type: ignore[union-attr]
+        for one in made
+        if (one.subject or one.tenant) == who and field in one.body.fields  # type: ignore[union-attr]
+    )
+    past = [one for one in said if one[0] <= at] or [one for one in said if one[0] == said[0][0]]
+    return past[-1][3] if past else None
+
+
+def owners_at(made: Sequence[Observation], who: str, at: int) -> Sequence[Edge]:
+    """Who owned a party at an instant, straight from the rule about lists."""
+    found = []
+    for source in ("a", "b"):
+        lists: dict[int, list[dict[str, object]]] = {}
+        for one in sorted((one for one in made if one.subject == who and one.source == source), key=lambda one: one.id):
+            if "owners" in one.body.fields:  # type: ignore[union-attr]
+                lists[one.time] = one.body.fields["owners"]  # type: ignore[union-attr, assignment]
+        of_source: dict[str, list[Stake]] = {}
+        for time in sorted(lists):
+            later = min((other for other in lists if other > time), default=None)
+            begins = time if time > min(lists) else None
+            for entry in lists[time]:
+                start = begins if entry["from"] is None else entry["from"]
+                ends = [end for end in (entry["to"], later) if end is not None]
+                if (start is None or start <= at) and all(at < end for end in ends):  # type: ignore[operator]
+                    stake = Stake(
+                        str(entry["party"]), who, entry["share_ppm"], entry["control"],  # type: ignore[arg-type]
+                        "claimed", source, 0, ALWAYS, time, source,
+                    )  # fmt: skip
+                    earlier = [one for one in of_source.get(stake.owner, []) if one.said == time]
+                    of_source[stake.owner] = [*earlier, stake]
+        found += [stake for stakes in of_source.values() for stake in stakes]
+    return edges_at(found, at)
+
+
+def concerned(made: Sequence[Observation], at: int) -> bool:
+    """Whether the tenant, its party or an ultimate parent of that was headquartered in CN at an instant."""
+    party = held(made, "t", "party", at)
+    places = [held(made, "t", "hq_country", at)]
+    if party is not None:
+        tops = parent(str(party), lambda name: owners_at(made, name, at)).tops
+        places += [held(made, who, "hq_country", at) for who in {str(party), *(one for part in tops for one in part)}]
+    return "CN" in places
+
+
+@given(worlds, st.integers(1, 2), cells, st.integers(0, CELL - 1))
+def test_since_when_a_tenant_is_in_scope_is_what_a_recount_gives(
+    made: list[Observation], days: int, cell: int, millisecond: int
+) -> None:
+    """With enough usage, a finding dates from when headquarters, owners or parties last brought it about."""
+    window, offset = days * CELLS_A_DAY, 3 * CELLS_A_DAY
+    known = [one for one in made if one.time <= cell * CELL]
+    by_cell = [concerned(known, one * CELL) for one in range(-offset, cell + 1)]
+    first, one = None, cell
+    while one >= 0 and any(by_cell[offset + one - window : offset + one + 1]):
+        first, one = one, one - 1
+    tenant, parties = kept(made)
+    hours = used(*((hour, THRESHOLD) for hour in range(LAST_CELL * 2)))
+    asked = [policy(rule(Scope.OF_CONCERN, window_days=days))]
+    findings = find("t", tenant, hours, asked, COUNTRIES, Parties(parties, cell * CELL + millisecond))
+
+    assert ([] if first is None else [first * CELL // HOUR_MS * HOUR_MS]) == [found.raised_at for found in findings]
+
+
+@given(worlds, st.integers(0, 2**32))
+def test_the_order_in_which_facts_came_does_not_matter(made: list[Observation], seed: int) -> None:
+    """Shuffled facts give the same headquarters, parents, graph and caught parties."""
+    shuffled = list(made)
+    Random(seed).shuffle(shuffled)
+    now = LAST_CELL * CELL
+
+    def everything(order: list[Observation]) -> object:
+        tenant, parties = kept(order)
+        asked = Parties(parties, now)
+        drawn = asked.graph(now)
+        return asked.who(tenant), [asked.parents(name) for name in "PQR"], drawn, cascade(drawn, {"P"})
+
+    assert everything(made) == everything(shuffled)
+
+
+def test_the_graph_is_of_an_instant() -> None:
+    """All parties of the books, with the owners that they had then."""
+    _, parties = world("0 P owners=A-60@..5 \n 0 Q hq_country=US")
+    asked = Parties(parties, 30 * DAY_MS)
+
+    assert [["A"], []] == [[edge.owner for edge in asked.graph(day * DAY_MS)["P"]] for day in (4, 5)]
+    assert () == asked.graph(0)["Q"]
+    assert 2 == len(facts("0 P owners=A-60@..5 \n 0 Q hq_country=US"))
