@@ -56,9 +56,10 @@ _TENANT: BindParameter[int] = bindparam("tenant")
 
 
 def _of_tenant(table: Table) -> Select[Any]:
-    """The rows of a tenant without its number, by allocation and time."""
-    tenant, *rest = table.columns
-    return select(*rest).where(tenant == _TENANT).order_by(table.c.allocation_id, table.c.start_time)
+    """The rows of a tenant, each with the name of its allocation for its number, by allocation and time."""
+    number, *rest = table.columns
+    found = select(ALLOCATIONS.c.name, *rest).join_from(ALLOCATIONS, table, ALLOCATIONS.c.id == number)
+    return found.where(ALLOCATIONS.c.tenant_id == _TENANT).order_by(ALLOCATIONS.c.id, table.c.start_time)
 
 
 def _traits_in(numbers: Select[Any]) -> Select[Any]:
@@ -69,8 +70,7 @@ def _traits_in(numbers: Select[Any]) -> Select[Any]:
 # Made once: for a small tenant that takes longer than its rows.
 _PIECES = _of_tenant(PIECES)
 _MEASUREMENTS = _of_tenant(MEASUREMENTS)
-_TRAITS = _traits_in(select(PIECES.c.traits_id).where(PIECES.c.tenant_id == _TENANT))
-_ALLOCATIONS = select(ALLOCATIONS.c.id, ALLOCATIONS.c.name).where(ALLOCATIONS.c.tenant_id == _TENANT)
+_TRAITS = _traits_in(_PIECES.with_only_columns(PIECES.c.traits_id).order_by(None))
 
 
 def of_partition(column: Any, partition: int) -> ColumnElement[bool]:
@@ -237,13 +237,13 @@ def finished(connection: Connection, names: Names, tenant: str) -> Mapping[str, 
     """What the allocations of a tenant have held and no longer hold, and where they were measured."""
     shapes, of_tenant = names.shapes.values(), {"tenant": names.tenants.known(tenant)}
     said = {number: traits_of(row) for number, *row in _rows(connection, _TRAITS, of_tenant)}
-    found: defaultdict[int, Effects] = defaultdict(Effects.none)  # by the rows of allocations
-    for row, start, end, shape_id, count, certain, traits_id in _rows(connection, _PIECES, of_tenant):
+    found: defaultdict[str, Effects] = defaultdict(Effects.none)
+    for name, start, end, shape_id, count, certain, traits_id in _rows(connection, _PIECES, of_tenant):
         traits = NO_TRAITS if traits_id is None else said[traits_id]
-        found[row].pieces.append(Piece(shapes[shape_id], start, end, count, certain, traits))
-    for row, start, end, shape_id, count, active, clock in _rows(connection, _MEASUREMENTS, of_tenant):
-        found[row].measurements.append(Measurement(shapes[shape_id], start, end, count, active, clock))
-    return {name: found[row] for row, name in _rows(connection, _ALLOCATIONS, of_tenant) if row in found}
+        found[name].pieces.append(Piece(shapes[shape_id], start, end, count, certain, traits))
+    for name, start, end, shape_id, count, active, clock in _rows(connection, _MEASUREMENTS, of_tenant):
+        found[name].measurements.append(Measurement(shapes[shape_id], start, end, count, active, clock))
+    return dict(found)
 
 
 def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:

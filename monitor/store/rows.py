@@ -53,8 +53,7 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None, trait
 
 def traits_row(traits: Traits) -> Row:
     """The columns of `traits` without the id."""
-    *texts, nodes = traits
-    return (*texts, None if nodes is None else json.dumps(nodes, separators=(",", ":")))
+    return traits if traits.nodes is None else (*traits[:-1], json.dumps(traits.nodes, separators=(",", ":")))
 
 
 def traits_of(row: Iterable[Any]) -> Traits:

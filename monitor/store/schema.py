@@ -182,12 +182,12 @@ MEASURED = Table(
 )
 
 # What allocations that count have held and no longer hold, and where the provider measured it: of one allocation no two
-# rows overlap. `held` and `covered` are thousandths of a unit. References are not looked up, as on PostgreSQL anywhere:
-# the one writer of the books gives these numbers out in the same transaction.
+# rows overlap. `held` and `covered` are thousandths of a unit. The key begins with the allocation, not with the tenant:
+# most rows then come at the end of the table, where they cost least. References are not looked up, as on PostgreSQL
+# anywhere: the one writer of the books gives these numbers out in the same transaction.
 PIECES = Table(
     "pieces",
     METADATA,
-    Column("tenant_id", BigInteger, primary_key=True, autoincrement=False),
     Column("allocation_id", BigInteger, primary_key=True, autoincrement=False),
     Column("start_time", BigInteger, primary_key=True, autoincrement=False),
     Column("end_time", BigInteger, nullable=False),
@@ -201,7 +201,6 @@ PIECES = Table(
 MEASUREMENTS = Table(
     "measurements",
     METADATA,
-    Column("tenant_id", BigInteger, primary_key=True, autoincrement=False),
     Column("allocation_id", BigInteger, primary_key=True, autoincrement=False),
     Column("start_time", BigInteger, primary_key=True, autoincrement=False),
     Column("end_time", BigInteger, nullable=False),

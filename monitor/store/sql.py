@@ -368,7 +368,7 @@ class SqlStore:
             self._database.wait_patiently(connection)
             connection.execute(update(PROGRESS).where(mine).values(pieces_sequence=PROGRESS.c.sequence))
             for table in (PIECES, MEASUREMENTS):
-                connection.execute(delete(table).where(of_partition(table.c.tenant_id, self.partition)))
+                connection.execute(delete(table).where(of_partition(table.c.allocation_id, self.partition)))
             yield
 
     # -- commits -------------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def allocation_changes(timelines: Mapping[Key, Timeline], rows: AllocationRows, 
 class HeldChanges(NamedTuple):
     """What a commit does to `pieces` and `measurements`."""
 
-    replaced: list[Row]  # (tenant, allocation) whose rows of before go
+    replaced: list[Row]  # allocations whose rows of before go
     pieces: list[Row]
     measurements: list[Row]
 
@@ -124,19 +124,20 @@ def held_changes(
 ) -> HeldChanges:
     """Rows to insert for what allocations no longer hold; `given` are the rows of those that are new."""
     changes = HeldChanges([], [], [])
-    tenants, _, shapes, traits = names
+    replaced, pieces, measurements = changes
+    shape_id, traits_id = names.shapes.number, names.traits.number
     for key, (effects, anew) in finished.items():
-        tenant, row = tenants.number(key[0]), given.get(key)
+        row = given.get(key)
         if row is None:
             row = rows.of(key)
+            assert row
             if anew:
-                changes.replaced.append((tenant, row))
-        assert row
+                replaced.append((row,))
         for shape, start, end, count, certain, said in effects.pieces:
-            number = None if said is NO_TRAITS else traits.number(said)
-            changes.pieces.append((tenant, row, start, end, shapes.number(shape), count, certain, number))
+            number = None if said is NO_TRAITS else traits_id(said)
+            pieces.append((row, start, end, shape_id(shape), count, certain, number))
         for shape, start, end, count, active, clock in effects.measurements:
-            changes.measurements.append((tenant, row, start, end, shapes.number(shape), count, active, clock))
+            measurements.append((row, start, end, shape_id(shape), count, active, clock))
     return changes
 
 
@@ -163,10 +164,9 @@ class Writer:
             table.name: statements.upsert(table, [one for one in table.columns if one not in left_out])
             for table in (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS, BLIND)
         }
-        self._delete = {table.name: statements.delete(table) for table in (USAGE, MEASURED)} | {
-            table.name: statements.delete(table, [table.c.tenant_id, table.c.allocation_id])
-            for table in (PIECES, MEASUREMENTS)
-        }
+        self._delete = {
+            table.name: statements.delete(table, list(table.primary_key)) for table in (USAGE, MEASURED)
+        } | {table.name: statements.delete(table, [table.c.allocation_id]) for table in (PIECES, MEASUREMENTS)}
         self._look_up = {table.name: statements.look_up(table) for table in (USAGE, MEASURED)}
         changing = list(ALLOCATIONS.columns)[FIXED_COLUMNS:]
         self._update_allocation = statements.update(ALLOCATIONS, changing, ALLOCATIONS.c.id)

@@ -42,12 +42,11 @@ def upgrade() -> None:
 def _by_allocation(name: str, *columns: sa.Column[Any]) -> None:
     op.create_table(
         name,
-        sa.Column("tenant_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("allocation_id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("start_time", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("end_time", sa.BigInteger(), nullable=False),
         sa.Column("shape_id", sa.BigInteger(), nullable=False),
         *columns,
-        sa.PrimaryKeyConstraint("tenant_id", "allocation_id", "start_time"),
+        sa.PrimaryKeyConstraint("allocation_id", "start_time"),
         sqlite_with_rowid=False,
     )
