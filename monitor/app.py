@@ -44,7 +44,7 @@ from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
-from monitor.run.holdings import finished
+from monitor.run.holdings import finished_of, make_pieces
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
@@ -210,8 +210,9 @@ def _replay_into(
     past_limit: str | None,
     progress: Progress,
 ) -> Replayed:
-    loaded = store.load(decode_facts, settings.lateness_ms)
-    book, clock = loaded.book, SystemClock()
+    clock = SystemClock()
+    loaded = _load_own(store, settings.lateness_ms)
+    book = loaded.book
     heard, again = _letters_again(store, loaded, settings)
     settled = {one.number: REPLAYED for one in again}
     source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
@@ -230,7 +231,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, lambda name: finished(book, store, name), store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, store.finished, store.lines, _working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -313,13 +314,25 @@ def load(store: SqlStore, lateness_ms: int = HOUR_MS, resident_hours: int | None
     return store.load(decode_facts, lateness_ms, resident_hours)
 
 
+def _load_own(store: SqlStore, lateness_ms: int = HOUR_MS, resident_hours: int | None = None) -> Loaded:
+    """The same for whoever will commit to them: they get the pieces that they lack.
+
+    Raises:
+        Overtaken: another process has committed to them meanwhile.
+    """
+    loaded = load(store, lateness_ms, resident_hours)
+    make_pieces(loaded.book, store, SystemClock().now_ms())
+    return loaded
+
+
 def _load_all(store: SqlStore) -> list[Kept]:
     """The books of all partitions."""
     kept = []
     for partition in store.partitions():
         bound = store.beside(partition)
         loaded = load(bound)
-        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines))
+        finished = finished_of(loaded.book, bound)
+        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines, finished))
     books = [one.book for one in kept]
     for book in books:
         book.heard_elsewhere = store.heard()
@@ -337,9 +350,16 @@ def _existing(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
         yield store
 
 
+@contextmanager
+def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
+    """A store that stays as it is for us, whatever a worker commits meanwhile."""
+    with _existing(settings, state) as store, store.still():
+        yield store
+
+
 def stored_answer(settings: Settings, state: Path | None) -> Answer:
     """What a store knows of every tenant, as of its latest fact."""
-    with _existing(settings, state) as store:
+    with _still(settings, state) as store:
         kept = _load_all(store)
         return answer(_whole(kept), load_reference(config_root()), _latest(kept))
 
@@ -355,7 +375,7 @@ class KnownRuns(NamedTuple):
 
 def stored_runs(settings: Settings, state: Path | None, who: str | None = None) -> KnownRuns:
     """The runs of all tenants of a store, or of the tenant, or with the run, that has this name."""
-    with _existing(settings, state) as store:
+    with _still(settings, state) as store:
         return _known_runs(store, _load_all(store), who)
 
 
@@ -367,8 +387,8 @@ def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> Known
         for name in sorted(one.book.tenants):
             if of_tenant and name != who:
                 continue
-            held = finished(one.book, store.beside(partition), name)
-            of_name = [TenantRun(name, *pair) for pair in tenant_runs(one.book, reference, name, held, now)]
+            held = tenant_runs(one.book, reference, name, one.finished(name), now)
+            of_name = [TenantRun(name, *pair) for pair in held]
             found += of_name
             if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
                 blind = [blind_of(row) for row in store.blind(partition)]
@@ -410,7 +430,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
     """Count everything again from the stored facts."""
-    with _existing(settings, state) as store:
+    with _still(settings, state) as store:
         reference = load_reference(config_root())
         return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
@@ -609,15 +629,14 @@ def explain(
     settings: Settings, state: Path | None, what: str
 ) -> TenantStory | RunStory | AllocationStory | tuple[Flag, list[Entry]] | None:
     """The story of a tenant, a run, a flag or an event; None if the store knows nothing of that name."""
-    with _existing(settings, state) as store:
+    with _still(settings, state) as store:
         kept = _load_all(store)
         for partition, one in zip(store.partitions(), kept, strict=True):
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
                 reference, now = load_reference(config_root()), _latest(kept)
                 group = group_of(_whole(kept), reference, what, now)
-                held = finished(one.book, store.beside(partition), what)
-                found = tenant_runs(one.book, reference, what, held, now)
+                found = tenant_runs(one.book, reference, what, one.finished(what), now)
                 return explain_tenant(one.book, reference, what, now, found, group, blind)
             for flags in one.flags.values():
                 if what in flags:
@@ -664,7 +683,7 @@ def demo_stage() -> Iterator[tuple[Stage, Path]]:
             tick = [JournalEntry(TICK, {"as_of": book.clock})]
             store.commit(Commit(moved, book, [], changes, [], tick, clock.now_ms()))
 
-        yield Stage(book, store, load_reference(config_root()), keep, lambda name: finished(book, store, name)), path
+        yield Stage(book, store, load_reference(config_root()), keep, store.finished), path
 
 
 def demo(stage: Stage, seed: int, days_a_second: float | None) -> Iterator[Moment]:
@@ -720,13 +739,13 @@ class _Books:
             StoreProblem: the books cannot be read.
         """
         if self._partitions is None:
-            return load(self._store, self._settings.lateness_ms, RESIDENT_HOURS), self._store
+            return _load_own(self._store, self._settings.lateness_ms, RESIDENT_HOURS), self._store
         now = self._partitions()
         self._metrics.set("flopwatch_topic_partitions", now, topic=self._settings.kafka.tenant_topic)
         known = self._known(now)
         store = self._store.beside(partition)
         store.claim()
-        loaded = load(store, self._settings.lateness_ms, RESIDENT_HOURS)
+        loaded = _load_own(store, self._settings.lateness_ms, RESIDENT_HOURS)
         kafka = self._settings.kafka
         loaded.book.adopts = adopter(partition, known, kafka.partitioner)
         loaded.book.place = f"{kafka.tenant_topic}-{partition}"

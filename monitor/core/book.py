@@ -213,7 +213,7 @@ class Book:
         self.dirty_tenants: set[str] = set()
         self._archived: dict[Key, int] = {}  # allocations of this batch that are in the archive only -> chain head
         self._recent: set[bytes] = set()  # facts of this batch: a repetition is often next to its original
-        self._effects = Effects.none()  # of the fact at hand; made once, since most facts have none
+        self._effects = Effects.none()  # of the fact at hand; made anew once it had some, which most facts have not
         self._new_facts: list[NewFact] = []
         self._new_retractions: set[str] = set()  # tenants
         # Region -> earliest instant of a report that allocations out of memory must hear of.
@@ -371,17 +371,25 @@ class Book:
         if effects.pieces or effects.measurements:
             if timeline.counted:
                 tenant.ledger.add(effects)
-                finished = self._finished.get(key)
-                if finished is None:
-                    finished = self._finished[key] = Finished(Effects.none(), False)
-                finished.effects.pieces.extend(effects.pieces)
-                finished.effects.measurements.extend(effects.measurements)
-            effects.pieces.clear()
-            effects.measurements.clear()
+                self._finish(key, effects)
+            else:
+                effects.pieces.clear()
+                effects.measurements.clear()
         if effects.anomalies:
             for anomaly in effects.anomalies:
                 self.counts.anomaly(anomaly.kind)
             effects.anomalies.clear()
+
+    def _finish(self, key: Key, effects: Effects) -> None:
+        """Add the effects of the fact at hand to what an allocation has finished since the last commit."""
+        finished = self._finished.get(key)
+        if finished is None:  # mostly: it may have them as they are, and the next fact gets others
+            self._finished[key], self._effects = Finished(effects, False), Effects.none()
+        else:
+            finished.effects.pieces.extend(effects.pieces)
+            finished.effects.measurements.extend(effects.measurements)
+            effects.pieces.clear()
+            effects.measurements.clear()
 
     def _is_plain_beginning(self, tenant: Tenant, key: Key, fact: Observation) -> bool:
         """Whether a fact about an allocation that is not resident begins its timeline, with nothing to look up."""

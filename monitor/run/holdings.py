@@ -1,22 +1,26 @@
-"""What the allocations of a tenant have held, from the facts that a store keeps of them."""
+"""What the allocations of a tenant have held: as a store keeps it, or made from the facts of one that lacks it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
+from functools import partial
 from typing import Protocol
 
-from monitor.core.book import Book
+from monitor.core import engine
+from monitor.core.book import Book, Finished, Moved
 from monitor.core.facts import effective
 from monitor.core.inventory import statements
 from monitor.core.model import Key
 from monitor.core.timeline import Effects, fold
 from monitor.intake.decode import decode_facts
+from monitor.store import Commit
 
 ALLOCATIONS_AT_ONCE = 2_000
 
 
-class Facts(Protocol):
-    """The facts of the books of one partition."""
+class Books(Protocol):
+    """The books of one partition, which may lack the pieces of facts that came before there were any."""
 
     def heads_of(self, tenant: str) -> dict[Key, int]:
         """All allocations of a tenant -> number of the latest fact."""
@@ -26,19 +30,56 @@ class Facts(Protocol):
         """All facts of these chains as they came, latest first."""
         ...
 
+    def has_pieces(self) -> bool:
+        """Whether they have the pieces of all their facts."""
+        ...
 
-def finished(book: Book, facts: Facts, name: str) -> dict[str, Effects]:
-    """What the allocations of a tenant have held and no longer hold, and where they were measured.
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """What the allocations of a tenant have held and no longer hold, if they have all pieces."""
+        ...
 
-    Inner layers whose outer one is known are left out, as in the books. A store has no traits of what is held still:
-    they are put into the book, where they belong to what its timelines hold.
+    def making_pieces(self) -> AbstractContextManager[None]:
+        """One transaction for commits that together give them the pieces of all their facts."""
+        ...
+
+    def commit(self, commit: Commit) -> None:
+        """Write everything or nothing."""
+        ...
+
+
+def finished_of(book: Book, store: Books) -> engine.Finished:
+    """How to ask what allocations have held; where pieces are missing, only the owner of the books may write them."""
+    return store.finished if store.has_pieces() else partial(folded, book, store)
+
+
+def make_pieces(book: Book, store: Books, at: int) -> None:
+    """Give books that were just loaded the pieces that are missing; `at` is the wall clock in milliseconds.
+
+    Raises:
+        Overtaken: another process has committed since; nothing has changed.
+        StoreProblem: the database cannot be read or written; nothing has changed.
     """
-    heads = facts.heads_of(name)
+    if store.has_pieces():
+        return
+    with store.making_pieces():
+        for name in sorted(book.tenants):
+            finished = {(name, key): Finished(effects, False) for key, effects in folded(book, store, name).items()}
+            timelines = {(name, key): timeline for key, timeline in book.tenants[name].timelines.items()}
+            store.commit(Commit(Moved(timelines, finished, [], [], {}, {}, [], []), book, [], [], [], [], at))
+
+
+def folded(book: Book, store: Books, name: str) -> dict[str, Effects]:
+    """What the allocations of a tenant have held and no longer hold, and where they were measured, from its facts.
+
+    Inner layers whose outer one is known are left out, as in the books. A store that has no pieces has no traits of
+    what is held still either: they are put into the book, where they belong to what its timelines hold.
+    """
+    heads = store.heads_of(name)
     keys = sorted(heads)
     found: dict[str, Effects] = {}
     for start in range(0, len(keys), ALLOCATIONS_AT_ONCE):
         part = {key: heads[key] for key in keys[start : start + ALLOCATIONS_AT_ONCE]}
-        for key, lines in facts.histories(part).items():
+        for key, lines in store.histories(part).items():
             effects = _counted(book, key, lines, heads)
             if effects is not None:
                 found[key[1]] = effects

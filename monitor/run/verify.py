@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
 from monitor.core.book import Book, joined
-from monitor.core.engine import Answer, Reference, answer, group_findings, hearing, tenant_findings
+from monitor.core.engine import Answer, Finished, Reference, answer, group_findings, hearing, tenant_findings
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State, flag_id
@@ -22,6 +22,7 @@ class Kept(NamedTuple):
     flags: Mapping[str, Mapping[str, Flag]]  # by tenant, then id
     evaluated_at: int | None  # the instant of the last evaluation stored, None if there was none
     lines: Callable[[], Iterable[bytes]]  # every fact as it came
+    finished: Finished
 
 
 class Verified(NamedTuple):
@@ -38,19 +39,21 @@ def verify(
     reference: Reference,
     as_of: int | None,
 ) -> Verified:
-    """Compare the stored books and flags of all partitions with what their facts give.
+    """Compare the stored books, pieces and flags of all partitions with what their facts give.
 
     For an `as_of` before the latest fact the store keeps no answer to compare with: then the facts are only counted
     again.
     """
     stored = joined(one.book for one in kept)
     now = stored.clock if as_of is None else as_of
-    rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), make_archive(), now)
+    working = make_archive()
+    rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), working, now)
     result = answer(rebuilt, reference, now)
     if now < stored.clock:
         return Verified(result, [])
     problems = _compare_usage(stored, rebuilt, now)
     for one in kept:
+        problems.extend(_compare_pieces(one, working.finished))
         if one.evaluated_at is not None:
             at = now if one.evaluated_at < one.book.clock else one.evaluated_at
             problems.extend(_compare_flags(_findings(rebuilt, reference, one.book.tenants, at), one.flags))
@@ -90,6 +93,18 @@ def _compare_usage(stored: Book, rebuilt: Book, now: int) -> list[str]:
                     f"the books say {kept or 'nothing'}, the facts give {counted or 'nothing'}."
                 )
     return problems
+
+
+def _compare_pieces(kept: Kept, counted: Finished) -> Iterator[str]:
+    for name in sorted(kept.book.tenants):
+        stored, given = (
+            {key: effects[:2] for key, effects in finished(name).items() if any(effects[:2])}
+            for finished in (kept.finished, counted)
+        )
+        wrong = sorted(key for key in {*stored, *given} if stored.get(key) != given.get(key))
+        if wrong:
+            others = f" and {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+            yield f"Tenant {name}: what allocation {wrong[0]}{others} held, or measured, is not what the facts give."
 
 
 def _compare_flags(findings: Iterable[Finding], flags: Mapping[str, Mapping[str, Flag]]) -> list[str]:

@@ -45,7 +45,12 @@ class Stores(Protocol):
     """What the loop needs of a database: the books of its partitions."""
 
     def open(self, partition: int) -> tuple[Loaded, Store]:
-        """The books of a partition, which from now on nobody else can commit."""
+        """The books of a partition, which from now on nobody else can commit.
+
+        Raises:
+            Overtaken: somebody else has opened them meanwhile.
+            StoreProblem: they cannot be read.
+        """
         ...
 
     def heard(self) -> Mapping[str, int]:
@@ -280,7 +285,7 @@ class Worker:
             task.answer_stops({*mine, *self._of_all()})
             for where in mine:
                 self._begin(task, where)
-        except (StoreProblem, SourceProblem) as problem:
+        except (Overtaken, StoreProblem, SourceProblem) as problem:
             self._not_opened([number], problem)
             return False
         except LimitReached as stop:

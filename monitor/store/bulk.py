@@ -118,9 +118,9 @@ class Statements:
         wanted = f"with wanted({self._names(keys)}) as (values {{wanted}})"
         return LookUp(f"{wanted} select {columns} from wanted cross join {name} on {same}", len(keys), None)
 
-    def delete(self, table: Table) -> ManyRows:
-        """Delete the rows that have these primary keys."""
-        keys, name = list(table.primary_key), self._name(table)
+    def delete(self, table: Table, keys: Sequence[Column[Any]]) -> ManyRows:
+        """Delete the rows that have these values in these columns."""
+        name = self._name(table)
         if not self._arrays:
             return ManyRows(f"delete from {name} where {' and '.join(f'{self._name(key)} = ?' for key in keys)}", None)
         same = " and ".join(f"{name}.{self._name(key)} = gone.{self._name(key)}" for key in keys)

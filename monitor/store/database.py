@@ -88,6 +88,17 @@ class Database:
             finally:
                 self._whole = None
 
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """One state of the store for everything that is read meanwhile, by one thread."""
+        with self.reading() as connection:
+            self.wait_patiently(connection)
+            self._whole = connection
+            try:
+                yield
+            finally:
+                self._whole = None
+
     def wait_patiently(self, connection: Connection) -> None:
         """This transaction takes as long as it takes."""
         if self.shared:

@@ -3,26 +3,42 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Executable, and_, func, or_, select
+from sqlalchemy import (
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Executable,
+    Select,
+    Table,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 
 from monitor.core.book import Book, is_source_chain
 from monitor.core.ledger import Ledger, Measured, MeasuredKey, UsageKey
-from monitor.core.model import HOUR_MS, Key, Observation
-from monitor.core.timeline import Timeline
+from monitor.core.model import HOUR_MS, NO_TRAITS, Key, Observation, Traits
+from monitor.core.timeline import Effects, Measurement, Piece, Timeline
 from monitor.store.names import AllocationRows, Numbering
 from monitor.store.pages import FactPages
-from monitor.store.rows import lags_of
+from monitor.store.rows import lags_of, traits_of
 from monitor.store.schema import (
     ALLOCATIONS,
     CHAINS,
     CLOSED,
     COUNTED_INNER,
     MEASURED,
+    MEASUREMENTS,
     OPEN,
+    PIECES,
     SOURCES,
+    TRAITS,
     USAGE,
     base_of,
 )
@@ -35,6 +51,27 @@ Which = ColumnElement[bool]  # rows
 ROWS_AT_ONCE = 10_000
 LINES_AT_ONCE = 5_000
 SOURCE_FACTS_MAX = 1_024  # of the latest `alive` facts about a source: what a book remembers of it
+
+
+_TENANT: BindParameter[int] = bindparam("tenant")
+
+
+def _of_tenant(table: Table) -> Select[Any]:
+    """The rows of a tenant, each with the name of its allocation for its number, by allocation and time."""
+    number, *rest = table.columns
+    found = select(ALLOCATIONS.c.name, *rest).join_from(ALLOCATIONS, table, ALLOCATIONS.c.id == number)
+    return found.where(ALLOCATIONS.c.tenant_id == _TENANT).order_by(ALLOCATIONS.c.id, table.c.start_time)
+
+
+def _traits_in(numbers: Select[Any]) -> Select[Any]:
+    """The traits whose numbers a query gives."""
+    return select(*TRAITS.columns).where(TRAITS.c.id.in_(numbers))
+
+
+# Made once: for a small tenant that takes longer than its rows.
+_PIECES = _of_tenant(PIECES)
+_MEASUREMENTS = _of_tenant(MEASUREMENTS)
+_TRAITS = _traits_in(_PIECES.with_only_columns(PIECES.c.traits_id).order_by(None))
 
 
 def of_partition(column: Any, partition: int) -> ColumnElement[bool]:
@@ -95,9 +132,9 @@ def load_tenants(connection: Connection, stored: Stored, decode: Decode, wanted:
     return book
 
 
-def _rows(connection: Connection, query: Executable) -> Iterator[Any]:
+def _rows(connection: Connection, query: Executable, parameters: Mapping[str, object] | None = None) -> Iterator[Any]:
     """The rows of a query, a few thousand in memory at a time."""
-    return iter(connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE)))
+    return iter(connection.execute(query.execution_options(yield_per=ROWS_AT_ONCE), parameters))
 
 
 def _load_timelines(connection: Connection, book: Book, names: Names, rows: AllocationRows, which: Which) -> None:
@@ -106,13 +143,18 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
     columns = (
         table.id, table.tenant_id, table.name, table.head, table.last_time, table.shape_id, table.within, table.counted,
         table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
+        table.traits_id,
     )  # fmt: skip
     timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
+    said: dict[int, Traits] = {}
+    for number, *texts in _rows(connection, _traits_in(select(table.traits_id).where(OPEN, which))):
+        said[number] = traits_of(texts)
+        names.traits.keep(said[number], number)
     query = select(*columns).where(OPEN, which).order_by(table.tenant_id, table.id)  # as their index has them
     same: dict[object, Any] = {}  # equal values of different rows become one object
     for (
         row, tenant_id, name, head, last_time, shape_id, within, counted,
-        prints, since, held, evidence, source_id, lease_ms, measured_until,
+        prints, since, held, evidence, source_id, lease_ms, measured_until, traits_id,
     ) in _rows(connection, query):  # fmt: skip
         timeline = Timeline()
         timeline.head = head
@@ -128,6 +170,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         timeline.source = sources[source_id]
         timeline.lease_ms = same.setdefault(lease_ms, lease_ms)
         timeline.measured_until = measured_until
+        timeline.traits = NO_TRAITS if traits_id is None else said[traits_id]
         timelines[tenant_id][name] = timeline
         rows.keep((tenants[tenant_id], name), row)
 
@@ -191,6 +234,19 @@ def old_measured(connection: Connection, names: Names, tenant: str, before: int)
         (MeasuredKey(shapes[shape_id], hour), Measured(int(usage), int(work), int(plain)))
         for shape_id, hour, usage, work, plain in _rows(connection, query)
     ]
+
+
+def finished(connection: Connection, names: Names, tenant: str) -> Mapping[str, Effects]:
+    """What the allocations of a tenant have held and no longer hold, and where they were measured."""
+    shapes, of_tenant = names.shapes.values(), {"tenant": names.tenants.known(tenant)}
+    said = {number: traits_of(row) for number, *row in _rows(connection, _TRAITS, of_tenant)}
+    found: defaultdict[str, Effects] = defaultdict(Effects.none)
+    for name, start, end, shape_id, count, certain, traits_id in _rows(connection, _PIECES, of_tenant):
+        traits = NO_TRAITS if traits_id is None else said[traits_id]
+        found[name].pieces.append(Piece(shapes[shape_id], start, end, count, certain, traits))
+    for name, start, end, shape_id, count, active, clock in _rows(connection, _MEASUREMENTS, of_tenant):
+        found[name].measurements.append(Measurement(shapes[shape_id], start, end, count, active, clock))
+    return dict(found)
 
 
 def _ledgers(book: Book, names: Names) -> dict[int, Ledger]:

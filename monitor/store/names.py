@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from hashlib import blake2b
+from itertools import islice
 from typing import Generic, TypeVar
 
-from monitor.core.model import Key
+from monitor.core.model import Key, Traits
+
+TRAITS_KNOWN_MAX = 65_536
 
 Value = TypeVar("Value", bound=Hashable)
 
@@ -39,6 +42,34 @@ class Numbering(Generic[Value]):
     def values(self) -> dict[int, Value]:
         """The values by their numbers."""
         return {number: value for value, number in self._numbers.items()}
+
+
+class TraitsNumbering:
+    """Numbers for traits, which are as many as jobs: the oldest are forgotten, and get a new number if they return."""
+
+    __slots__ = ("_next", "_numbers", "unwritten")
+
+    def __init__(self, next_number: int) -> None:
+        self._next = next_number
+        self._numbers: dict[Traits, int] = {}
+        self.unwritten: list[tuple[int, Traits]] = []
+
+    def number(self, traits: Traits) -> int:
+        """The number of some traits, a new one if none is known."""
+        number = self._numbers.get(traits)
+        if number is None:
+            number, self._next = self._next, self._next + 1
+            self.unwritten.append((number, traits))
+            self.keep(traits, number)
+        return number
+
+    def keep(self, traits: Traits, number: int) -> None:
+        """Some traits have this number."""
+        if len(self._numbers) >= TRAITS_KNOWN_MAX:
+            # Half of them at once: taking the first of a dictionary again and again walks over all that were taken.
+            for oldest in list(islice(self._numbers, TRAITS_KNOWN_MAX // 2)):
+                del self._numbers[oldest]
+        self._numbers[traits] = number
 
 
 class AllocationRows:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 from monitor.core.book import Restatement, Source
@@ -11,7 +12,7 @@ from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State
 from monitor.core.gaps import Lag
 from monitor.core.inventory import Conservation
-from monitor.core.model import Record
+from monitor.core.model import Record, Traits
 from monitor.core.policy import Level
 from monitor.core.timeline import Timeline
 from monitor.store.commit import DeadLetter
@@ -25,10 +26,10 @@ def canonical_json(content: object) -> str:
     return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
-def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None) -> Row:
+def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None, traits_id: int | None) -> Row:
     """The columns of `allocations` from `head` on."""
     if timeline.since is None:
-        held: Row = (None, None, None, None, None, None)
+        held: Row = (None, None, None, None, None, None, None)
     else:
         held = (
             timeline.since,
@@ -37,6 +38,7 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None) -> Ro
             source_id,
             timeline.lease_ms,
             timeline.measured_until,
+            traits_id,
         )
     return (
         timeline.head,
@@ -47,6 +49,17 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None) -> Ro
         timeline.prints,
         *held,
     )
+
+
+def traits_row(traits: Traits) -> Row:
+    """The columns of `traits` without the id."""
+    return traits if traits.nodes is None else (*traits[:-1], json.dumps(traits.nodes, separators=(",", ":")))
+
+
+def traits_of(row: Iterable[Any]) -> Traits:
+    """Traits from those columns."""
+    *texts, nodes = row
+    return Traits._make((*texts, None if nodes is None else tuple(json.loads(nodes))))
 
 
 NO_SOURCE: Row = (-1, 0, 0, "[]")

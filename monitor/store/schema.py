@@ -1,7 +1,7 @@
 """The tables, of SQLite and PostgreSQL alike.
 
-Integers that can pass 64 bits (usage, areas, work) are decimal text. Names that many rows repeat are numbered in
-`tenants`, `sources` and `shapes`. The books of each partition have ids of their own: the partition stands in the high
+Integers that can pass 64 bits (usage, areas, work) are decimal text. What many rows repeat is numbered in `tenants`,
+`sources`, `shapes` and `traits`. The books of each partition have ids of their own: the partition stands in the high
 bits, so that their rows are a range. A change here needs a migration; a test compares the two.
 """
 
@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0003"  # the latest migration
+REVISION = "0004"  # the latest migration
 
 METADATA = MetaData()
 
@@ -40,7 +40,8 @@ def base_of(partition: int) -> int:
 
 
 # How far the books of each partition have read each partition of a topic. `sequence` is the fence: see
-# `monitor.store.sql`.
+# `monitor.store.sql`. `pieces_sequence` moves with it as long as every commit writes the pieces of its facts; where it
+# fell behind, a program that knew nothing of pieces has committed, and they are made again from the facts.
 PROGRESS = Table(
     "progress",
     METADATA,
@@ -51,6 +52,7 @@ PROGRESS = Table(
     Column("clock", BigInteger, nullable=False),
     Column("check_hash", Text, nullable=False),
     Column("books", Integer, nullable=False, server_default="0"),
+    Column("pieces_sequence", BigInteger, nullable=False, server_default="-1"),
     PrimaryKeyConstraint("books", "topic", "partition", name="progress_pkey"),
 )
 
@@ -93,6 +95,21 @@ SHAPES = Table(
     Column("unit", Text),
 )
 
+# What else is said of what is held. Nothing is searched by it, and there are too many to remember: the same traits may
+# have several numbers. Where nothing is said, no number is.
+TRAITS = Table(
+    "traits",
+    METADATA,
+    Column("id", NUMBER, primary_key=True, autoincrement=False),
+    Column("zone", Text),
+    Column("job", Text),
+    Column("reservation", Text),
+    Column("image", Text),
+    Column("purpose", Text),
+    Column("layer", Text),
+    Column("nodes", Text),  # a list as JSON
+)
+
 # `key64` is a hash of tenant and name: an index on it is small, and equal hashes are told apart by the names.
 # From `since` on the columns are null unless something is held.
 ALLOCATIONS = Table(
@@ -114,6 +131,7 @@ ALLOCATIONS = Table(
     Column("source_id", ForeignKey("sources.id")),
     Column("lease_ms", BigInteger),
     Column("measured_until", BigInteger),
+    Column("traits_id", BigInteger),
 )
 Index("allocations_key64", ALLOCATIONS.c.key64)
 Index("allocations_tenant", ALLOCATIONS.c.tenant_id)
@@ -160,6 +178,36 @@ MEASURED = Table(
     Column("usage", Text, nullable=False),
     Column("work", Text, nullable=False),
     Column("plain", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What allocations that count have held and no longer hold, and where the provider measured it: of one allocation no two
+# rows overlap. `held` and `covered` are thousandths of a unit. The key begins with the allocation, not with the tenant:
+# most rows then come at the end of the table, where they cost least. References are not looked up, as on PostgreSQL
+# anywhere: the one writer of the books gives these numbers out in the same transaction.
+PIECES = Table(
+    "pieces",
+    METADATA,
+    Column("allocation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("start_time", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("shape_id", BigInteger, nullable=False),
+    Column("held", BigInteger, nullable=False),
+    Column("certain", Boolean, nullable=False),
+    Column("traits_id", BigInteger),
+    sqlite_with_rowid=False,
+)
+
+MEASUREMENTS = Table(
+    "measurements",
+    METADATA,
+    Column("allocation_id", BigInteger, primary_key=True, autoincrement=False),
+    Column("start_time", BigInteger, primary_key=True, autoincrement=False),
+    Column("end_time", BigInteger, nullable=False),
+    Column("shape_id", BigInteger, nullable=False),
+    Column("covered", BigInteger, nullable=False),
+    Column("active_ppm", BigInteger, nullable=False),
+    Column("clock_khz", BigInteger),
     sqlite_with_rowid=False,
 )
 

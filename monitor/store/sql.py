@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, delete, func, select, update
+from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.flags import Change, Entry, Flag
@@ -20,7 +20,7 @@ from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.core.model import Key
 from monitor.core.policy import Level
-from monitor.core.timeline import Shape, may_hold
+from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
 from monitor.store.commit import (
@@ -37,8 +37,17 @@ from monitor.store.commit import (
     StoredPosition,
 )
 from monitor.store.database import Database, connect, insert_new
-from monitor.store.loading import Decode, Stored, load_book, load_tenants, of_partition, old_measured, old_usage
-from monitor.store.names import AllocationRows, Numbering, key64
+from monitor.store.loading import (
+    Decode,
+    Stored,
+    finished,
+    load_book,
+    load_tenants,
+    of_partition,
+    old_measured,
+    old_usage,
+)
+from monitor.store.names import AllocationRows, Numbering, TraitsNumbering, key64
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
     ALLOCATIONS,
@@ -53,18 +62,28 @@ from monitor.store.schema import (
     JOURNAL,
     LETTER_WAITS,
     MEASURED,
+    MEASUREMENTS,
     PARTITION_BITS,
+    PIECES,
     PROGRESS,
     RESTATEMENTS,
     SHAPES,
     SOURCES,
     TENANTS,
+    TRAITS,
     UNPUBLISHED,
     USAGE,
     base_of,
 )
 from monitor.store.texts import original, storable
-from monitor.store.writing import Names, Writer, allocation_changes, measured_amounts, usage_amounts
+from monitor.store.writing import (
+    Names,
+    Writer,
+    allocation_changes,
+    held_changes,
+    measured_amounts,
+    usage_amounts,
+)
 
 __all__ = ["Commit", "JournalEntry", "SqlStore"]
 
@@ -79,6 +98,11 @@ _BY_KEY = select(ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.name, ALLOCATIONS.c.id, 
     ALLOCATIONS.c.key64.in_(bindparam("keys", expanding=True))
 )
 _PAGES = select(*FACT_PAGES.columns).where(FACT_PAGES.c.page.in_(bindparam("pages", expanding=True)))
+
+# What moves the sequence takes this one along, unless it has fallen behind.
+_PIECES_SEQUENCE = case(
+    (PROGRESS.c.pieces_sequence == PROGRESS.c.sequence, PROGRESS.c.sequence + 1), else_=PROGRESS.c.pieces_sequence
+)
 
 Where = tuple[str, int]  # (topic, partition)
 
@@ -114,11 +138,16 @@ class SqlStore:
             for table in (TENANTS, SOURCES)
         )
         shapes = connection.execute(select(*SHAPES.columns).where(of_partition(SHAPES.c.id, number)))
-        names = Names(tenants, sources, Numbering(((row[0], Shape(*row[1:])) for row in shapes), base))
-        greatest = connection.execute(
-            select(func.max(ALLOCATIONS.c.id)).where(of_partition(ALLOCATIONS.c.id, number))
-        ).scalar()
-        rows = AllocationRows(base + 1 if greatest is None else greatest + 1)
+        next_row, next_traits = (
+            base + 1 if greatest is None else greatest + 1
+            for greatest in (
+                connection.execute(select(func.max(column)).where(of_partition(column, number))).scalar()
+                for column in (ALLOCATIONS.c.id, TRAITS.c.id)
+            )
+        )
+        numbered = Numbering(((row[0], Shape(*row[1:])) for row in shapes), base)
+        names = Names(tenants, sources, numbered, TraitsNumbering(next_traits))
+        rows = AllocationRows(next_row)
         page = FACT_PAGES.c.page
         last = select(*FACT_PAGES.columns).where(of_partition(page, number)).order_by(page.desc()).limit(1)
         found = connection.execute(last).first()
@@ -164,7 +193,7 @@ class SqlStore:
             connection.execute(
                 update(PROGRESS)
                 .where(PROGRESS.c.books == self.partition, PROGRESS.c.topic == "", PROGRESS.c.partition == 0)
-                .values(sequence=PROGRESS.c.sequence + 1)
+                .values(sequence=PROGRESS.c.sequence + 1, pieces_sequence=_PIECES_SEQUENCE)
             )
             stored, sequences = self._found(connection)
         self._stored, self._sequences, self._claimed = stored, sequences, True
@@ -180,7 +209,18 @@ class SqlStore:
         """
         with self._database.whole() as connection:
             self._database.wait_patiently(connection)
-            connection.execute(update(PROGRESS).values(sequence=PROGRESS.c.sequence + 1))
+            moved_on = {"sequence": PROGRESS.c.sequence + 1, "pieces_sequence": _PIECES_SEQUENCE}
+            connection.execute(update(PROGRESS).values(moved_on))
+            yield
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """One state of the books of all partitions for everything that is read meanwhile; nothing may be written.
+
+        Raises:
+            StoreProblem: the database cannot be read.
+        """
+        with self._database.still():
             yield
 
     @contextmanager
@@ -202,7 +242,9 @@ class SqlStore:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
-            for table in (USAGE, MEASURED, ALLOCATIONS, CHAINS, FACT_PAGES, SHAPES, SOURCES, TENANTS):
+            connection.execute(update(PROGRESS).values(pieces_sequence=PROGRESS.c.sequence))
+            books = (USAGE, MEASURED, PIECES, MEASUREMENTS, ALLOCATIONS, CHAINS, FACT_PAGES)
+            for table in (*books, SHAPES, TRAITS, SOURCES, TENANTS):
                 connection.execute(delete(table))
 
     # -- the archive of facts ------------------------------------------------------------------------------------
@@ -262,9 +304,13 @@ class SqlStore:
         if number is None:
             return {}
         table = ALLOCATIONS.c
+        heads: dict[Key, int] = {}
         with self._database.reading() as connection:
-            rows = connection.execute(select(table.name, table.head).where(table.tenant_id == number))
-            return {(tenant, name): head for name, head in rows}
+            query = select(table.id, table.name, table.head).where(table.tenant_id == number)
+            for row, name, head in connection.execute(query.execution_options(yield_per=10_000)):
+                self._stored.rows.found((tenant, name), row)
+                heads[tenant, name] = head
+        return heads
 
     def settled(self, region: str, since: int) -> dict[Key, int]:
         """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit."""
@@ -291,6 +337,40 @@ class SqlStore:
         with self._database.reading() as connection:
             return old_usage(connection, names, tenant, before), old_measured(connection, names, tenant, before)
 
+    # -- what was held -------------------------------------------------------------------------------------------
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """What the allocations of a tenant have held and no longer hold, and where they were measured, as of the last
+        commit. Only of books that have all pieces.
+        """
+        with self._database.reading() as connection:
+            return finished(connection, self._stored.names, tenant)
+
+    def has_pieces(self) -> bool:
+        """Whether these books have the pieces of all their facts: every commit came from a program that keeps them."""
+        table = PROGRESS.c
+        behind = select(table.books).where(
+            table.books == self.partition, table.topic == "", table.pieces_sequence != table.sequence
+        )
+        return not self._all(behind)
+
+    @contextmanager
+    def making_pieces(self) -> Iterator[None]:
+        """One transaction for commits that together give these books the pieces of all their facts.
+
+        Raises:
+            Overtaken: another process has committed since these books were loaded; nothing has changed, and they must
+                be opened anew.
+            StoreProblem: the database cannot be read or written; the same holds.
+        """
+        mine = PROGRESS.c.books == self.partition
+        with self._database.whole() as connection:
+            self._database.wait_patiently(connection)
+            connection.execute(update(PROGRESS).where(mine).values(pieces_sequence=PROGRESS.c.sequence))
+            for table in (PIECES, MEASUREMENTS):
+                connection.execute(delete(table).where(of_partition(table.c.allocation_id, self.partition)))
+            yield
+
     # -- commits -------------------------------------------------------------------------------------------------
 
     def commit(self, commit: Commit) -> None:
@@ -307,6 +387,7 @@ class SqlStore:
             sequences = self._pass_fence(connection, commit)
             self._look_up(connection, [key for key in moved.timelines if rows_of.of(key) is None])
             allocations = allocation_changes(moved.timelines, rows_of, names)
+            held = held_changes(moved.finished, allocations.given, rows_of, names)
             usage, measured = usage_amounts(moved, names), measured_amounts(moved, names)
             for tenant, _ in moved.chains:
                 if tenant:  # it may have nothing but a profile
@@ -314,6 +395,7 @@ class SqlStore:
             writer.names(connection, names, book, moved.sources, commit.at)
             writer.pages(connection, pages.unwritten())
             writer.allocations(connection, allocations)
+            writer.held(connection, held)
             writer.chains(connection, moved.chains)
             writer.usage(connection, usage)
             writer.measured(connection, measured)
@@ -350,6 +432,7 @@ class SqlStore:
                 )
                 .values(
                     sequence=expected + 1,
+                    pieces_sequence=_PIECES_SEQUENCE,
                     next_offset=position.next_offset,
                     clock=position.clock,
                     check_hash=position.check,
@@ -363,7 +446,7 @@ class SqlStore:
     def _beginning(self, where: Where) -> dict[str, Any]:
         """The row of a position before anything was read."""
         place = {"books": self.partition, "topic": storable(where[0]), "partition": where[1]}
-        return {**place, "sequence": 0, "next_offset": 0, "clock": -1, "check_hash": ""}
+        return {**place, "sequence": 0, "pieces_sequence": 0, "next_offset": 0, "clock": -1, "check_hash": ""}
 
     def _overtaken(self) -> Overtaken:
         return Overtaken(

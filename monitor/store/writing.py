@@ -11,16 +11,16 @@ from typing import NamedTuple
 from sqlalchemy import Connection, Engine, Table, bindparam, update
 from sqlalchemy.exc import IntegrityError
 
-from monitor.core.book import Book, Moved, Restatement
+from monitor.core.book import Book, Finished, Moved, Restatement
 from monitor.core.flags import Change, State
 from monitor.core.inventory import Conservation
-from monitor.core.model import Key, Rejected
+from monitor.core.model import NO_TRAITS, Key, Rejected
 from monitor.core.timeline import Shape, Timeline
 from monitor.errors import Overtaken
 from monitor.store import postgres
 from monitor.store.bulk import Statements
 from monitor.store.commit import BlindRow, JournalEntry
-from monitor.store.names import AllocationRows, NewRows, Numbering, key64
+from monitor.store.names import AllocationRows, NewRows, Numbering, TraitsNumbering, key64
 from monitor.store.pages import StoredPage
 from monitor.store.rows import (
     Row,
@@ -31,6 +31,7 @@ from monitor.store.rows import (
     restatement_row,
     source_row,
     timeline_row,
+    traits_row,
 )
 from monitor.store.schema import (
     ALLOCATIONS,
@@ -43,10 +44,13 @@ from monitor.store.schema import (
     FLAGS,
     JOURNAL,
     MEASURED,
+    MEASUREMENTS,
+    PIECES,
     RESTATEMENTS,
     SHAPES,
     SOURCES,
     TENANTS,
+    TRAITS,
     USAGE,
     base_of,
 )
@@ -61,6 +65,7 @@ class Names(NamedTuple):
     tenants: Numbering[str]
     sources: Numbering[str]
     shapes: Numbering[Shape]
+    traits: TraitsNumbering
 
 
 class Amounts(NamedTuple):
@@ -79,28 +84,60 @@ class AllocationChanges(NamedTuple):
     opened: list[tuple[Key, int]]
     closed: list[Key]
     new: NewRows
+    given: dict[Key, int]  # rows of those that had none
 
 
 def allocation_changes(timelines: Mapping[Key, Timeline], rows: AllocationRows, names: Names) -> AllocationChanges:
     """Rows to insert and to update for the allocations that moved, all of which `rows` knows or knows to be new."""
-    changes = AllocationChanges([], [], [], [], rows.new_rows())
-    tenants, sources, shapes = names
+    changes = AllocationChanges([], [], [], [], rows.new_rows(), {})
+    tenants, sources, shapes, traits = names
     for key, timeline in timelines.items():
         shape = shapes.number(timeline.shape)
         if timeline.since is None:
-            columns = timeline_row(timeline, shape, None)
+            columns = timeline_row(timeline, shape, None, None)
         else:
-            columns = timeline_row(timeline, shape, sources.number(timeline.source))
+            said = None if timeline.traits is NO_TRAITS else traits.number(timeline.traits)
+            columns = timeline_row(timeline, shape, sources.number(timeline.source), said)
         row = rows.of(key)
         if row:
             changes.updated.append((*columns, row))
         else:
-            row = changes.new.take()
+            row = changes.given[key] = changes.new.take()
             changes.inserted.append((row, key64(key), tenants.number(key[0]), key[1], *columns))
         if timeline.since is None:
             changes.closed.append(key)
         else:
             changes.opened.append((key, row))
+    return changes
+
+
+class HeldChanges(NamedTuple):
+    """What a commit does to `pieces` and `measurements`."""
+
+    replaced: list[Row]  # allocations whose rows of before go
+    pieces: list[Row]
+    measurements: list[Row]
+
+
+def held_changes(
+    finished: Mapping[Key, Finished], given: Mapping[Key, int], rows: AllocationRows, names: Names
+) -> HeldChanges:
+    """Rows to insert for what allocations no longer hold; `given` are the rows of those that are new."""
+    changes = HeldChanges([], [], [])
+    replaced, pieces, measurements = changes
+    shape_id, traits_id = names.shapes.number, names.traits.number
+    for key, (effects, anew) in finished.items():
+        row = given.get(key)
+        if row is None:
+            row = rows.of(key)
+            assert row
+            if anew:
+                replaced.append((row,))
+        for shape, start, end, count, certain, said in effects.pieces:
+            number = None if said is NO_TRAITS else traits_id(said)
+            pieces.append((row, start, end, shape_id(shape), count, certain, number))
+        for shape, start, end, count, active, clock in effects.measurements:
+            measurements.append((row, start, end, shape_id(shape), count, active, clock))
     return changes
 
 
@@ -121,13 +158,15 @@ class Writer:
                 table,
                 [one for one in table.columns if not ((table in numbered and one.primary_key) or one in left_out)],
             )
-            for table in (TENANTS, SHAPES, ALLOCATIONS, *numbered)
+            for table in (TENANTS, SHAPES, TRAITS, ALLOCATIONS, PIECES, MEASUREMENTS, *numbered)
         }
         self._upsert = {
             table.name: statements.upsert(table, [one for one in table.columns if one not in left_out])
             for table in (FACT_PAGES, SOURCES, CHAINS, USAGE, MEASURED, FLAGS, BLIND)
         }
-        self._delete = {table.name: statements.delete(table) for table in (USAGE, MEASURED)}
+        self._delete = {
+            table.name: statements.delete(table, list(table.primary_key)) for table in (USAGE, MEASURED)
+        } | {table.name: statements.delete(table, [table.c.allocation_id]) for table in (PIECES, MEASUREMENTS)}
         self._look_up = {table.name: statements.look_up(table) for table in (USAGE, MEASURED)}
         changing = list(ALLOCATIONS.columns)[FIXED_COLUMNS:]
         self._update_allocation = statements.update(ALLOCATIONS, changing, ALLOCATIONS.c.id)
@@ -137,7 +176,7 @@ class Writer:
         self._put(connection, FACT_PAGES, [(self._base + page, facts, body) for page, facts, body in pages])
 
     def names(self, connection: Connection, names: Names, book: Book, heard: Mapping[str, int], at: int) -> None:
-        """New tenants, shapes and sources, and when sources were heard of.
+        """New tenants, shapes, traits and sources, and when sources were heard of.
 
         Raises:
             Overtaken: another partition has the books of one of the tenants.
@@ -152,6 +191,7 @@ class Writer:
                 "books are loaded anew; nothing is lost, and nothing was counted twice."
             ) from error
         self._add(connection, SHAPES, [(number, *shape) for number, shape in names.shapes.unwritten])
+        self._add(connection, TRAITS, [(number, *traits_row(traits)) for number, traits in names.traits.unwritten])
         moved = {*heard, *(name for _, name in names.sources.unwritten)}
         self._put(
             connection,
@@ -163,6 +203,12 @@ class Writer:
         """Allocations that are new or moved."""
         self._add(connection, ALLOCATIONS, changes.inserted)
         self._update_allocation.run(connection, changes.updated)
+
+    def held(self, connection: Connection, changes: HeldChanges) -> None:
+        """What allocations no longer hold, and where it was measured."""
+        for table, rows in ((PIECES, changes.pieces), (MEASUREMENTS, changes.measurements)):
+            self._delete[table.name].run(connection, changes.replaced)
+            self._add(connection, table, rows)
 
     def chains(self, connection: Connection, heads: Mapping[Key, int]) -> None:
         """The latest facts of chains that are no allocation."""

@@ -1,27 +1,25 @@
-"""What allocations held, from the facts of a store: exactly what the commits moved, in each kind of database."""
+"""What allocations held, as a store keeps it and as its facts give it: exactly what the commits moved, in each kind of
+database.
+"""
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping
-from itertools import count
-from pathlib import Path
+from collections.abc import Callable, Mapping
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from sqlalchemy import text
 
 from monitor.core.book import Book
-from monitor.core.model import Traits
-from monitor.core.timeline import Effects
+from monitor.core.model import Key, Traits
+from monitor.errors import Overtaken
 from monitor.intake.decode import decode_facts
 from monitor.run import holdings
-from monitor.run.holdings import finished
+from monitor.run.holdings import finished_of, folded, make_pieces
+from monitor.store.database import connect
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
-from tests.core.facts_strategy import event_sets, in_batches
 from tests.core.table import events
-from tests.core.test_books_property import PHASES, seeds
-from tests.store.taking import commit_of, loaded_book, take, url_of
+from tests.store.taking import AT, commit_of, filled, known_of, loaded_book, seen, started, stopped, take
 
 TABLES = {
     "pieces and measurements": """
@@ -67,11 +65,6 @@ TABLES = {
 }
 
 
-def filled(found: Mapping[str, Effects]) -> dict[str, tuple[list[object], list[object]]]:
-    """Pieces and measurements of the allocations that have some."""
-    return {name: (list(one.pieces), list(one.measurements)) for name, one in found.items() if any(one[:2])}
-
-
 def in_memory(lines: list[bytes]) -> tuple[Book, MemoryArchive]:
     """A book of everything, and what its commits moved."""
     book, archive = Book(), MemoryArchive()
@@ -85,10 +78,14 @@ def same_as_memory(store: SqlStore, lines: list[bytes]) -> None:
     kept, archive = in_memory(lines)
     for name in kept.tenants:
         book = loaded_book(store)
-        assert filled(archive.finished(name)) == filled(finished(book, store, name))
-        assert {key: one.traits for key, one in kept.tenants[name].held()} == {
-            key: one.traits for key, one in book.tenants[name].held()
-        }
+        assert filled(archive.finished(name)) == filled(store.finished(name))
+        assert traits_of(kept, name) == traits_of(book, name)
+        assert filled(archive.finished(name)) == filled(folded(book, store, name))
+
+
+def traits_of(book: Book, name: str) -> dict[str, Traits]:
+    """What is said of what a tenant holds."""
+    return {key: one.traits for key, one in book.tenants[name].held()}
 
 
 @pytest.mark.parametrize("case", TABLES)
@@ -111,7 +108,8 @@ def test_nobody_knows_a_tenant_that_never_came(url: str) -> None:
     store = SqlStore.open(url)
 
     assert {} == store.heads_of("amber")
-    assert {} == finished(Book(), store, "amber")
+    assert {} == store.finished("amber")
+    assert store.has_pieces()
     store.close()
 
 
@@ -129,11 +127,10 @@ def test_more_allocations_than_are_read_at_once(url: str) -> None:
     take(book, store, lines)
     store.commit(commit_of(book))
 
-    found = finished(loaded_book(store), store, "amber")
-
-    assert {f"x{n}": [Traits(job=f"j{n}")] for n in range(number)} == {
-        name: [piece.traits for piece in one.pieces] for name, one in found.items()
-    }
+    for found in (store.finished("amber"), folded(loaded_book(store), store, "amber")):
+        assert {f"x{n}": [Traits(job=f"j{n}")] for n in range(number)} == {
+            name: [piece.traits for piece in one.pieces] for name, one in found.items()
+        }
     store.close()
 
 
@@ -166,30 +163,190 @@ def test_each_partition_has_the_holdings_of_its_tenants(url: str) -> None:
         )
         beside.commit(commit_of(book))
 
-        assert filled(archive.finished(name)) == filled(finished(loaded_book(beside), beside, name))
+        assert filled(archive.finished(name)) == filled(beside.finished(name))
     assert {"amber", "basalt"} == set(kept.tenants)
     store.close()
 
 
-@settings(
-    max_examples=25,
-    deadline=None,
-    phases=PHASES,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-@given(event_sets(), seeds)
-def test_random_facts_of_a_store_give_what_memory_gives(tmp_path: Path, lines: list[bytes], seed: int) -> None:
-    """Random facts in random order, some twice, in batches: the store and memory agree."""
-    folder = tmp_path / str(next(NUMBERS))
-    folder.mkdir()
-    store = SqlStore.open(url_of(folder))
-    book = Book()
-    for batch in in_batches(lines, random.Random(seed)):
-        take(book, store, batch)
-        store.commit(commit_of(book))
+# -- what a store must know of what is held ----------------------------------------------------------------------------
 
+
+class Asked:
+    """A store that counts how often it is asked for the facts of allocations."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.times = 0
+        self.heads, self.append, self.marked, self.settled = store.heads, store.append, store.marked, store.settled
+        self._store = store
+
+    def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
+        """The facts, and once more was asked for them."""
+        self.times += len(heads)
+        return self._store.histories(heads)
+
+
+def test_a_fact_with_traits_after_a_restart_needs_no_history(url: str) -> None:
+    """What was said of an open allocation comes back with it, so that a fact which says it again just comes next."""
+    store = SqlStore.open(url)
+    book = Book()
+    said = {"job": "a", "zone": "z", "nodes": ["n2", "n1"]}
+    take(book, store, [started("x", **said), started("y")])
+    store.commit(commit_of(book))
+
+    again, asked = loaded_book(store), Asked(store)
+    take(again, asked, [started("x", 60, id="again", **said), stopped("x", 90), stopped("y", 90)])
+    store.commit(commit_of(again))
+
+    assert 0 == asked.times
+    pieces = {key: [piece.traits for piece in one.pieces] for key, one in store.finished("amber").items()}
+    assert {"x": [Traits("z", "a", nodes=("n1", "n2"))], "y": [Traits()]} == pieces
+    store.close()
+
+
+def test_what_is_read_meanwhile_stays_as_it_is(url: str) -> None:
+    """Books and pieces that are read one after the other are of one state, whatever is committed between."""
+    store, reader = SqlStore.open(url), SqlStore.open(url)
+    book = Book()
+    take(book, store, [started("x")])
+    store.commit(commit_of(book))
+
+    with reader.still():
+        held = loaded_book(reader)
+        take(book, store, [stopped("x", 60)])
+        store.commit(commit_of(book))
+        assert (1, {}) == (held.tenants["amber"].open_allocations, reader.finished("amber"))
+    assert ["x"] == list(reader.finished("amber"))
+    for one in (store, reader):
+        one.close()
+
+
+# -- stores whose facts came before there were pieces ------------------------------------------------------------------
+
+WITHOUT_PIECES = (
+    "delete from pieces",
+    "delete from measurements",
+    "delete from traits",
+    "update allocations set traits_id = null",
+    "update progress set pieces_sequence = -1",
+)
+
+
+def behind(url: str, *statements: str) -> None:
+    """Do something to a database behind the program's back."""
+    database = connect(url, create=False)
+    with database.engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))
+    database.engine.dispose()
+
+
+def an_older_store(url: str, lines: list[bytes]) -> SqlStore:
+    """A store of before there were pieces."""
+    store, book = SqlStore.open(url), Book()
+    take(book, store, lines)
+    store.commit(commit_of(book))
+    store.close()
+    behind(url, *WITHOUT_PIECES)
+    return SqlStore.open(url)
+
+
+@pytest.mark.parametrize("case", ["pieces and measurements", "an inner layer", "a tenant that holds all still"])
+def test_an_older_store_gets_its_pieces_from_its_facts(url: str, case: str) -> None:
+    """Who reads it has them from the facts; who owns the books writes them once, with the traits of what is held."""
+    lines = events(TABLES[case])
+    kept, archive = in_memory(lines)
+    store = an_older_store(url, lines)
+    read = loaded_book(store)
+    for name in kept.tenants:
+        assert filled(archive.finished(name)) == filled(finished_of(read, store)(name))
+        assert traits_of(kept, name) == traits_of(read, name)
+    assert not store.has_pieces()
+
+    owned = loaded_book(store)
+    make_pieces(owned, store, AT)
+
+    assert store.has_pieces()
+    assert known_of(kept) == known_of(owned)
     same_as_memory(store, lines)
     store.close()
 
 
-NUMBERS = count()
+def test_what_comes_after_pieces_were_made_adds_to_them(url: str) -> None:
+    """A store that got its pieces goes on as if it had always had them, whoever opens it."""
+    before = [started("x", job="a"), started("y", job="b"), stopped("y", 30), seen("x", 40)]
+    after = [stopped("x", 60), seen("y", 20), started("z", 61, job="a"), stopped("z", 70)]
+    store = an_older_store(url, before)
+    book = loaded_book(store)
+    make_pieces(book, store, AT)
+    take(book, store, after)
+    store.commit(commit_of(book))
+
+    same_as_memory(store, before + after)
+    store.close()
+
+
+def by_an_older_program(store: SqlStore, url: str) -> None:
+    """A commit of a program that knows nothing of pieces, with what the last one should have written."""
+    behind(url, "delete from pieces", "update progress set sequence = sequence + 1")
+
+
+def by_a_claim(store: SqlStore, url: str) -> None:
+    """Another process of this program takes the books over."""
+    store.beside(0).claim()
+
+
+@pytest.mark.parametrize(("meanwhile", "complete"), [(by_an_older_program, False), (by_a_claim, True)])
+def test_pieces_that_another_program_left_out_are_noticed(
+    url: str, meanwhile: Callable[[SqlStore, str], None], complete: bool
+) -> None:
+    """While an upgrade goes on an older worker may commit once more: its books are made again, and no others."""
+    lines = events(TABLES["pieces and measurements"])
+    store, book = SqlStore.open(url), Book()
+    take(book, store, lines)
+    store.commit(commit_of(book))
+
+    meanwhile(store, url)
+
+    assert complete == store.has_pieces()
+    make_pieces(loaded_book(store), store, AT)
+    assert store.has_pieces()
+    same_as_memory(store, lines)
+    store.close()
+
+
+def test_making_pieces_is_all_or_nothing(url: str) -> None:
+    """Who was overtaken while making them has changed nothing, and the next owner makes them."""
+    lines = events(TABLES["a tenant that holds all still"] + "\n 50 stop x tenant=amber")
+    an_older_store(url, lines).close()
+    store = SqlStore.open(url)
+    store.claim()
+    late = loaded_book(store)
+    next_owner = store.beside(0)
+    next_owner.claim()
+
+    with pytest.raises(Overtaken):
+        make_pieces(late, store, AT)
+
+    assert not next_owner.has_pieces()
+    assert {} == next_owner.finished("amber")
+    make_pieces(loaded_book(next_owner), next_owner, AT)
+    assert ["x"] == list(next_owner.finished("amber"))
+    store.close()
+
+
+def test_pieces_of_one_partition_are_made_without_the_others(url: str) -> None:
+    """Each owner makes those of its own books, and takes none away from another's."""
+    store = SqlStore.open(url)
+    for number, name in enumerate(["amber", "basalt"]):
+        beside, book = store.beside(number), Book()
+        beside.claim()
+        take(book, beside, [started("x", tenant=name), stopped("x", 60, tenant=name)])
+        beside.commit(commit_of(book))
+    behind(url, "update progress set pieces_sequence = -1")
+    first, second = store.beside(0), store.beside(1)
+
+    make_pieces(loaded_book(first), first, AT)
+
+    assert (True, False) == (first.has_pieces(), second.has_pieces())
+    assert ["x"] == list(first.finished("amber")) == list(second.finished("basalt"))
+    store.close()

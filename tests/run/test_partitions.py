@@ -56,6 +56,7 @@ class Group:
         self.store = SqlStore.open(f"sqlite:///{folder / 'books.db'}")
         self.clock = TurnedClock()
         self.stores: list[SqlStore] = []
+        self.rivals = 0  # how many times another worker takes over what is being opened
 
     def worker(self, *partitions: int) -> One:
         """A worker with these partitions."""
@@ -88,6 +89,9 @@ class One:
     def open(self, partition: int) -> tuple[Loaded, Store]:
         store = self.group.store.beside(partition)
         store.claim()
+        if self.group.rivals:
+            self.group.rivals -= 1
+            self.group.store.beside(partition).claim()
         loaded = store.load(decode_facts, SETTINGS.lateness_ms)
         loaded.book.adopts = adopter(partition, PARTITIONS, "murmur2")
         loaded.book.place = f"{TENANTS}-{partition}"
@@ -335,6 +339,19 @@ def test_a_broker_that_goes_away_while_books_are_opened_ends_nobody(group: Group
     worker.passes(5)
 
     assert worker.worker.healthy()[0]
+    assert [1, 1] == [len(group.facts(number)) for number in (0, 1)]
+
+
+def test_books_that_another_worker_claims_while_they_are_opened_end_nobody(group: Group) -> None:
+    """Loading takes its time, and the partition may go elsewhere meanwhile: it is opened again if it stays ours."""
+    for number in (0, 1):
+        write(group, number, number, tenant_of(number), number, f"a-{number}")
+    group.rivals = 1
+    worker = group.worker(0, 1)
+    worker.passes(5)
+
+    assert worker.worker.healthy()[0]
+    assert "books not opened" in worker.log()
     assert [1, 1] == [len(group.facts(number)) for number in (0, 1)]
 
 

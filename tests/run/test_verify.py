@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -58,6 +59,19 @@ def test_changed_usage_is_seen(state: Path) -> None:
     assert 1 == ran.code
     assert problems
     assert all("the books say" in problem and "the facts give" in problem for problem in problems)
+
+
+def test_changed_pieces_are_seen(state: Path) -> None:
+    """A piece that is longer than its facts say is bad news that names the tenant and an allocation."""
+    changed(
+        state, "update pieces set end_time = end_time + 1 where allocation_id = (select min(allocation_id) from pieces)"
+    )
+
+    ran = flopwatch("verify", "--state", state, "--json")
+
+    (problem,) = ran.document["problems"]
+    assert 1 == ran.code
+    assert re.fullmatch(r"Tenant \S+: what allocation \S+ held, or measured, is not what the facts give\.", problem)
 
 
 def test_missing_flag_is_seen(state: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from monitor.core.facts import Identity
 from monitor.core.flags import Change
 from monitor.core.inventory import Region
 from monitor.core.model import Observation, Rejected
-from monitor.core.timeline import FINGERPRINT_BYTES, Timeline
+from monitor.core.timeline import FINGERPRINT_BYTES, Effects, Measurement, Piece, Timeline
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import Archive, take_in
 from monitor.store.commit import Commit, JournalEntry, Position
@@ -97,9 +97,14 @@ def known_of(book: Book) -> dict[str, Any]:
     }
 
 
+def filled(found: Mapping[str, Effects]) -> dict[str, tuple[list[Piece], list[Measurement]]]:
+    """Pieces and measurements of the allocations that have some."""
+    return {name: (one.pieces, one.measurements) for name, one in found.items() if one.pieces or one.measurements}
+
+
 def timeline_of(timeline: Timeline) -> dict[str, Any]:
-    """The fields of an open timeline, its fingerprints as a set; not what only spares work, nor what no store has."""
-    left_out = ("head", "prints", "first_time", "lasting", "traits")
+    """The fields of an open timeline, its fingerprints as a set; not what only spares work."""
+    left_out = ("head", "prints", "first_time", "lasting")
     fields = {name: getattr(timeline, name) for name in Timeline.__slots__ if name not in left_out}
     steps = range(0, len(timeline.prints), FINGERPRINT_BYTES)
     return {**fields, "prints": {timeline.prints[step : step + FINGERPRINT_BYTES] for step in steps}}

@@ -18,6 +18,7 @@ import monitor.store
 from monitor.core.book import Book
 from monitor.core.model import Record, Rejected
 from monitor.errors import StoreProblem
+from monitor.run.holdings import make_pieces
 from monitor.store import DECISION, TICK, JournalEntry, StoredPosition
 from monitor.store.database import migrate, sentence
 from monitor.store.schema import METADATA, REVISION
@@ -144,6 +145,10 @@ def test_a_store_of_before_partitions_becomes_partition_0(tmp_path: Path) -> Non
     take(book, store, [stopped("x", 120), started("z", 130, tenant="cobalt")])
     store.commit(commit_of(book, 500))
     assert known_of(book) == known_of(loaded_book(store.beside(0)))
+    assert not store.has_pieces()
+    make_pieces(loaded_book(store), store, 0)
+    assert store.has_pieces()
+    assert ["x", "y"] == sorted(store.finished("amber"))
     store.close()
     (tmp_path / "new").mkdir()
     migrate(url_of(tmp_path / "new"))

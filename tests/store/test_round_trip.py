@@ -17,10 +17,11 @@ from monitor.core.book import Book
 from monitor.core.engine import books_digest
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
+from monitor.run.holdings import folded
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from tests.core.facts_strategy import LATEST_MS, event_sets, in_batches
-from tests.store.taking import commit_of, event, known_of, loaded_book, seen, started, stopped, take, url_of
+from tests.store.taking import commit_of, event, filled, known_of, loaded_book, seen, started, stopped, take, url_of
 
 PHASES = (Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink)
 
@@ -33,7 +34,8 @@ def recall(book: Book, store: SqlStore) -> None:
 
 
 def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
-    """A store that is opened anew at random commits knows what a book in memory knows, at every commit.
+    """A store that is opened anew at random commits knows what a book in memory knows, at every commit: its books, and
+    what allocations have held.
 
     Its own book lets go of old hours, and recalls them at random.
     """
@@ -67,6 +69,10 @@ def check(folder: Path, lines: Sequence[bytes], seed: int) -> None:
             assert known_of(memory) == known_of(loaded_book(store))
             assert sorted(archive.lines()) == sorted(store.lines())
             assert [] == allocations_twice(folder)
+            for name in memory.tenants:
+                assert filled(archive.finished(name)) == filled(store.finished(name))
+        for name in memory.tenants:
+            assert filled(archive.finished(name)) == filled(folded(loaded_book(store), store, name))
     finally:
         store.close()
 
