@@ -87,10 +87,13 @@ class TenantAnswer(NamedTuple):
 class GroupAnswer(NamedTuple):
     """What is known of a group at an instant: the sum of its tenants."""
 
-    party: str
+    group: str  # its name
     tenants: tuple[str, ...]
     flop: Bounds
     findings: tuple[Finding, ...]
+    evidence: tuple[Evidence, ...]  # why they are taken for one, the weightiest first
+    unresolved: str | None
+    signals: tuple[Signal, ...]
 
 
 class Answer(NamedTuple):

@@ -7,7 +7,7 @@ level above watch, and open time only the high bound, so neither can alone.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import NamedTuple
 
@@ -16,10 +16,20 @@ from monitor.core.bounds import Bounds, probably_reaches, total
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.groups import Group
+from monitor.core.lists import Band
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.ownership import BEGINNING
-from monitor.core.parties import Parties, Who, headquarters_sentence, of_concern
+from monitor.core.parties import (
+    Parties,
+    Who,
+    affiliation_sentence,
+    headquarters_sentence,
+    match_sentence,
+    of_concern,
+)
 from monitor.core.policy import LEVELS, Aggregation, Level, Policy, Rule, Scope
+from monitor.core.profiles import contradiction_sentence
+from monitor.core.structuring import Signal, signal_sentence
 
 HOURS_A_DAY = 24
 _MEASURED, _STATED = 2, 9  # decimals: of an estimate, and of a threshold, which is shown as its policy states it
@@ -32,7 +42,7 @@ class Finding(NamedTuple):
     policy_version: int
     legal_force: str
     rule: str
-    tenant: str  # of a group: its party
+    tenant: str  # of a group: its name
     level: Level
     flop: Bounds  # over the rule's window, up to the time of evaluation
     threshold_flop: int
@@ -43,11 +53,12 @@ class Finding(NamedTuple):
 
 
 class _Subject(NamedTuple):
-    """What rules are applied to: a tenant, or the tenants of a party."""
+    """What rules are applied to: a tenant, or a group."""
 
     name: str
     aggregation: Aggregation
     members: Mapping[str, Who]
+    whole: Who  # what holds for all of a group together; of a tenant: its own
 
 
 def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
@@ -122,22 +133,30 @@ def find(
     policies: Iterable[Policy],
     countries: Countries,
     parties: Parties,
+    signals: Iterable[Signal] = (),
 ) -> list[Finding]:
-    """All findings that hold for a tenant at the instant of `parties`, in the order of the policies."""
-    subject = _Subject(name, Aggregation.TENANT, {name: parties.who(tenant)})
+    """All findings that hold for a tenant at the instant of `parties`, in the order of the policies.
+
+    `signals`: the signs that were found in its hours and its profile.
+    """
+    who = parties.who(name, tenant)._replace(signals=tuple(signals))
+    subject = _Subject(name, Aggregation.TENANT, {name: who}, who)
     return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
-def least_threshold(tenant: Tenant, policies: Iterable[Policy], countries: Countries, parties: Parties) -> int | None:
-    """The least threshold of the rules in force whose scope a tenant is in; None: it is in none."""
-    who, now = parties.who(tenant), parties.now
+def least_threshold(
+    name: str, tenant: Tenant, policies: Iterable[Policy], countries: Countries, parties: Parties
+) -> int | None:
+    """The least threshold of the rules in force whose scope a tenant is in, or may be; None: it is in none."""
+    who, now = parties.who(name, tenant), parties.now
     return min(
         (
             rule.threshold_flop
             for policy in policies
             if policy.in_force(now)
             for rule in policy.rules_on(Aggregation.TENANT)
-            if _scope_reason(policy, rule, who, countries, now) is not None
+            if (rule.scope is Scope.STRUCTURED and who.changed)  # only its hours can tell
+            or _scope_reason(policy, rule, who, countries, now) is not None
         ),
         default=None,
     )
@@ -147,8 +166,9 @@ def find_of_group(
     group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, parties: Parties
 ) -> list[Finding]:
     """All findings that hold for a group at the instant of `parties`, in the order of the policies."""
-    members = {name: parties.who(tenant) for name, tenant in group.tenants.items()}
-    subject = _Subject(group.party, Aggregation.GROUP, members)
+    members = {name: parties.who(name, tenant) for name, tenant in group.tenants.items()}
+    whole = Who([], group.unresolved, signals=group.signals)
+    subject = _Subject(group.name, Aggregation.GROUP, members, whole)
     return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
@@ -174,7 +194,7 @@ def _apply(
     level = level_of(rule, everything, known)
     inside = {
         name: (reason, _in_scope_since(policy, rule, who, countries, now))
-        for name, who in subject.members.items()
+        for name, who in {"": subject.whole, **subject.members}.items()
         if (reason := _scope_reason(policy, rule, who, countries, now)) is not None
     }
     if level is None or not inside:
@@ -183,8 +203,8 @@ def _apply(
     first = min(inside, key=lambda name: (inside[name][1], name))
     reason, in_scope_since = inside[first]
     of_group = subject.aggregation is Aggregation.GROUP
-    if of_group and rule.scope is not Scope.ANY:
-        reason = f"In the group is {first}. {reason}"
+    if first:
+        reason = f"In the group is {first}. {reason}" if of_group and rule.scope is not Scope.ANY else reason
     return Finding(
         policy.id,
         policy.version,
@@ -207,13 +227,36 @@ def _scope_reason(policy: Policy, rule: Rule, who: Who, countries: Countries, no
         return "The rule looks at every tenant; an amount alone is no more than a reason to look."
     if rule.scope is Scope.UNRESOLVED:
         return who.unresolved
+    if rule.scope is not Scope.OF_CONCERN:
+        return next(_reasons(rule, who), None)
     start = now - rule.window_days * DAY_MS
     found = of_concern(who.headquarters, countries, policy.concern_group, start, now)
     return None if found is None else headquarters_sentence(found, policy.concern_group)
 
 
+def _reasons(rule: Rule, who: Who) -> Iterator[str]:
+    """Why a tenant is in the scope of a rule on lists, contradictions or signs, the weightiest first."""
+    if rule.scope in (Scope.LISTED, Scope.POSSIBLY_LISTED):
+        wanted = Band.LIKELY if rule.scope is Scope.LISTED else Band.POSSIBLE
+        for match in who.matches:
+            if match.clearance is None and match.hit.band is wanted and match.effect.direct in rule.effects:
+                yield match_sentence(match)
+    elif rule.scope is Scope.AFFILIATE:
+        for one in who.affiliations:
+            if one.effect.owner in rule.effects:
+                yield affiliation_sentence(one)
+    elif rule.scope is Scope.CONTRADICTED:
+        for contradiction in who.contradictions:
+            yield contradiction_sentence(contradiction)
+    else:
+        for signal in who.signals:
+            yield signal_sentence(signal)
+
+
 def _in_scope_since(policy: Policy, rule: Rule, who: Who, countries: Countries, now: int) -> int:
     """The hour from which on a tenant that is in a rule's scope has been in it without a break; 0: always."""
+    if rule.scope is Scope.STRUCTURED:
+        return min((signal.until or 0 for signal in who.signals), default=0) // HOUR_MS * HOUR_MS
     if rule.scope is not Scope.OF_CONCERN:
         return 0
     window = rule.window_days * DAY_MS
@@ -229,7 +272,7 @@ def _in_scope_since(policy: Policy, rule: Rule, who: Who, countries: Countries, 
 
 def _sentence(rule: Rule, level: Level, bounds: Bounds, tenants: int) -> str:
     """What was measured, in one sentence with the numbers."""
-    whose = f" of the {tenants} tenants of this party" if rule.aggregation is Aggregation.GROUP else ""
+    whose = f" of the {tenants} tenants of this group" if rule.aggregation is Aggregation.GROUP else ""
     threshold = f"the threshold of {_flop(rule.threshold_flop, _STATED)} FLOP"
     certainty = f"{rule.critical_per_mille / 10:g} per cent"
     reached = {

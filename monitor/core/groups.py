@@ -1,36 +1,89 @@
-"""Several tenants of one party: what is too little in each may be much together.
+"""Tenants that are taken for one customer: what is too little in each may be much together.
 
-A group is the tenants that declare the same party, two at least; who owns whom, and who is linked without saying so,
-is not known yet. Within a group bounds are added (full dependence), so a member never has more than its group.
+A group is tenants that declare one party or organisation, or that strong links join (`core/links.py`), two at least; and
+the book of a reseller: its customers that nobody attested, as one unresolved party. Within a group bounds are added (full
+dependence), so a member never has more than its group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.estimate import TenantHour
-from monitor.core.profiles import declared_party
+from monitor.core.links import Evidence, Launch, LinkedGroup, LinkKind, Links, Ties
+from monitor.core.parties import Parties
+from monitor.core.structuring import Signal, family_switched, in_turn, undeclared
+from monitor.core.structuring import together as at_once
+from monitor.core.ties import Observed, keys, profile_ties, sharing, ties_of
 
 
 class Group(NamedTuple):
-    """A party and its tenants, by name."""
+    """Some tenants, why they are taken for one, and what that may mean."""
 
-    party: str
+    name: str  # the party that all declare or that is above all, else after an organisation, a tenant or a reseller
     tenants: Mapping[str, Tenant]
+    evidence: tuple[Evidence, ...]  # the weightiest first
+    unresolved: str | None = None  # why the whole of it counts as unresolved
+    signals: tuple[Signal, ...] = ()
 
 
-def groups(tenants: Mapping[str, Tenant], now: int) -> list[Group]:
-    """The groups among some tenants at an instant, by party; each tenant is in one at most."""
-    members: dict[str, dict[str, Tenant]] = {}
-    for name in sorted(tenants):
-        party = declared_party(tenants[name], now)
-        if party is not None:
-            members.setdefault(party, {})[name] = tenants[name]
-    return [Group(party, members[party]) for party in sorted(members) if len(members[party]) > 1]
+class Linked(NamedTuple):
+    """What tenants share, and the groups that follow, by name."""
+
+    links: Links
+    groups: tuple[Group, ...]
+
+    def of(self, tenant: str) -> list[Group]:
+        """The groups that a tenant is in: its linked tenants, and the book of its reseller."""
+        return [group for group in self.groups if tenant in group.tenants]
+
+
+def linked(tenants: Mapping[str, Tenant], parties: Parties, seen: Callable[[str], Observed]) -> Linked:
+    """The links and groups among some tenants; `seen` tells what was seen of one.
+
+    Whoever has nothing in common with anybody else is linked with nobody.
+    """
+    of_tenants = {name: seen(name) for name in sorted(tenants)}
+    common = sharing(
+        {name: keys(name, (*profile_ties(one, parties), *of_tenants[name].ties)) for name, one in tenants.items()}
+    )
+    ties = {name: ties_of(name, tenants[name], parties, of_tenants[name]) for name in sorted(common)}
+    links = Links(ties.values())
+    attested = {name for name, one in ties.items() if one.attested}
+    launches = {name: one.launches for name, one in ties.items()}
+    made = [_group(one, tenants, ties, _signals(one, attested, launches)) for one in links.groups]
+    for book in links.books:
+        members = {name: tenants[name] for name in book.tenants}
+        made.append(Group(f"customers of {book.reseller}", members, (), book.sentence))
+    return Linked(links, tuple(sorted(made, key=lambda group: group.name)))
+
+
+def _signals(group: LinkedGroup, attested: set[str], launches: Mapping[str, Sequence[Launch]]) -> Iterator[Signal]:
+    found = (undeclared(group, attested), at_once(group, launches), in_turn(group, launches))
+    yield from (signal for signal in found if signal is not None)
+    if len(group.units) > 1:
+        yield from family_switched({name: launches[name] for name in group.tenants})
+
+
+def _group(
+    one: LinkedGroup, tenants: Mapping[str, Tenant], ties: Mapping[str, Ties], signals: Iterable[Signal]
+) -> Group:
+    members = {name: tenants[name] for name in one.tenants}
+    return Group(_name(one, [ties[name] for name in one.tenants]), members, one.evidence, None, tuple(signals))
+
+
+def _name(one: LinkedGroup, ties: Sequence[Ties]) -> str:
+    """What a group is called: by what all of it declares or is owned by, so that one more tenant changes no name."""
+    for kind, before in ((LinkKind.PARTY, ""), (LinkKind.OWNER, ""), (LinkKind.ORGANISATION, "organisation ")):
+        values = [{tie.value for tie in of_one.ties if tie.kind is kind} for of_one in ties]
+        common = set[str].intersection(*values)
+        if common:
+            return before + min(common)
+    return f"tenants linked with {one.tenants[0]}"
 
 
 def together(hours: Iterable[Sequence[TenantHour]]) -> list[TenantHour]:

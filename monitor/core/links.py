@@ -405,7 +405,7 @@ def _shared(known: Iterable[Ties]) -> dict[tuple[LinkKind, str], dict[str, Tie |
     for one in known:
         called.setdefault(one.tenant, set()).add(one.tenant)
         for tie in one.ties:
-            value = _comparable(tie)
+            value = comparable(tie)
             if value:
                 ties = shared.setdefault((tie.kind, value), {})
                 ties[one.tenant] = min(tie, ties.get(one.tenant) or tie)
@@ -418,7 +418,7 @@ def _shared(known: Iterable[Ties]) -> dict[tuple[LinkKind, str], dict[str, Tie |
     return shared
 
 
-def _comparable(tie: Tie) -> str:
+def comparable(tie: Tie) -> str:
     """A value as it is compared; "" if it says nothing of who somebody is."""
     value = tie.value.strip()
     if tie.kind is LinkKind.DOMAIN:

@@ -119,3 +119,22 @@ class Screener(Protocol):
     def hits(self, query: Query) -> tuple[Hit, ...]:
         """The hits that are at least possible, the best first."""
         ...
+
+
+class Lists(NamedTuple):
+    """The lists that count: who is asked, what a list means, and which versions were read."""
+
+    screener: Screener
+    effects: Effects
+    versions: tuple[ListVersion, ...]
+
+
+class _Nobody:
+    """No list at all."""
+
+    def hits(self, query: Query) -> tuple[Hit, ...]:
+        """None."""
+        return ()
+
+
+NO_LISTS = Lists(_Nobody(), Effects("", "", {}), ())

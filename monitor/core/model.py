@@ -66,6 +66,7 @@ class Traits(NamedTuple):
     image: str | None = None
     purpose: str | None = None
     layer: str | None = None
+    end_customer: str | None = None  # on whose behalf it is held
     nodes: tuple[str, ...] | None = None  # sorted, each once
 
     def updated(self, newer: Traits) -> Traits:

@@ -10,7 +10,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Party, Tenant
+from monitor.core.clearances import Clearance, Clearances
 from monitor.core.countries import Countries
+from monitor.core.lists import NO_LISTS, Band, Effect, Hit, Lists, Query
 from monitor.core.ownership import (
     BEGINNING,
     END,
@@ -19,12 +21,30 @@ from monitor.core.ownership import (
     Parent,
     Period,
     Stake,
+    Verdict,
+    cascade,
     edge_sentences,
     edges_at,
     parent,
     stakes_of,
 )
-from monitor.core.profiles import HEADQUARTERS, PARTY, Profiled, Version, of_party, of_tenant, unresolved
+from monitor.core.profiles import (
+    HEADQUARTERS,
+    IDENTIFIERS,
+    PARTY,
+    Contradiction,
+    Profiled,
+    Version,
+    contradicted,
+    of_party,
+    of_tenant,
+    unresolved,
+)
+from monitor.core.structuring import Signal
+
+CHANGEABLE = ("payer", HEADQUARTERS, PARTY)
+STRICTEST = ("blocked", "licence", "end_use_review", "attention")
+_NAMES, _PLACES = ("legal_name", "names", "aliases"), ("hq_country", "incorporation_country")
 
 
 class Headquarters(NamedTuple):
@@ -40,30 +60,140 @@ class Headquarters(NamedTuple):
         return self._replace(period=part) if part.start < part.end else None
 
 
+class Match(NamedTuple):
+    """A hit of a tenant, of its party or of an owner of that one, and what two people may have said of it."""
+
+    subject: str  # "tenant t-7", "party p-7"
+    query: Query  # what was known of it
+    hit: Hit
+    effect: Effect  # of the list, for whom it names
+    clearance: Clearance | None  # None: the hit is open
+
+
+class Affiliation(NamedTuple):
+    """What a tenant's party inherits from owners that are likely listed, if they hold half of it."""
+
+    effect: Effect  # of the strictest list
+    verdict: Verdict  # caught or undecided
+    steps: tuple[Edge, ...]  # who owns how much of what, up to the listed owners
+    matches: tuple[Match, ...]  # of those owners
+
+
 class Who(NamedTuple):
     """What the rules ask of a tenant."""
 
     headquarters: list[Headquarters]  # its own, then its party's, then the parents'; each in order
     unresolved: str | None  # why it is, as a sentence; None: it is not
+    matches: tuple[Match, ...] = ()  # the best first
+    affiliations: tuple[Affiliation, ...] = ()  # at most one for each effect
+    contradictions: tuple[Contradiction, ...] = ()
+    changed: bool = False  # whether its payer, owner or headquarters ever changed
+    signals: tuple[Signal, ...] = ()  # as far as they were looked for
 
 
 class Parties:
     """What the profiles of parties say as known at `now`, read as it is asked for: most tenants ask for few."""
 
-    __slots__ = ("_headquarters", "_parents", "_parties", "_profiled", "_stakes", "now")
+    __slots__ = (
+        "_cleared", "_headquarters", "_lists", "_matches", "_parents", "_parties", "_profiled", "_stakes", "now",
+    )  # fmt: skip
 
-    def __init__(self, parties: Mapping[str, Party], now: int) -> None:
+    def __init__(
+        self, parties: Mapping[str, Party], now: int, lists: Lists = NO_LISTS, cleared: Clearances | None = None
+    ) -> None:
         self.now = now
         self._parties = parties
+        self._lists = lists
+        self._cleared = cleared or {}
+        self._matches: dict[str, tuple[Match, ...]] = {}
         self._profiled: dict[str, Profiled] = {}
         self._stakes: dict[str, list[Stake]] = {}
         self._parents: dict[str, list[tuple[Period, Parent]]] = {}
         self._headquarters: dict[str, list[Headquarters]] = {}
 
-    def who(self, tenant: Tenant) -> Who:
+    def who(self, name: str, tenant: Tenant) -> Who:
         """What the rules ask of a tenant."""
         profiled = of_tenant(tenant, self.now)
-        return Who(self._headquarters_of(profiled), self._unresolved(profiled))
+        declared = profiled.current(PARTY)
+        party = None if declared is None else str(declared.value)
+        known = [profiled] if party is None else [profiled, self.profiled(party)]
+        matches = self._matches_of(f"tenant {name}", profiled) + (() if party is None else self.matches(party))
+        return Who(
+            self._headquarters_of(profiled),
+            self._unresolved(profiled),
+            tuple(sorted(matches, key=_rank)),
+            () if party is None else self.affiliations(party),
+            tuple(contradicted(*known)),
+            self._has_changed(profiled, party),
+        )
+
+    def unresolved(self, tenant: Tenant) -> str | None:
+        """Why a tenant counts as unresolved now; None: it does not."""
+        return self._unresolved(of_tenant(tenant, self.now))
+
+    def documented(self, party: str) -> bool:
+        """Whether it is documented where a party, and whoever controls it, is headquartered."""
+        stated = unresolved(self.profiled(party).current(HEADQUARTERS), party)
+        return stated is None and self._unresolved_above(self.parent(party)) is None
+
+    def _has_changed(self, profiled: Profiled, party: str | None) -> bool:
+        several = (len({str(one.value) for one in profiled.statements(field)}) > 1 for field in CHANGEABLE)
+        return any(several) or (party is not None and len(self.parents(party)) > 1)
+
+    def matches(self, party: str) -> tuple[Match, ...]:
+        """The hits of a party on lists."""
+        found = self._matches.get(party)
+        if found is None:
+            found = self._matches[party] = self._matches_of(f"party {party}", self.profiled(party))
+        return found
+
+    def _matches_of(self, subject: str, profiled: Profiled) -> tuple[Match, ...]:
+        query = query_of(profiled)
+        return tuple(
+            Match(subject, query, hit, self._lists.effects.of(hit.listed.source), self._clearance(subject, query, hit))
+            for hit in self._lists.screener.hits(query)
+        )
+
+    def _clearance(self, subject: str, query: Query, hit: Hit) -> Clearance | None:
+        clearance = self._cleared.get((subject, hit.listed.source, hit.listed.id))
+        return clearance if clearance is not None and clearance.covers(query, hit.listed, self.now) else None
+
+    def affiliations(self, party: str) -> tuple[Affiliation, ...]:
+        """What a party inherits from its owners by the 50 per cent test, the strictest first.
+
+        Each effect is an instrument of its own: owners whose lists have it add up, others do not.
+        """
+        if not self._lists.versions:
+            return ()
+        graph = self._above(party)
+        by_effect: dict[str, dict[str, list[tuple[Effect, Match]]]] = {}
+        for owner in sorted(graph.keys() - {party}):
+            for match in self.matches(owner):
+                owned = self._lists.effects.of_owned(match.hit.listed.source, self.now)
+                if owned is not None and match.clearance is None and match.hit.band is Band.LIKELY:
+                    by_effect.setdefault(owned.owner, {}).setdefault(owner, []).append((owned, match))
+        found = []
+        for effect in sorted(by_effect, key=STRICTEST.index):
+            listed = by_effect[effect]
+            caught = cascade(graph, listed.keys())
+            if caught.verdict(party) is not Verdict.NOT_CAUGHT:
+                steps = caught.evidence(party)
+                through = {step.owner for step in steps}
+                reached = [one for owner in listed if owner in through for one in listed[owner]]
+                matches = tuple(match for _, match in reached)
+                found.append(Affiliation(reached[0][0], caught.verdict(party), steps, matches))
+        return tuple(found)
+
+    def _above(self, party: str) -> dict[str, tuple[Edge, ...]]:
+        """A party and everybody who owns anything of it, directly or not, now: each with its owners."""
+        graph: dict[str, tuple[Edge, ...]] = {}
+        waiting = [party]
+        while waiting:
+            name = waiting.pop()
+            if name not in graph:
+                graph[name] = edges_at(self.stakes(name), self.now)
+                waiting += [edge.owner for edge in graph[name]]
+        return graph
 
     def profiled(self, name: str) -> Profiled:
         """What the profiles of one party say."""
@@ -207,4 +337,58 @@ def headquarters_sentence(one: Headquarters, group: str) -> str:
     return (
         f"{whose} is headquartered in {version.value} ({version.basis}, from {version.source}), a country of concern "
         f"({group}){': ' + edge_sentences(one.steps) if one.steps else ''}."
+    )
+
+
+# -- screening -------------------------------------------------------------------------------------------------------
+
+
+def query_of(profiled: Profiled) -> Query:
+    """What a profile says that lists can be asked for: every name and address that it ever had, its countries now."""
+    names = {text for field in _NAMES for one in profiled.statements(field) for text in _texts(one.value)}
+    addresses = {text for one in profiled.statements("addresses") for text in _texts(one.value)}
+    countries = {str(one.value) for field in _PLACES if (one := profiled.current(field)) is not None}
+    identifiers = {
+        (scheme, str(value))
+        for one in profiled.statements(IDENTIFIERS)
+        if isinstance(one.value, Mapping)
+        for scheme, value in one.value.items()
+    }
+    return Query(tuple(sorted(names)), frozenset(countries), tuple(sorted(identifiers)), tuple(sorted(addresses)))
+
+
+def _texts(value: object) -> Iterable[str]:
+    return [value] if isinstance(value, str) else map(str, value) if isinstance(value, Iterable) else ()
+
+
+def _rank(match: Match) -> tuple[bool, bool, int, int, str, str]:
+    """Open before cleared, likely before possible, strict before mild, high before low."""
+    hit = match.hit
+    strict, entry = STRICTEST.index(match.effect.direct), (hit.listed.source, hit.listed.id)
+    return match.clearance is not None, hit.band is not Band.LIKELY, strict, -hit.score, *entry
+
+
+def match_sentence(match: Match) -> str:
+    """A hit in words: who is like whom, on which list, how far, and what that would mean."""
+    hit = match.hit
+    what = {"name": "is named like", "identifier": "has the identifier of", "address": "has the address of"}[hit.kind]
+    return (
+        f"{match.subject.capitalize()} ({hit.asked}) {what} {hit.matched}, entry {hit.listed.id} of "
+        f"{match.effect.title}: {hit.band}, score {hit.score / 1000:.2f}. If they are the same: "
+        f"{_meaning(match.effect)}."
+    )
+
+
+def _meaning(effect: Effect) -> str:
+    return f"{effect.direct.replace('_', ' ')} (who decides: {effect.decides})"
+
+
+def affiliation_sentence(one: Affiliation) -> str:
+    """The 50 per cent test in words, with who owns how much of what."""
+    owners = "; ".join(match_sentence(match) for match in one.matches)
+    sure = "hold half of the party or more" if one.verdict is Verdict.CAUGHT else "may hold half of the party"
+    effect = one.effect
+    return (
+        f"Owners that are likely on {effect.title} {sure}: {edge_sentences(one.steps)}. That would mean "
+        f"{effect.owner.replace('_', ' ')} (who decides: {effect.decides}). {owners}"
     )

@@ -23,13 +23,18 @@ class Scope(StrEnum):
     ANY = "any"
     OF_CONCERN = "of_concern"
     UNRESOLVED = "unresolved"
+    LISTED = "listed"  # likely on a list, itself or its party
+    POSSIBLY_LISTED = "possibly_listed"
+    AFFILIATE = "affiliate"  # owners that are likely listed hold half of its party, or may
+    CONTRADICTED = "contradicted"  # sources say different things of who it is
+    STRUCTURED = "structured"  # there are signs that somebody stays below a threshold on purpose
 
 
 class Aggregation(StrEnum):
     """Whose compute a rule adds up."""
 
     TENANT = "tenant"
-    GROUP = "group"  # several tenants of one party
+    GROUP = "group"  # several tenants that are taken for one customer
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Rule:
     false_positives: str
     not_established: tuple[str, ...]  # elements that compute cannot show
     examples: tuple[Example, ...]
+    effects: frozenset[str] = frozenset()  # of the lists that the scopes on lists look at; see `core.lists.Effect`
 
 
 @dataclass(frozen=True, slots=True)

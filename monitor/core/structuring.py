@@ -141,6 +141,11 @@ class Crossing(NamedTuple):
     threshold_flop: int
 
 
+def signal_sentence(signal: Signal) -> str:
+    """A sign in words, with what else it may be and what would tell."""
+    return f"{signal.sentence} It may also be that: {signal.innocent} What would settle it: {signal.settles}"
+
+
 def _signal(
     kind: SignalKind,
     tenants: Iterable[str],

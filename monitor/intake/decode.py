@@ -287,7 +287,13 @@ def _allocation(claim_of: Callable[[Fields], Claim | Refusal]) -> Callable[[Even
         if len(data) > PLAIN_FIELDS:
             get, nodes = data.get, _node_names(data.get("nodes"))
             traits = _traits(
-                get("zone"), get("job"), get("reservation"), get("image_digest"), get("purpose"), get("layer")
+                get("zone"),
+                get("job"),
+                get("reservation"),
+                get("image_digest"),
+                get("purpose"),
+                get("layer"),
+                get("on_behalf_of"),
             )
             if nodes is not None:
                 traits = traits._replace(nodes=nodes)
@@ -306,8 +312,9 @@ def _traits(
     image: str | None,
     purpose: str | None,
     layer: str | None,
+    end_customer: str | None,
 ) -> Traits:
-    traits = Traits(zone, job, reservation, image, purpose, layer)
+    traits = Traits(zone, job, reservation, image, purpose, layer, end_customer)
     return NO_TRAITS if traits == NO_TRAITS else traits
 
 

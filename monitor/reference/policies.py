@@ -14,7 +14,16 @@ from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, RootModel, StringConstraints, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    RootModel,
+    StringConstraints,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from monitor.core.bounds import Bounds
@@ -25,6 +34,7 @@ from monitor.reference.countries import load_countries
 from monitor.reference.reading import digest_of, label, milliseconds, read_document
 
 FOLDER = "policies"
+ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE})
 _FLOP = re.compile(r"([0-9])(?:\.([0-9]{1,9}))?e([0-9]{1,2})", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -94,6 +104,16 @@ class RuleEntry(BaseModel):
     false_positives: Text
     not_established: Annotated[list[Text], Field(min_length=1)]
     examples: Annotated[list[ExampleEntry], Field(min_length=1)]
+    effects: list[Literal["blocked", "licence", "end_use_review", "attention"]] = []
+
+    @model_validator(mode="after")
+    def _names_effects_where_it_looks_at_lists(self) -> RuleEntry:
+        if (self.scope in ON_LISTS) != bool(self.effects):
+            raise ValueError(
+                "names effects of lists and a scope that does not look at any, or the other way round; give `effects` "
+                "with the scopes listed, possibly_listed and affiliate, and with no other"
+            )
+        return self
 
 
 class PolicyFile(BaseModel):
@@ -184,8 +204,17 @@ def _policy(parsed: PolicyFile) -> Policy:
         runbook=parsed.runbook,
         concern_group=parsed.concern_group,
         rules=tuple(_rule(entry) for entry in parsed.rules),
-        digest=digest_of(parsed.model_dump(mode="json", by_alias=True)),
+        digest=digest_of(_said(parsed)),
     )
+
+
+def _said(parsed: PolicyFile) -> dict[str, Any]:
+    """What a file says; what rules did not have when it was published is left out, so that its digest stays."""
+    said = parsed.model_dump(mode="json", by_alias=True)
+    for rule in said["rules"]:
+        if not rule["effects"]:
+            del rule["effects"]
+    return said
 
 
 def _rule(entry: RuleEntry) -> Rule:
@@ -202,6 +231,7 @@ def _rule(entry: RuleEntry) -> Rule:
         false_positives=entry.false_positives,
         not_established=tuple(entry.not_established),
         examples=tuple(_example(example) for example in entry.examples),
+        effects=frozenset(entry.effects),
     )
 
 

@@ -107,6 +107,7 @@ TRAITS = Table(
     Column("image", Text),
     Column("purpose", Text),
     Column("layer", Text),
+    Column("end_customer", Text),
     Column("nodes", Text),  # a list as JSON
 )
 

@@ -254,7 +254,7 @@ def test_the_instrument_catches_only_while_it_is_in_force() -> None:
 
 def test_a_listed_party_is_caught_only_by_its_owners() -> None:
     """That a party is listed is not the answer of this test."""
-    found = cascade(graph("L1>L2:50;L2>L3:10"), {"L1", "L2", "L3"})
+    found = cascade(graph("L1>L2:50;L2>L3:10;L3>L3:60"), {"L1", "L2", "L3"})
 
     assert {"L2"} == set(found.caught)
 

@@ -47,6 +47,10 @@ OF_CONCERN = [
     # What held before the first list of owners is what that says; a list ends what the one before it says.
     ("0 t party=P \n 30 P owners=A-60 \n 0 A hq_country=CN \n 29 A hq_country=US", 30, "A is CN"),
     ("0 t party=P \n 0 P owners=A-60@..50 \n 27 P owners=B-60 \n 0 A hq_country=CN", 30, "-"),
+    ("0 t party=P \n 0 P owners=A-60 \n 28 P owners=B-60 \n 0 A hq_country=CN", 30, "-"),  # over as the window begins
+    # An owner higher up may come and go too.
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A owners=B-60@..29 \n 0 B hq_country=CN", 30, "B is CN"),
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A owners=B-60@..27 \n 0 B hq_country=CN", 30, "-"),
     # It was never of concern while it was the parent.
     ("0 t party=P \n 0 P owners=A-60@29.. \n 0 A hq_country=CN \n 29 A hq_country=US", 30, "-"),
     # An owner may be stated late, for a time before.
@@ -69,6 +73,27 @@ def test_the_headquarters_test(table: str, day: int, expected: str) -> None:
 
     assert (expected != "-") == bool(reasons)
     assert all(f", {who}, is headquartered in {country} " in reason for reason in reasons)
+
+
+SINCE = [
+    ("0 t party=P \n 0 P owners=A-60@7.. \n 0 A hq_country=CN", 7),
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A owners=B-60@8.. \n 0 B hq_country=CN", 8),
+    ("0 t party=P \n 0 P owners=A-60 \n 0 A hq_country=US \n 6 A hq_country=CN", 6),
+    ("0 t party=Q \n 5 t party=P \n 0 P hq_country=CN", 5),
+    ("0 t party=P \n 0 P hq_country=CN", 0),
+]
+
+
+@pytest.mark.parametrize(("table", "day"), SINCE)
+def test_a_finding_dates_from_when_it_came_into_scope(table: str, day: int) -> None:
+    """The day on which an owner, the owner's owner, the party or its headquarters became what is of concern."""
+    tenant, parties = world(table)
+    hours = used(*((hour, THRESHOLD) for hour in range(9 * 24)))
+    asked = [policy(rule(Scope.OF_CONCERN))]
+
+    assert [day * DAY_MS] == [
+        one.raised_at for one in find("t", tenant, hours, asked, COUNTRIES, Parties(parties, 9 * DAY_MS))
+    ]
 
 
 def test_the_reason_of_a_parent_names_the_chain() -> None:

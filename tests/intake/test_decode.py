@@ -147,10 +147,11 @@ TRAITS: list[tuple[dict[str, Any], Traits]] = [
     ({"image_digest": "sha256:ab"}, Traits(image="sha256:ab")),
     ({"purpose": "pre-training"}, Traits(purpose="pre-training")),
     ({"layer": "node"}, Traits(layer="node")),
+    ({"on_behalf_of": "c-1"}, Traits(end_customer="c-1")),
     ({"nodes": ["n-2", "n-1", "n-2"]}, Traits(nodes=("n-1", "n-2"))),
     (
         {"zone": "z", "job": "j", "reservation": "r", "image_digest": "i", "purpose": "p", "nodes": ["n"]},
-        Traits("z", "j", "r", "i", "p", None, ("n",)),
+        Traits("z", "j", "r", "i", "p", None, None, ("n",)),
     ),
     ({"job": "llm-7", "nodes": 7}, Traits(job="llm-7")),
 ]
@@ -159,7 +160,7 @@ TRAITS: list[tuple[dict[str, Any], Traits]] = [
 @pytest.mark.parametrize(("fields", "traits"), TRAITS)
 @pytest.mark.parametrize("name", ["started", "resized", "stopped", "seen"])
 def test_traits_are_what_else_is_said(name: str, fields: dict[str, Any], traits: Traits) -> None:
-    """Every fact of an allocation may name its zone, job, reservation, image, purpose, layer and nodes."""
+    """Every fact of an allocation may name its zone, job, reservation, image, purpose, layer, end customer and nodes."""
     data = {"tenant": "acme", "allocation": "job-1", "count": 8, **fields}
 
     body = only(event(f"allocation.{name}.v1", data=data)).body

@@ -20,6 +20,7 @@ def upgrade() -> None:
         sa.Column("image", sa.Text(), nullable=True),
         sa.Column("purpose", sa.Text(), nullable=True),
         sa.Column("layer", sa.Text(), nullable=True),
+        sa.Column("end_customer", sa.Text(), nullable=True),
         sa.Column("nodes", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id"),
     )

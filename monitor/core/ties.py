@@ -1,0 +1,136 @@
+"""What may link a tenant to others, read from the books: what its profiles say, and what was seen of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+from monitor.core.book import Tenant
+from monitor.core.links import Launch, LinkKind, Tie, Ties, comparable, identifier
+from monitor.core.ownership import BEGINNING
+from monitor.core.parties import Parties
+from monitor.core.profiles import HEADQUARTERS, IDENTIFIERS, PARTY, Profiled, of_tenant
+from monitor.core.runs import Holding, Run
+from monitor.core.structuring import Version
+
+CONTROL_PLANE, SEEN = "the control plane", "observed"
+NOW = {PARTY: LinkKind.PARTY, "organisation": LinkKind.ORGANISATION, "reseller_of": LinkKind.RESELLER}
+# Whoever changes its payer before somebody looks is still tied to the old one.
+EVER = {"payer": LinkKind.PAYER, "contact_domain": LinkKind.DOMAIN}
+
+
+class Observed(NamedTuple):
+    """What was seen of a tenant's allocations."""
+
+    ties: tuple[Tie, ...]  # images, reservations, end customers; sorted
+    launches: tuple[Launch, ...]
+
+
+NOTHING_OBSERVED = Observed((), ())
+
+
+def observed(holdings: Iterable[Holding], runs: Iterable[Run]) -> Observed:
+    """What the holdings of a tenant, and the runs that they are, show of it."""
+    traits = {held.traits for one in holdings for held in one.held}
+    ties = {
+        Tie(kind, value, SEEN, CONTROL_PLANE)
+        for one in traits
+        for kind, value in (
+            (LinkKind.IMAGE, one.image),
+            (LinkKind.RESERVATION, one.reservation),
+            (LinkKind.END_CUSTOMER, one.end_customer),
+        )
+        if value is not None
+    }
+    launches = (
+        Launch(
+            segment.start,
+            segment.end,
+            segment.peak,
+            segment.family,
+            segment.place,
+            segment.evidence.images | segment.evidence.jobs,
+        )
+        for run in runs
+        for segment in run.segments
+    )
+    return Observed(tuple(sorted(ties)), tuple(sorted(launches, key=lambda one: (one.start, one.end, one.count))))
+
+
+def profile_ties(tenant: Tenant, parties: Parties) -> tuple[Tie, ...]:
+    """What a tenant's profiles, and the register of parties, tie it to."""
+    profiled = of_tenant(tenant, parties.now)
+    return tuple(sorted({*_stated(profiled), *_owners(profiled, parties)}))
+
+
+def ties_of(name: str, tenant: Tenant, parties: Parties, seen: Observed) -> Ties:
+    """Everything that may link a tenant."""
+    return Ties(name, (*profile_ties(tenant, parties), *seen.ties), attested(tenant, parties), seen.launches)
+
+
+def attested(tenant: Tenant, parties: Parties) -> bool:
+    """Whether it is documented where a tenant and whoever controls it are headquartered, and somebody verified it."""
+    return parties.unresolved(tenant) is None and of_tenant(tenant, parties.now).current("verified_at") is not None
+
+
+def _stated(profiled: Profiled) -> Iterator[Tie]:
+    for field, kind in NOW.items():
+        version = profiled.current(field)
+        if version is not None:
+            yield Tie(kind, str(version.value), version.basis, version.source)
+    for field, kind in EVER.items():
+        for version in profiled.statements(field):
+            yield Tie(kind, str(version.value), version.basis, version.source)
+    for version in profiled.statements(IDENTIFIERS):
+        assert isinstance(version.value, Mapping)
+        for scheme, value in version.value.items():
+            yield Tie(LinkKind.IDENTIFIER, identifier(scheme, value), version.basis, version.source)
+
+
+def _owners(profiled: Profiled, parties: Parties) -> Iterator[Tie]:
+    """The ultimate parents of the declared party, of now and of before; without an owner it is its own."""
+    declared = profiled.current(PARTY)
+    if declared is None:
+        return
+    for period, above in parties.parents(str(declared.value)):
+        for top in above.tops if period.start <= parties.now else ():
+            basis, source = declared.basis, declared.source
+            if above.steps:
+                stake = above.steps[-1].stakes[0]
+                basis, source = stake.basis, stake.source
+            yield Tie(LinkKind.OWNER, ", ".join(top), basis, source)
+
+
+def keys(name: str, ties: Iterable[Tie]) -> set[tuple[LinkKind, str]]:
+    """What others must have too, to be linked by it to the tenant of this name."""
+    found = {(tie.kind, value) for tie in ties if (value := comparable(tie))}
+    called = {name, *(value for kind, value in found if kind is LinkKind.PARTY)}
+    return found | {(LinkKind.END_CUSTOMER, one) for one in called}
+
+
+def sharing(of_tenants: Mapping[str, set[tuple[LinkKind, str]]]) -> set[str]:
+    """The tenants that have something in common with another one: nobody else can be linked."""
+    holders: dict[tuple[LinkKind, str], list[str]] = {}
+    for name, values in of_tenants.items():
+        for value in values:
+            holders.setdefault(value, []).append(name)
+    return {name for names in holders.values() if len(names) > 1 for name in names}
+
+
+def versions_of(tenant: Tenant, parties: Parties) -> list[Version]:
+    """What a tenant's payer, owner and headquarters were said to be over time."""
+    profiled = of_tenant(tenant, parties.now)
+    found = [
+        Version(one.since, field, str(one.value), one.basis, one.source)
+        for field in ("payer", HEADQUARTERS)
+        for one in profiled.history(field)
+    ]
+    declared = profiled.current(PARTY)
+    if declared is not None:
+        for period, above in parties.parents(str(declared.value)):
+            stakes = [stake for step in above.steps for stake in step.stakes]
+            latest = max(stakes, key=lambda one: one.since, default=None)
+            basis, source = (latest.basis, latest.source) if latest else (declared.basis, declared.source)
+            at = declared.since if period.start == BEGINNING else period.start
+            found.append(Version(at, "owner", "; ".join(", ".join(top) for top in above.tops), basis, source))
+    return sorted(one for one in found if one.at <= parties.now)
