@@ -5,7 +5,8 @@ from __future__ import annotations
 import gc
 import signal
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,14 +18,29 @@ from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.catalogue import Catalogue
-from monitor.core.engine import Answer, Reference, answer, evaluate, evaluate_groups, follow, group_of, tenant_runs
+from monitor.core.engine import (
+    Answer,
+    Past,
+    Reference,
+    TenantAnswer,
+    answer,
+    evaluate,
+    evaluate_groups,
+    follow,
+    group_answer,
+    linked_tenants,
+    tenant_answers,
+    tenant_runs,
+    tenant_ties,
+)
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
-from monitor.core.lists import Effects
-from monitor.core.model import HOUR_MS, Observation, Rejected
+from monitor.core.lists import ListEffects
+from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
 from monitor.core.partitions import adopter
 from monitor.core.runs import is_segment_id
+from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
 from monitor.errors import FlagProblem, LetterProblem, LimitReached, ProfileProblem, SettingsProblem
 from monitor.intake.decode import decode_facts
@@ -43,8 +59,8 @@ from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.demo import Moment, Stage, play
-from monitor.run.explain import AllocationStory, TenantStory, explain_allocation, explain_tenant
-from monitor.run.holdings import finished_of, make_pieces
+from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
+from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.repartition import Repartitioned, repartition
@@ -165,14 +181,14 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive.finished, archive.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, archive, archive.lines, _working_archive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
 def _working_archive() -> Working:
     """An archive for the length of one computation."""
     archive = MemoryArchive()
-    return Working(archive, archive.commit, archive.finished)
+    return Working(archive, archive.commit, archive)
 
 
 def _read(
@@ -231,12 +247,12 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, store.finished, store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, store, store.lines, _working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
         changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock)
-    changes += evaluate_groups(book, reference, store.group_flags(), book.clock)
+    changes += evaluate_groups(book, reference, store, store.group_flags(), book.clock)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
@@ -331,8 +347,8 @@ def _load_all(store: SqlStore) -> list[Kept]:
     for partition in store.partitions():
         bound = store.beside(partition)
         loaded = load(bound)
-        finished = finished_of(loaded.book, bound)
-        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines, finished))
+        past = past_of(loaded.book, bound)
+        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines, past))
     books = [one.book for one in kept]
     for book in books:
         book.heard_elsewhere = store.heard()
@@ -357,11 +373,35 @@ def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
         yield store
 
 
-def stored_answer(settings: Settings, state: Path | None) -> Answer:
+class KnownTenants(NamedTuple):
+    """What a store knows of every tenant, as of an instant."""
+
+    as_of: int
+    tenants: tuple[TenantAnswer, ...]
+
+
+def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
     """What a store knows of every tenant, as of its latest fact."""
     with _still(settings, state) as store:
         kept = _load_all(store)
-        return answer(_whole(kept), load_reference(config_root()), _latest(kept))
+        now = _latest(kept)
+        return KnownTenants(now, tenant_answers(_whole(kept), load_reference(config_root()), now))
+
+
+class _Pasts:
+    """The pasts of all partitions as one: each tenant is in one of them."""
+
+    def __init__(self, kept: Sequence[Kept]) -> None:
+        self._of_tenant = {name: one.past for one in kept for name in one.book.tenants}
+        self._pasts = [one.past for one in kept]
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        return self._of_tenant[tenant].finished(tenant)
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants."""
+        return {name: traits for past in self._pasts for name, traits in past.finished_traits().items()}
 
 
 class KnownRuns(NamedTuple):
@@ -387,7 +427,7 @@ def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> Known
         for name in sorted(one.book.tenants):
             if of_tenant and name != who:
                 continue
-            held = tenant_runs(one.book, reference, name, one.finished(name), now)
+            held = tenant_runs(one.book, reference, name, one.past.finished(name), now)
             of_name = [TenantRun(name, *pair) for pair in held]
             found += of_name
             if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
@@ -454,7 +494,7 @@ def check(config: Path | None, root: Path | None) -> list[str]:
 class ScreeningLists(NamedTuple):
     """How it is with each list of the settings."""
 
-    effects: Effects
+    effects: ListEffects
     standings: list[Standing]
     now: int  # milliseconds
 
@@ -635,9 +675,9 @@ def explain(
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
                 reference, now = load_reference(config_root()), _latest(kept)
-                group = group_of(_whole(kept), reference, what, now)
-                found = tenant_runs(one.book, reference, what, one.finished(what), now)
-                return explain_tenant(one.book, reference, what, now, found, group, blind)
+                kin = _kin(_whole(kept), reference, what, _Pasts(kept), now)
+                found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
+                return explain_tenant(one.book, reference, what, now, found, kin, blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)
@@ -653,6 +693,13 @@ def explain(
             for partition, one in zip(store.partitions(), kept, strict=True)
         )
         return next((story for story in stories if story is not None), None)
+
+
+def _kin(book: Book, reference: Reference, name: str, past: Past, now: int) -> Kin:
+    """What links a tenant to others."""
+    known = linked_tenants(book, reference, past, now)
+    groups = tuple(group_answer(book, reference, group, now) for group in known.of(name))
+    return Kin(groups, known.links_of(name), tenant_ties(book, reference, name, past, now))
 
 
 def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str) -> AllocationStory | None:
@@ -683,7 +730,7 @@ def demo_stage() -> Iterator[tuple[Stage, Path]]:
             tick = [JournalEntry(TICK, {"as_of": book.clock})]
             store.commit(Commit(moved, book, [], changes, [], tick, clock.now_ms()))
 
-        yield Stage(book, store, load_reference(config_root()), keep, store.finished), path
+        yield Stage(book, store, load_reference(config_root()), keep, store), path
 
 
 def demo(stage: Stage, seed: int, days_a_second: float | None) -> Iterator[Moment]:
@@ -696,7 +743,7 @@ def demo_answer(stage: Stage) -> tuple[Answer, dict[str, int]]:
     book = stage.book
     tally = Tally()
     tally.read = book.counts.accepted + book.counts.duplicate
-    told = answer(book, stage.reference, book.clock, stage.finished)
+    told = answer(book, stage.reference, book.clock, stage.past)
     return told, event_counts(book, tally)
 
 

@@ -14,6 +14,7 @@ from monitor.core.bounds import in_per_cent
 from monitor.core.engine import GroupAnswer
 from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
+from monitor.core.structuring import signal_sentence
 from monitor.errors import MonitorError
 from monitor.run.explain import AllocationStory, TenantStory, story_document, utilisation_text
 from monitor.run.run_story import RunStory
@@ -21,6 +22,8 @@ from monitor.settings import load_settings
 
 ALLOCATIONS_SHOWN = 10
 RUNS_SHOWN = 5
+MEMBERS_SHOWN = 8
+EVIDENCE_SHOWN = 5
 SEGMENTS_SHOWN = 40
 
 
@@ -101,8 +104,9 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         )
         lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons)
         lines.extend(f"    Not established: {sentence}" for sentence in finding.not_established)
-    if story.group is not None:
-        lines += _group_lines(story.tenant, story.group)
+    for group in story.groups:
+        lines += _group_lines(story.tenant, group)
+    lines += _kin_lines(story)
     if story.blind:
         lines += ["", "What could not be seen:"]
         for one in story.blind:
@@ -168,11 +172,34 @@ def _projection_lines(story: TenantStory) -> list[str]:
     return lines
 
 
+def _kin_lines(story: TenantStory) -> list[str]:
+    """Links, hits on lists, and signs."""
+    lines = ["", "Linked with other tenants:", *(f"  {show.plain(one)}" for one in story.links)] if story.links else []
+    lines += ["", "Screening:"]
+    for one in story.lists:
+        dated = "" if one.dated is None else f", of {show.instant(one.dated)}"
+        lines.append(f"  asked: {show.plain(one.name)}, {one.entries:,} entries{dated} ({one.digest[:19]})")
+    if not story.lists:
+        lines.append("  No lists are configured: nobody is screened.")
+    elif not story.matches:
+        lines.append("  No list match. That is not the same as clear: lists are short, and names can be changed.")
+    lines += [f"  {show.plain(one)}" for one in story.matches]
+    if story.signs:
+        lines += ["", "Signs, each a question:", *(f"  {show.plain(one)}" for one in story.signs)]
+    return lines
+
+
 def _group_lines(tenant: str, group: GroupAnswer) -> list[str]:
-    others = ", ".join(show.plain(name) for name in group.tenants if name != tenant)
+    others = [show.plain(name) for name in group.tenants if name != tenant]
+    named = ", ".join(others[:MEMBERS_SHOWN]) + (
+        f" and {len(others) - MEMBERS_SHOWN} more" if len(others) > MEMBERS_SHOWN else ""
+    )
     return [
         "",
-        f"Of one party ({show.plain(group.party)}) with {others}: together {show.flop_range(group.flop)} FLOP.",
+        f"In the group {show.plain(group.group)} with {named}: together {show.flop_range(group.flop)} FLOP.",
+        *(f"  {show.plain(one.sentence)}" for one in group.evidence[:EVIDENCE_SHOWN]),
+        *([] if group.unresolved is None else [f"  {show.plain(group.unresolved)}"]),
+        *(f"  Sign: {show.plain(signal_sentence(one))}" for one in group.signals),
         *(f"  {finding.level.upper()} {finding.rule}: {show.plain(finding.reasons[0])}" for finding in group.findings),
     ]
 

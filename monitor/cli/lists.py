@@ -10,7 +10,7 @@ import click
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option
-from monitor.core.lists import NO_EFFECT, Effects
+from monitor.core.lists import NO_EFFECT, ListEffects
 from monitor.core.model import DAY_MS
 from monitor.reference.lists.shelf import Standing
 from monitor.settings import load_settings
@@ -52,7 +52,7 @@ def accept(given_before: Path | None, name: str, reason: str, config: Path | Non
     click.echo(f"The list {name} counts with {entries:,} entries; {len(standing.changes.removed):,} have gone.")
 
 
-def _text(standings: list[Standing], effects: Effects, now: int) -> str:
+def _text(standings: list[Standing], effects: ListEffects, now: int) -> str:
     if not standings:
         return "No lists are configured: nobody is screened. `lists` in the settings names them."
     rows = [_row(standing, now) for standing in standings]
@@ -81,7 +81,7 @@ def _days_old(dated: int, now: int) -> int:
     return max(0, (now - dated) // DAY_MS)
 
 
-def _lines(standing: Standing, effects: Effects, now: int) -> list[str]:
+def _lines(standing: Standing, effects: ListEffects, now: int) -> list[str]:
     """What there is to say of a list, its problem first."""
     lines = [f"{standing.name}  {show.plain(str(standing.path))}"]
     if standing.problem:

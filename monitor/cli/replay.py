@@ -13,6 +13,7 @@ from monitor.cli import show
 from monitor.cli.options import as_of_option, config_option, json_option
 from monitor.cli.progress import ProgressBar
 from monitor.core.engine import Answer
+from monitor.core.structuring import signal_sentence
 from monitor.settings import load_settings
 
 
@@ -67,8 +68,11 @@ def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
         ],
         "groups": [
             {
-                "party": group.party,
+                "group": group.group,
                 "tenants": list(group.tenants),
+                "because": [one.sentence for one in group.evidence],
+                "unresolved": group.unresolved,
+                "signs": [signal_sentence(one) for one in group.signals],
                 "flop": show.bounds_document(group.flop),
                 "flags": [show.finding_document(finding) for finding in group.findings],
             }

@@ -20,7 +20,7 @@ from monitor.settings import load_settings
 @config_option
 def tenants(above: float, limit: int, state: Path | None, as_json: bool, config: Path | None) -> None:
     """List tenants by their central estimate, largest first."""
-    answer = app.stored_answer(load_settings(config), state)
+    answer = app.stored_tenants(load_settings(config), state)
     chosen = sorted(
         (tenant for tenant in answer.tenants if tenant.flop.high >= above),
         key=lambda one: (-one.flop.central, one.tenant),

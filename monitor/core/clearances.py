@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from monitor.core.lists import ListedParty, Query
@@ -51,18 +52,25 @@ Clearances = Mapping[Place, Clearance]
 
 def digest_of_query(query: Query) -> str:
     """A digest of what is known of somebody, whatever the order."""
-    return _digest([sorted(set(part)) for part in query])
+    names, countries, identifiers, addresses = query
+    return _digest([sorted(set(names)), sorted(countries), sorted(set(identifiers)), sorted(set(addresses))])
 
 
 def digest_of_entry(listed: ListedParty) -> str:
     """A digest of what a list says of a party, whatever the order."""
-    parts = listed._replace(countries=frozenset())
-    return _digest([*parts[:2], sorted(parts.names), parts.schema, sorted(listed.countries), *map(sorted, parts[5:])])
+    said = [sorted(listed.names), sorted(listed.countries), sorted(listed.addresses), sorted(listed.identifiers)]
+    return _digest([listed.source, listed.id, listed.schema, *said, sorted(listed.programs)])
 
 
 def _digest(content: object) -> str:
     text = json.dumps(content, ensure_ascii=False, separators=(",", ":"))
     return "sha256:" + hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def clearance_sentence(clearance: Clearance) -> str:
+    """What was decided, in words."""
+    until = datetime.fromtimestamp(clearance.until / 1_000, UTC).date().isoformat()
+    return f"Cleared until {until} by {' and '.join(clearance.authors)}: {clearance.reason}"
 
 
 def decision(clearance: Clearance) -> dict[str, object]:

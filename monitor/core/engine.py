@@ -8,31 +8,38 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, field
+from typing import NamedTuple, Protocol
 
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
+from monitor.core.clearances import Clearances
 from monitor.core.countries import Countries
-from monitor.core.estimate import SCALE, Estimator, totals
+from monitor.core.estimate import SCALE, Estimator, TenantHour, totals
 from monitor.core.findings import Finding, find, find_of_group, least_threshold
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
-from monitor.core.groups import Group, groups, together
+from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
-from monitor.core.model import CERTAIN, OPEN, PRESUMED
+from monitor.core.links import Evidence, Ties
+from monitor.core.lists import NO_LISTS, Lists
+from monitor.core.model import CERTAIN, OPEN, PRESUMED, Traits
 from monitor.core.parties import Parties
-from monitor.core.policy import Aggregation, Policy
+from monitor.core.policy import Aggregation, Policy, Rule
 from monitor.core.projection import Durations
-from monitor.core.runs import Run, holding, runs
+from monitor.core.runs import Holding, Run, holding, runs
+from monitor.core.signs import daily_usage, signs_of
+from monitor.core.structuring import Signal
+from monitor.core.ties import observed, sharing, tenant_keys, ties_of
 from monitor.core.timeline import Effects, Shape
 
 DIGEST_FORMAT = 1
 UNDONE = "The facts that are known now no longer reach the threshold, or the tenant left the rule's scope."
 UNDONE_GROUP = (
     "The facts that are known now no longer reach the threshold, the group left the rule's scope, or its tenants are "
-    "no longer of one party."
+    "no longer taken for one customer."
 )
 
 Usage = Mapping[Shape, Mapping[str, int]]  # of one tenant, by shape and evidence class
@@ -47,6 +54,8 @@ class Reference:
     policies: tuple[Policy, ...]
     weights: Weights  # of the training score, which changes no finding
     durations: Durations  # of published runs, by which projections go; they change no finding
+    lists: Lists = NO_LISTS
+    cleared: Clearances = field(default_factory=dict)  # hits that two people have looked at
 
     @property
     def digests(self) -> dict[str, object]:
@@ -57,18 +66,38 @@ class Reference:
             "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
             "policies": {policy.id: policy.digest for policy in self.policies},
+            "lists": {
+                "effects": self.lists.effects.digest,
+                **{version.name: version.digest for version in self.lists.versions},
+            },
         }
 
+    def parties(self, book: Book, now: int) -> Parties:
+        """What is known of parties in a book at an instant."""
+        return Parties(book.parties, now, self.lists, self.cleared)
+
     def thresholds(self, aggregation: Aggregation, now: int) -> list[int]:
-        """The thresholds, in FLOP and rising, of the rules in force that add up this."""
-        return sorted(
-            {
-                rule.threshold_flop
-                for policy in self.policies
-                if policy.in_force(now)
-                for rule in policy.rules_on(aggregation)
-            }
-        )
+        """The thresholds, in FLOP and rising, of the rules in force that add up this; not those of any use at all."""
+        return sorted({rule.threshold_flop for rule in self._rules(aggregation, now) if not rule.effects})
+
+    def least(self, aggregation: Aggregation, now: int) -> int | None:
+        """The least threshold of all of them; None: there is no rule."""
+        return min((rule.threshold_flop for rule in self._rules(aggregation, now)), default=None)
+
+    def _rules(self, aggregation: Aggregation, now: int) -> Iterator[Rule]:
+        return (rule for policy in self.policies if policy.in_force(now) for rule in policy.rules_on(aggregation))
+
+
+class Past(Protocol):
+    """What allocations have held and no longer hold, beside a book that has let go of it."""
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        ...
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants; no allocation is named."""
+        ...
 
 
 class TenantAnswer(NamedTuple):
@@ -127,9 +156,21 @@ def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage
 
 def hourly_findings(book: Book, reference: Reference, name: str, now: int) -> list[Finding]:
     """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
-    tenant = book.tenants[name]
+    tenant, parties = book.tenants[name], reference.parties(book, now)
     hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
-    return find(name, tenant, hours, reference.policies, reference.countries, Parties(book.parties, now))
+    signs = signs_of_tenant(book, reference, name, hours, parties)
+    return find(name, tenant, hours, reference.policies, reference.countries, parties, signs)
+
+
+def signs_of_tenant(
+    book: Book, reference: Reference, name: str, hours: Sequence[TenantHour], parties: Parties
+) -> list[Signal]:
+    """The signs of structuring that a tenant's hours and its profile show."""
+    tenant, now = book.tenants[name], parties.now
+    if not parties.who(name, tenant).changed:
+        return []
+    daily = daily_usage(tenant, reference.estimator.catalogue, now, hearing(book, now))
+    return signs_of(name, tenant, hours, daily, parties, reference.thresholds(Aggregation.TENANT, now))
 
 
 def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> bool:
@@ -141,7 +182,7 @@ def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, no
     high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
     if not _reaches_any(reference, Aggregation.TENANT, high, now):
         return False
-    in_scope = least_threshold(tenant, reference.policies, reference.countries, Parties(book.parties, now))
+    in_scope = least_threshold(name, tenant, reference.policies, reference.countries, reference.parties(book, now))
     return in_scope is not None and high >= in_scope
 
 
@@ -154,12 +195,12 @@ def group_findings(book: Book, reference: Reference, group: Group, now: int) -> 
     if not _reaches_any(reference, Aggregation.GROUP, high, now):
         return []
     hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
-    return find_of_group(group, hours, reference.policies, reference.countries, Parties(book.parties, now))
+    return find_of_group(group, hours, reference.policies, reference.countries, reference.parties(book, now))
 
 
 def _reaches_any(reference: Reference, aggregation: Aggregation, high: int, now: int) -> bool:
-    thresholds = reference.thresholds(aggregation, now)
-    return bool(thresholds) and high >= thresholds[0]
+    least = reference.least(aggregation, now)
+    return least is not None and high >= least
 
 
 def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:
@@ -192,10 +233,18 @@ def follow(
     ]
 
 
-def evaluate_groups(book: Book, reference: Reference, flags: Mapping[str, Flag], now: int) -> list[Change]:
+def linked_tenants(book: Book, reference: Reference, past: Past, now: int) -> Linked:
+    """Who is linked with whom among the tenants of a book."""
+    common = sharing(tenant_keys(book.tenants, past.finished_traits(), reference.parties(book, now)))
+    return linked(book.tenants, {name: tenant_ties(book, reference, name, past, now) for name in common})
+
+
+def evaluate_groups(book: Book, reference: Reference, past: Past, flags: Mapping[str, Flag], now: int) -> list[Change]:
     """What an evaluation of all groups changes about their flags; `flags` by id, those of groups and no other."""
     findings = (
-        finding for group in groups(book.tenants, now) for finding in group_findings(book, reference, group, now)
+        finding
+        for group in linked_tenants(book, reference, past, now).groups
+        for finding in group_findings(book, reference, group, now)
     )
     return reconcile(flags, findings, now, UNDONE_GROUP)
 
@@ -210,26 +259,31 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
     ]
 
 
-Finished = Callable[[str], Mapping[str, Effects]]  # tenant -> what its allocations held and no longer hold
-
-
-def answer(book: Book, reference: Reference, now: int, finished: Finished | None = None) -> Answer:
-    """Everything that is known at `now`, which is no earlier than any fact in the book; runs only with `finished`."""
+def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
+    """Everything that is known at `now`, which is no earlier than any fact in the book."""
     usage = _usage(book, now)
-    tenants = tuple(answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
-    if finished is not None:
-        tenants = tuple(
-            one._replace(runs=tenant_runs(book, reference, one.tenant, finished(one.tenant), now)) for one in tenants
-        )
+    tenants = tuple(
+        one._replace(runs=tenant_runs(book, reference, one.tenant, past.finished(one.tenant), now))
+        for one in _tenant_answers(book, reference, usage, now)
+    )
     books = _usage_digest(usage, now)
     by_name = {tenant.tenant: tenant for tenant in tenants}
     grouped = tuple(
         _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), now)
-        for group in groups(book.tenants, now)
+        for group in linked_tenants(book, reference, past, now).groups
     )
     findings = [finding for tenant in tenants for finding in tenant.findings]
     findings += [finding for group in grouped for finding in group.findings]
     return Answer(now, tenants, grouped, books, _digest(books, findings, reference))
+
+
+def tenant_answers(book: Book, reference: Reference, now: int) -> tuple[TenantAnswer, ...]:
+    """What is known of each tenant by itself, without its runs."""
+    return tuple(_tenant_answers(book, reference, _usage(book, now), now))
+
+
+def _tenant_answers(book: Book, reference: Reference, usage: Mapping[str, Usage], now: int) -> Iterator[TenantAnswer]:
+    return (answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
 
 
 def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> TenantAnswer:
@@ -251,32 +305,41 @@ def tenant_runs(
     book: Book, reference: Reference, name: str, finished: Mapping[str, Effects], now: int
 ) -> tuple[tuple[Run, Training], ...]:
     """The runs of one tenant, with how much they look like training."""
-    heard, estimator = hearing(book, now), reference.estimator.of(name)
-    timelines = dict(book.tenants[name].held())
-    holdings = [
-        holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
-        for allocation in {**finished, **timelines}
-    ]
-    found = runs(name, (one for one in holdings if one.held), estimator, now)
+    found = runs(name, tenant_holdings(book, name, finished, now), reference.estimator.of(name), now)
     return tuple((run, training(run, reference.weights)) for run in found)
 
 
-def group_of(book: Book, reference: Reference, name: str, now: int) -> GroupAnswer | None:
-    """What is known of the group that a tenant is in; None if it is in none."""
+def tenant_holdings(book: Book, name: str, finished: Mapping[str, Effects], now: int) -> list[Holding]:
+    """All that the allocations of one tenant have held up to `now`, and where they were measured."""
+    heard, timelines = hearing(book, now), dict(book.tenants[name].held())
+    holdings = (
+        holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
+        for allocation in {**finished, **timelines}
+    )
+    return [one for one in holdings if one.held]
+
+
+def tenant_ties(book: Book, reference: Reference, name: str, past: Past, now: int) -> Ties:
+    """Everything that may link one tenant."""
+    holdings = tenant_holdings(book, name, past.finished(name), now)
+    seen = observed(holdings, runs(name, holdings, reference.estimator.of(name), now))
+    return ties_of(name, book.tenants[name], reference.parties(book, now), seen)
+
+
+def group_answer(book: Book, reference: Reference, group: Group, now: int) -> GroupAnswer:
+    """What is known of a group, all of whose tenants are in the book."""
     heard, estimator = hearing(book, now), reference.estimator
-    for group in groups(book.tenants, now):
-        if name in group.tenants:
-            flop = sum_of(
-                estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard)
-                for one, tenant in group.tenants.items()
-            )
-            return _answer_group(book, reference, group, flop, now)
-    return None
+    flop = sum_of(
+        estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard) for one, tenant in group.tenants.items()
+    )
+    return _answer_group(book, reference, group, flop, now)
 
 
 def _answer_group(book: Book, reference: Reference, group: Group, flop: Bounds, now: int) -> GroupAnswer:
     findings = tuple(group_findings(book, reference, group, now))
-    return GroupAnswer(group.party, tuple(group.tenants), flop, findings)
+    return GroupAnswer(
+        group.name, tuple(group.tenants), flop, findings, group.evidence, group.unresolved, group.signals
+    )
 
 
 def _usage(book: Book, now: int) -> dict[str, Usage]:

@@ -1,24 +1,22 @@
 """Tenants that are taken for one customer: what is too little in each may be much together.
 
-A group is tenants that declare one party or organisation, or that strong links join (`core/links.py`), two at least; and
-the book of a reseller: its customers that nobody attested, as one unresolved party. Within a group bounds are added (full
-dependence), so a member never has more than its group.
+A group is tenants that declare one party or organisation, or that strong links join (`core/links.py`), two at least;
+and the book of a reseller: its customers that nobody attested, as one unresolved party. Within a group bounds are added
+(full dependence), so a member never has more than its group.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.estimate import TenantHour
-from monitor.core.links import Evidence, Launch, LinkedGroup, LinkKind, Links, Ties
-from monitor.core.parties import Parties
+from monitor.core.links import Evidence, Launch, Link, LinkedGroup, LinkKind, Links, Ties
 from monitor.core.structuring import Signal, family_switched, in_turn, undeclared
 from monitor.core.structuring import together as at_once
-from monitor.core.ties import Observed, keys, profile_ties, sharing, ties_of
 
 
 class Group(NamedTuple):
@@ -34,24 +32,21 @@ class Group(NamedTuple):
 class Linked(NamedTuple):
     """What tenants share, and the groups that follow, by name."""
 
+    ties: Mapping[str, Ties]  # of whoever has something in common with another
     links: Links
     groups: tuple[Group, ...]
+
+    def links_of(self, tenant: str) -> tuple[Link, ...]:
+        """The links of a tenant, the strongest first."""
+        return self.links.of(tenant) if tenant in self.ties else ()
 
     def of(self, tenant: str) -> list[Group]:
         """The groups that a tenant is in: its linked tenants, and the book of its reseller."""
         return [group for group in self.groups if tenant in group.tenants]
 
 
-def linked(tenants: Mapping[str, Tenant], parties: Parties, seen: Callable[[str], Observed]) -> Linked:
-    """The links and groups among some tenants; `seen` tells what was seen of one.
-
-    Whoever has nothing in common with anybody else is linked with nobody.
-    """
-    of_tenants = {name: seen(name) for name in sorted(tenants)}
-    common = sharing(
-        {name: keys(name, (*profile_ties(one, parties), *of_tenants[name].ties)) for name, one in tenants.items()}
-    )
-    ties = {name: ties_of(name, tenants[name], parties, of_tenants[name]) for name in sorted(common)}
+def linked(tenants: Mapping[str, Tenant], ties: Mapping[str, Ties]) -> Linked:
+    """The links and groups among the tenants whose ties are given, at least all that have something in common."""
     links = Links(ties.values())
     attested = {name for name, one in ties.items() if one.attested}
     launches = {name: one.launches for name, one in ties.items()}
@@ -59,7 +54,7 @@ def linked(tenants: Mapping[str, Tenant], parties: Parties, seen: Callable[[str]
     for book in links.books:
         members = {name: tenants[name] for name in book.tenants}
         made.append(Group(f"customers of {book.reseller}", members, (), book.sentence))
-    return Linked(links, tuple(sorted(made, key=lambda group: group.name)))
+    return Linked(ties, links, tuple(sorted(made, key=lambda group: group.name)))
 
 
 def _signals(group: LinkedGroup, attested: set[str], launches: Mapping[str, Sequence[Launch]]) -> Iterator[Signal]:

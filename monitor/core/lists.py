@@ -54,7 +54,7 @@ class Effect(NamedTuple):
     citation: str
 
 
-class Effects(NamedTuple):
+class ListEffects(NamedTuple):
     """What being on each source list means, and to whom."""
 
     version: str
@@ -125,7 +125,7 @@ class Lists(NamedTuple):
     """The lists that count: who is asked, what a list means, and which versions were read."""
 
     screener: Screener
-    effects: Effects
+    effects: ListEffects
     versions: tuple[ListVersion, ...]
 
 
@@ -137,4 +137,4 @@ class _Nobody:
         return ()
 
 
-NO_LISTS = Lists(_Nobody(), Effects("", "", {}), ())
+NO_LISTS = Lists(_Nobody(), ListEffects("", "", {}), ())

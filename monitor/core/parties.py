@@ -147,6 +147,10 @@ class Parties:
             found = self._matches[party] = self._matches_of(f"party {party}", self.profiled(party))
         return found
 
+    def matches_above(self, party: str) -> tuple[Match, ...]:
+        """The hits of everybody who owns anything of a party now, directly or not."""
+        return tuple(match for owner in sorted(self._above(party).keys() - {party}) for match in self.matches(owner))
+
     def _matches_of(self, subject: str, profiled: Profiled) -> tuple[Match, ...]:
         query = query_of(profiled)
         return tuple(

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.links import Launch, LinkKind, Tie, Ties, comparable, identifier
+from monitor.core.model import NO_TRAITS, Traits
 from monitor.core.ownership import BEGINNING
 from monitor.core.parties import Parties
 from monitor.core.profiles import HEADQUARTERS, IDENTIFIERS, PARTY, Profiled, of_tenant
 from monitor.core.runs import Holding, Run
 from monitor.core.structuring import Version
+from monitor.core.timeline import Effects
 
 CONTROL_PLANE, SEEN = "the control plane", "observed"
 NOW = {PARTY: LinkKind.PARTY, "organisation": LinkKind.ORGANISATION, "reseller_of": LinkKind.RESELLER}
@@ -31,17 +34,7 @@ NOTHING_OBSERVED = Observed((), ())
 
 def observed(holdings: Iterable[Holding], runs: Iterable[Run]) -> Observed:
     """What the holdings of a tenant, and the runs that they are, show of it."""
-    traits = {held.traits for one in holdings for held in one.held}
-    ties = {
-        Tie(kind, value, SEEN, CONTROL_PLANE)
-        for one in traits
-        for kind, value in (
-            (LinkKind.IMAGE, one.image),
-            (LinkKind.RESERVATION, one.reservation),
-            (LinkKind.END_CUSTOMER, one.end_customer),
-        )
-        if value is not None
-    }
+    ties = _seen_ties({held.traits for one in holdings for held in one.held})
     launches = (
         Launch(
             segment.start,
@@ -55,6 +48,26 @@ def observed(holdings: Iterable[Holding], runs: Iterable[Run]) -> Observed:
         for segment in run.segments
     )
     return Observed(tuple(sorted(ties)), tuple(sorted(launches, key=lambda one: (one.start, one.end, one.count))))
+
+
+def _seen_ties(traits: Iterable[Traits]) -> set[Tie]:
+    return {
+        Tie(kind, value, SEEN, CONTROL_PLANE)
+        for one in traits
+        for kind, value in (
+            (LinkKind.IMAGE, one.image),
+            (LinkKind.RESERVATION, one.reservation),
+            (LinkKind.END_CUSTOMER, one.end_customer),
+        )
+        if value is not None
+    }
+
+
+def linking_traits(held: Iterable[Effects]) -> set[Traits]:
+    """What was said of what allocations have held, as far as it may link tenants."""
+    traits = {piece.traits for one in held for piece in one.pieces}
+    parts = {Traits(image=one.image, reservation=one.reservation, end_customer=one.end_customer) for one in traits}
+    return parts - {NO_TRAITS}
 
 
 def profile_ties(tenant: Tenant, parties: Parties) -> tuple[Tie, ...]:
@@ -101,20 +114,33 @@ def _owners(profiled: Profiled, parties: Parties) -> Iterator[Tie]:
             yield Tie(LinkKind.OWNER, ", ".join(top), basis, source)
 
 
-def keys(name: str, ties: Iterable[Tie]) -> set[tuple[LinkKind, str]]:
-    """What others must have too, to be linked by it to the tenant of this name."""
+Keys = set[tuple[LinkKind, str]]
+
+
+def tenant_keys(
+    tenants: Mapping[str, Tenant], finished: Mapping[str, AbstractSet[Traits]], parties: Parties
+) -> dict[str, Keys]:
+    """Of each tenant what others must have too, to be linked with it; `finished`: what was said of what it held."""
+    found = {}
+    for name, tenant in tenants.items():
+        traits = {*finished.get(name, ()), *(timeline.traits for _, timeline in tenant.held())}
+        found[name] = _keys(name, {*profile_ties(tenant, parties), *_seen_ties(traits)})
+    return found
+
+
+def _keys(name: str, ties: Iterable[Tie]) -> Keys:
     found = {(tie.kind, value) for tie in ties if (value := comparable(tie))}
     called = {name, *(value for kind, value in found if kind is LinkKind.PARTY)}
     return found | {(LinkKind.END_CUSTOMER, one) for one in called}
 
 
-def sharing(of_tenants: Mapping[str, set[tuple[LinkKind, str]]]) -> set[str]:
-    """The tenants that have something in common with another one: nobody else can be linked."""
+def sharing(of_tenants: Mapping[str, Keys]) -> list[str]:
+    """The tenants that have something in common with another one: nobody else can be linked. Sorted."""
     holders: dict[tuple[LinkKind, str], list[str]] = {}
     for name, values in of_tenants.items():
         for value in values:
             holders.setdefault(value, []).append(name)
-    return {name for names in holders.values() if len(names) > 1 for name in names}
+    return sorted({name for names in holders.values() if len(names) > 1 for name in names})
 
 
 def versions_of(tenant: Tenant, parties: Parties) -> list[Version]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Finished, Reference, evaluate, evaluate_groups
+from monitor.core.engine import Past, Reference, evaluate, evaluate_groups
 from monitor.core.flags import Change, Flag
 from monitor.core.model import DAY_MS, Observation
 from monitor.intake.decode import decode_facts
@@ -32,10 +32,10 @@ class Moment(NamedTuple):
 class Stage:
     """What a play needs: a book with its archive, the reference, the flags, how to commit, and how to ask for runs."""
 
-    __slots__ = ("archive", "book", "finished", "flags", "group_flags", "keep", "reference")
+    __slots__ = ("archive", "book", "flags", "group_flags", "keep", "past", "reference")
 
-    def __init__(self, book: Book, archive: Archive, reference: Reference, keep: Keep, finished: Finished) -> None:
-        self.finished = finished
+    def __init__(self, book: Book, archive: Archive, reference: Reference, keep: Keep, past: Past) -> None:
+        self.past = past
         self.book = book
         self.archive = archive
         self.reference = reference
@@ -51,7 +51,7 @@ class Stage:
         changes = evaluate(self.book, self.reference, list(self.book.tenants), self.flags, now)
         for change in changes:
             self.flags.setdefault(change.flag.tenant, {})[change.flag.id] = change.flag
-        of_groups = evaluate_groups(self.book, self.reference, self.group_flags, now)
+        of_groups = evaluate_groups(self.book, self.reference, self.past, self.group_flags, now)
         self.group_flags |= {change.flag.id: change.flag for change in of_groups}
         changes += of_groups
         self.keep(self.book.drain(), changes)

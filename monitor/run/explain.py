@@ -9,16 +9,19 @@ from monitor.core.blind import SILENCE, Blind
 from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import Catalogue, Hardware
-from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing
+from monitor.core.clearances import clearance_sentence
+from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing, signs_of_tenant
 from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, active_of, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
 from monitor.core.inventory import statements
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.likelihood import Training
+from monitor.core.links import Link, Ties
+from monitor.core.lists import ListVersion
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.ownership import interest, interest_sentences, stake_sentence
-from monitor.core.parties import Parties
+from monitor.core.parties import Parties, affiliation_sentence, match_sentence
 from monitor.core.policy import Aggregation
 from monitor.core.profiles import (
     HEADQUARTERS,
@@ -31,6 +34,8 @@ from monitor.core.profiles import (
 )
 from monitor.core.projection import Projection, held_now, project, rate_a_day, stated_end
 from monitor.core.runs import Run
+from monitor.core.signs import signs_of_holdings
+from monitor.core.structuring import signal_sentence
 from monitor.core.telemetry import contradictions, notes, sampled
 from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
 
@@ -74,11 +79,26 @@ class TenantStory(NamedTuple):
     findings: tuple[Finding, ...]
     runs: list[RunLine]  # with most compute first
     projections: list[Projection]  # of its total, for each threshold that it has not surely reached
-    group: GroupAnswer | None  # that it is in
+    groups: list[GroupAnswer]  # that it is in
+    links: list[str]  # to other tenants, the strongest first
+    matches: list[str]  # on lists, of it, its party and the owners; what was cleared says so
+    lists: list[ListVersion]  # that were asked
+    signs: list[str]  # of somebody staying below a threshold on purpose, each with another explanation
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
     economic_interest: list[str]  # in its party: shown, no rule asks
     contradictions: list[str]  # between sources of its profile and its party's
+
+
+class Kin(NamedTuple):
+    """What links a tenant to others, as far as the books of all partitions know."""
+
+    groups: tuple[GroupAnswer, ...]
+    links: tuple[Link, ...]
+    ties: Ties | None
+
+
+NO_KIN = Kin((), (), None)
 
 
 def explain_tenant(
@@ -87,10 +107,10 @@ def explain_tenant(
     name: str,
     now: int,
     runs: Iterable[tuple[Run, Training]] = (),
-    group: GroupAnswer | None = None,
+    kin: Kin = NO_KIN,
     blind: Iterable[Blind] = (),
 ) -> TenantStory:
-    """The story of a tenant that the book knows and the group that it is in; `blind`: what its partition missed."""
+    """The story of a tenant that the book knows and of its kin; `blind`: what its partition missed."""
     tenant = book.tenants[name]
     touching = [one for one in blind if _touches(one, tenant)]
     by_shape = totals(tenant, now, hearing(book, now))
@@ -109,14 +129,18 @@ def explain_tenant(
             for shape, usage in sorted(by_shape.items(), key=repr)
         ],
         sorted(held, key=lambda one: (-one[2], one[0])),
-        _headquarters(book, tenant, now),
+        _headquarters(book, name, now),
         answered.findings,
         [
             RunLine(run.id, run.start, run.end, run.peak, run.flop, run.flop_chain, training.band.value)
             for run, training in sorted(runs, key=lambda one: (-one[0].flop.central, one[0].id))
         ],
         _projections(book, reference, name, answered.flop, now),
-        group,
+        list(kin.groups),
+        [_link_sentence(name, one) for one in kin.links],
+        _matches(book, reference, name, now),
+        list(reference.lists.versions),
+        _signs(book, reference, name, kin, now),
         touching,
         _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
         _economic_interest(book, tenant, now),
@@ -124,8 +148,37 @@ def explain_tenant(
     )
 
 
-def _headquarters(book: Book, tenant: Tenant, now: int) -> list[str]:
+def _matches(book: Book, reference: Reference, name: str, now: int) -> list[str]:
+    """The hits of a tenant, its party and the owners of that one, and what the owners' would mean for it."""
+    tenant, parties = book.tenants[name], reference.parties(book, now)
+    who = parties.who(name, tenant)
+    declared = declared_party(tenant, now)
+    of_owners = [] if declared is None else parties.matches_above(declared)
+    sentences = [
+        match_sentence(one) + ("" if one.clearance is None else f" {clearance_sentence(one.clearance)}")
+        for one in (*who.matches, *of_owners)
+    ]
+    return sentences + [affiliation_sentence(one) for one in who.affiliations]
+
+
+def _link_sentence(name: str, link: Link) -> str:
+    others = ", ".join(link.other if name in link.one else link.one)
+    return f"{link.strength} ({link.weight / 1000:.2f}) with {others}: " + " ".join(
+        one.sentence for one in link.evidence
+    )
+
+
+def _signs(book: Book, reference: Reference, name: str, kin: Kin, now: int) -> list[str]:
+    tenant, parties = book.tenants[name], reference.parties(book, now)
+    hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
+    signs = signs_of_tenant(book, reference, name, hours, parties)
+    signs += [] if kin.ties is None else signs_of_holdings(kin.ties, parties)
+    return [signal_sentence(one) for one in signs]
+
+
+def _headquarters(book: Book, name: str, now: int) -> list[str]:
     """Every version of the headquarters of a tenant and its party, those of its ultimate parents, and what is open."""
+    tenant = book.tenants[name]
     parties, profiled = Parties(book.parties, now), of_tenant(tenant, now)
     sentences = _versions(profiled)
     declared = profiled.current(PARTY)
@@ -141,7 +194,7 @@ def _headquarters(book: Book, tenant: Tenant, now: int) -> list[str]:
             for sentence in _versions(parties.profiled(top), f"ultimate parent {top}: ")
         ]
         sentences += [stake_sentence(stake) for edge in above.steps for stake in edge.stakes]
-    status = parties.who(tenant).unresolved
+    status = parties.unresolved(tenant)
     return sentences + ([] if status is None else [status])
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import Protocol
 
-from monitor.core import engine
 from monitor.core.book import Book, Finished, Moved
+from monitor.core.engine import Past
 from monitor.core.facts import effective
 from monitor.core.inventory import statements
-from monitor.core.model import Key
+from monitor.core.model import Key, Traits
+from monitor.core.ties import linking_traits
 from monitor.core.timeline import Effects, fold
 from monitor.intake.decode import decode_facts
 from monitor.store import Commit
@@ -38,6 +39,10 @@ class Books(Protocol):
         """What the allocations of a tenant have held and no longer hold, if they have all pieces."""
         ...
 
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of what it has held, if they have all pieces."""
+        ...
+
     def making_pieces(self) -> AbstractContextManager[None]:
         """One transaction for commits that together give them the pieces of all their facts."""
         ...
@@ -47,9 +52,25 @@ class Books(Protocol):
         ...
 
 
-def finished_of(book: Book, store: Books) -> engine.Finished:
-    """How to ask what allocations have held; where pieces are missing, only the owner of the books may write them."""
-    return store.finished if store.has_pieces() else partial(folded, book, store)
+def past_of(book: Book, store: Books) -> Past:
+    """What allocations have held; where pieces are missing, only the owner of the books may write them."""
+    return store if store.has_pieces() else _Folded(book, store)
+
+
+class _Folded:
+    """The past of books that lack pieces, made anew whenever it is asked for."""
+
+    def __init__(self, book: Book, store: Books) -> None:
+        self._book = book
+        self._store = store
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        return folded(self._book, self._store, tenant)
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants."""
+        return {name: linking_traits(self.finished(name).values()) for name in self._book.tenants}
 
 
 def make_pieces(book: Book, store: Books, at: int) -> None:

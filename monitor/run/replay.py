@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book, Moved
-from monitor.core.engine import Answer, Finished, Reference, answer
+from monitor.core.engine import Answer, Past, Reference, answer
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.model import Kind, Rejected
 from monitor.errors import LimitReached, SourceProblem
@@ -28,7 +28,7 @@ class Working(NamedTuple):
 
     archive: Archive
     commit: Callable[[Moved], None]
-    finished: Finished
+    past: Past
 
 
 MakeArchive = Callable[[], Working]
@@ -110,7 +110,7 @@ def read_all(
 
 def evaluated(
     book: Book,
-    finished: Finished,
+    past: Past,
     lines: Callable[[], Iterable[bytes]],
     make_archive: MakeArchive,
     reference: Reference,
@@ -120,8 +120,8 @@ def evaluated(
     now = book.clock if as_of is None else as_of
     if now < book.clock:
         working = make_archive()
-        book, finished = rebuild(lines(), working, now), working.finished
-    return answer(book, reference, now, finished)
+        book, past = rebuild(lines(), working, now), working.past
+    return answer(book, reference, now, past)
 
 
 def rebuild(lines: Iterable[bytes], working: Working, as_of: int) -> Book:

@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from monitor.core.book import Book, joined
+from monitor.core.book import Book, Tenant, joined
 from monitor.core.engine import Reference, evaluate_groups
 from monitor.core.flags import Change, Flag, numbers
-from monitor.core.model import Observation, Profile
-from monitor.core.profiles import PARTY
+from monitor.core.model import Observation, Traits
+from monitor.core.ties import sharing, tenant_keys
+from monitor.core.timeline import Effects
 from monitor.errors import StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.run.task import Watch, tell_flags
@@ -35,7 +37,15 @@ class Part(Protocol):
         ...
 
     def load_tenants(self, decode: Decode, names: Collection[str]) -> Book:
-        """What these books have of some of their tenants, to be read only."""
+        """What these books have of some of their tenants, and of all parties, to be read only."""
+        ...
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """What the allocations of a tenant have held and no longer hold."""
+        ...
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of what it has held, as far as it may link tenants."""
         ...
 
 
@@ -48,6 +58,10 @@ class Books(Protocol):
 
     def beside(self, partition: int) -> Part:
         """The books of one partition."""
+        ...
+
+    def partitions(self) -> Sequence[int]:
+        """The partitions that there are books of."""
         ...
 
     def clocks(self) -> Sequence[int]:
@@ -85,8 +99,8 @@ class Rollup:
         self._reference = reference
         self._watch = watch
         self._next = watch.clock.monotonic()
-        self._heads: dict[str, tuple[int, int]] = {}  # as they were when the parties below were read
-        self._parties: dict[str, frozenset[str]] = {}  # tenant -> every party that it ever declared
+        self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
+        self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
 
     def work(self) -> None:
         """Roll up if it is time to and nobody else does; a store that does not answer is asked again later."""
@@ -122,7 +136,12 @@ class Rollup:
         flags = dict(self._books.group_flags())
         changes = []
         if at >= (0 if last is None else last):  # evaluation never goes back
-            changes = evaluate_groups(self._candidates(), self._reference, flags, at)
+            parts = {number: self._books.beside(number) for number in self._books.partitions()}
+            traits = {number: part.finished_traits() for number, part in parts.items()}
+            owner = {name: number for number, of_part in traits.items() for name in of_part}
+            owner |= {name: place for name, (place, _) in self._books.profile_heads().items()}
+            past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
+            changes = evaluate_groups(self._candidates(past, at), self._reference, past, flags, at)
             if changes:
                 self._books.decide(JournalEntry(TICK, {"as_of": at}), changes, self._watch.clock.now_ms())
                 flags |= {change.flag.id: change.flag for change in changes}
@@ -130,30 +149,47 @@ class Rollup:
         self.flags = numbers(flags.values())
         return changes
 
-    def _candidates(self) -> Book:
-        """The books of all tenants that may be in a group: some other tenant has declared the same party."""
+    def _candidates(self, past: _Past, at: int) -> Book:
+        """The books of all tenants that may be in a group: another one has something in common with them."""
         heads = self._books.profile_heads()
         self._learn({name: place for name, place in heads.items() if self._heads.get(name) != place})
         self._heads = dict(heads)
-        by_party: dict[str, set[str]] = {}
-        for name in heads:
-            for party in self._parties[name]:
-                by_party.setdefault(party, set()).add(name)
+        known = joined(part.load_tenants(decode_facts, ()) for part in past.parts.values())
+        everybody = {name: self._profiled.get(name) or Tenant() for name in past.owner}
+        keys = tenant_keys(everybody, past.finished_traits(), self._reference.parties(known, at))
         wanted: dict[int, set[str]] = {}
-        for names in by_party.values():
-            if len(names) > 1:
-                for name in names:
-                    wanted.setdefault(heads[name][0], set()).add(name)
-        whole = joined(self._books.beside(number).load_tenants(decode_facts, wanted[number]) for number in wanted)
+        for name in sharing(keys):
+            wanted.setdefault(past.owner[name], set()).add(name)
+        whole = joined(past.parts[number].load_tenants(decode_facts, names) for number, names in wanted.items())
         whole.heard_elsewhere = self._books.heard()
         return whole
 
     def _learn(self, changed: Mapping[str, tuple[int, int]]) -> None:
-        """Read which parties these tenants have declared."""
+        """Read what is said of these tenants."""
         chains: dict[int, dict[tuple[str, str], int]] = {}
         for name, (partition, head) in changed.items():
             chains.setdefault(partition, {})[name, ""] = head
         for partition, heads in chains.items():
             for (name, _), lines in self._books.beside(partition).histories(heads).items():
-                profiles = (fact.body for fact in decode_facts(lines) if isinstance(fact.body, Profile))
-                self._parties[name] = frozenset(str(one.fields[PARTY]) for one in profiles if PARTY in one.fields)
+                book = Book()
+                book.restore_chain((name, ""), heads[name, ""], decode_facts(lines[::-1]))
+                self._profiled[name] = book.tenants[name]
+
+
+class _Past:
+    """What allocations of all partitions have held."""
+
+    def __init__(
+        self, parts: Mapping[int, Part], owner: Mapping[str, int], traits: Mapping[str, AbstractSet[Traits]]
+    ) -> None:
+        self.parts = parts
+        self.owner = owner  # tenant -> partition
+        self._traits = traits
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        return self.parts[self.owner[tenant]].finished(tenant)
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants."""
+        return self._traits

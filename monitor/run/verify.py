@@ -7,11 +7,19 @@ from itertools import chain
 from typing import NamedTuple
 
 from monitor.core.book import Book, joined
-from monitor.core.engine import Answer, Finished, Reference, answer, group_findings, hearing, tenant_findings
+from monitor.core.engine import (
+    Answer,
+    Past,
+    Reference,
+    answer,
+    group_findings,
+    hearing,
+    linked_tenants,
+    tenant_findings,
+)
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State, flag_id
-from monitor.core.groups import groups
 from monitor.run.replay import MakeArchive, rebuild
 
 
@@ -22,7 +30,7 @@ class Kept(NamedTuple):
     flags: Mapping[str, Mapping[str, Flag]]  # by tenant, then id
     evaluated_at: int | None  # the instant of the last evaluation stored, None if there was none
     lines: Callable[[], Iterable[bytes]]  # every fact as it came
-    finished: Finished
+    past: Past
 
 
 class Verified(NamedTuple):
@@ -48,12 +56,12 @@ def verify(
     now = stored.clock if as_of is None else as_of
     working = make_archive()
     rebuilt = rebuild(chain.from_iterable(one.lines() for one in kept), working, now)
-    result = answer(rebuilt, reference, now)
+    result = answer(rebuilt, reference, now, working.past)
     if now < stored.clock:
         return Verified(result, [])
     problems = _compare_usage(stored, rebuilt, now)
     for one in kept:
-        problems.extend(_compare_pieces(one, working.finished))
+        problems.extend(_compare_pieces(one, working.past))
         if one.evaluated_at is not None:
             at = now if one.evaluated_at < one.book.clock else one.evaluated_at
             problems.extend(_compare_flags(_findings(rebuilt, reference, one.book.tenants, at), one.flags))
@@ -61,7 +69,7 @@ def verify(
         # Groups are evaluated as of the least clock of all books.
         at = min((one.book.clock for one in kept if one.book.tenants), default=-1)
         of_groups: list[Finding] = []
-        for group in groups(rebuilt.tenants, at):
+        for group in linked_tenants(rebuilt, reference, working.past, at).groups:
             of_groups.extend(group_findings(rebuilt, reference, group, at))
         problems.extend(_compare_flags(of_groups, {"": group_flags}))
     return Verified(result, problems)
@@ -95,11 +103,11 @@ def _compare_usage(stored: Book, rebuilt: Book, now: int) -> list[str]:
     return problems
 
 
-def _compare_pieces(kept: Kept, counted: Finished) -> Iterator[str]:
+def _compare_pieces(kept: Kept, counted: Past) -> Iterator[str]:
     for name in sorted(kept.book.tenants):
         stored, given = (
-            {key: effects[:2] for key, effects in finished(name).items() if any(effects[:2])}
-            for finished in (kept.finished, counted)
+            {key: effects[:2] for key, effects in past.finished(name).items() if any(effects[:2])}
+            for past in (kept.past, counted)
         )
         wrong = sorted(key for key in {*stored, *given} if stored.get(key) != given.get(key))
         if wrong:

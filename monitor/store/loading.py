@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
@@ -246,6 +247,27 @@ def finished(connection: Connection, names: Names, tenant: str) -> Mapping[str, 
         found[name].pieces.append(Piece(shapes[shape_id], start, end, count, certain, traits))
     for name, start, end, shape_id, count, active, clock in _rows(connection, _MEASUREMENTS, of_tenant):
         found[name].measurements.append(Measurement(shapes[shape_id], start, end, count, active, clock))
+    return dict(found)
+
+
+def finished_traits(connection: Connection, names: Names, partition: int) -> Mapping[str, AbstractSet[Traits]]:
+    """Of each tenant of a partition what was said of what it holds or has held, as far as it may link tenants."""
+    tenants, columns = names.tenants.values(), (TRAITS.c.image, TRAITS.c.reservation, TRAITS.c.end_customer)
+    said = and_(
+        of_partition(ALLOCATIONS.c.id, partition),
+        or_(*(column.is_not(None) for column in columns)),
+    )
+    of_tenant = select(ALLOCATIONS.c.tenant_id, *columns)
+    held = of_tenant.join_from(PIECES, ALLOCATIONS, ALLOCATIONS.c.id == PIECES.c.allocation_id)
+    queries = (
+        held.join(TRAITS, TRAITS.c.id == PIECES.c.traits_id).where(said).distinct(),
+        of_tenant.join_from(ALLOCATIONS, TRAITS, TRAITS.c.id == ALLOCATIONS.c.traits_id).where(OPEN, said).distinct(),
+    )
+    found: defaultdict[str, set[Traits]] = defaultdict(set)
+    for query in queries:
+        for tenant_id, image, reservation, end_customer in _rows(connection, query):
+            traits = Traits(image=image, reservation=reservation, end_customer=end_customer)
+            found[tenants[tenant_id]].add(traits)
     return dict(found)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 
 from monitor.core.book import Finished, Moved, NewFact
-from monitor.core.model import Key
+from monitor.core.model import Key, Traits
+from monitor.core.ties import linking_traits
 from monitor.core.timeline import Effects, Timeline, may_hold
 
 
@@ -71,6 +73,10 @@ class MemoryArchive:
     def finished(self, tenant: str) -> Mapping[str, Effects]:
         """What the allocations of a tenant have held and no longer hold, and where they were measured."""
         return self._finished.get(tenant, {})
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of what it has held, as far as it may link tenants."""
+        return {tenant: linking_traits(held.values()) for tenant, held in self._finished.items()}
 
     def lines(self) -> Iterable[bytes]:
         """Every fact in the order of acceptance."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from typing import Any
 
@@ -18,7 +19,7 @@ from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.flags import Change, Entry, Flag
 from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
-from monitor.core.model import Key
+from monitor.core.model import Key, Traits
 from monitor.core.policy import Level
 from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
@@ -41,6 +42,7 @@ from monitor.store.loading import (
     Decode,
     Stored,
     finished,
+    finished_traits,
     load_book,
     load_tenants,
     of_partition,
@@ -345,6 +347,13 @@ class SqlStore:
         """
         with self._database.reading() as connection:
             return finished(connection, self._stored.names, tenant)
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant of these books what was said of what it holds or has held, as far as it may link tenants, as
+        of the last commit. Only of books that have all pieces.
+        """
+        with self._database.reading() as connection:
+            return finished_traits(connection, self._stored.names, self.partition)
 
     def has_pieces(self) -> bool:
         """Whether these books have the pieces of all their facts: every commit came from a program that keeps them."""

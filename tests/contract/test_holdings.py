@@ -14,7 +14,7 @@ from monitor.core.model import Key, Traits
 from monitor.errors import Overtaken
 from monitor.intake.decode import decode_facts
 from monitor.run import holdings
-from monitor.run.holdings import finished_of, folded, make_pieces
+from monitor.run.holdings import folded, make_pieces, past_of
 from monitor.store.database import connect
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
@@ -258,7 +258,7 @@ def test_an_older_store_gets_its_pieces_from_its_facts(url: str, case: str) -> N
     store = an_older_store(url, lines)
     read = loaded_book(store)
     for name in kept.tenants:
-        assert filled(archive.finished(name)) == filled(finished_of(read, store)(name))
+        assert filled(archive.finished(name)) == filled(past_of(read, store).finished(name))
         assert traits_of(kept, name) == traits_of(read, name)
     assert not store.has_pieces()
 

@@ -351,7 +351,7 @@ def test_the_score_changes_no_compute() -> None:
     taken, known = Taken(*(TABLE.replace("x", f"x{n} ") for n in range(4))), reference()
     told = []
     for one in (weights(together=900), weights(together=-900)):
-        under = answer(taken.book, replace(known, weights=one), at(240), taken.archive.finished)
+        under = answer(taken.book, replace(known, weights=one), at(240), taken.archive)
         (tenant,) = under.tenants
         ((run, how),) = tenant.runs
         told.append((how.band, run, tenant._replace(runs=()), under.digest, under.books_digest))

@@ -358,7 +358,7 @@ TABLE = """
 def test_no_run_is_more_than_its_tenant() -> None:
     """The largest chain, and all of them together, are no more than the tenant's total, on every bound."""
     taken = Taken(TABLE)
-    (tenant,) = answer(taken.book, reference(), BASE_MS + 200_000_000, taken.archive.finished).tenants
+    (tenant,) = answer(taken.book, reference(), BASE_MS + 200_000_000, taken.archive).tenants
     assert 3 == len(tenant.runs)
     together = total(run.flop for run, _ in tenant.runs)
     assert all(part <= whole for part, whole in zip(together, tenant.flop, strict=True))

@@ -1,4 +1,4 @@
-"""What being on each source list means: `config/lists/effects.yaml` -> `monitor.core.lists.Effects`."""
+"""What being on each source list means: `config/lists/effects.yaml` -> `monitor.core.lists.ListEffects`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Literal, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from monitor.core.lists import NO_EFFECT, Effect, Effects
+from monitor.core.lists import NO_EFFECT, Effect, ListEffects
 from monitor.errors import ReferenceProblem
 from monitor.reference.reading import digest_of, label, milliseconds, read_document
 
@@ -73,7 +73,7 @@ class _Document(BaseModel):
 class Sources(NamedTuple):
     """The effects, and which source a label in a file stands for."""
 
-    effects: Effects
+    effects: ListEffects
     labels: Mapping[str, str]  # `plain_label` of a label -> key of the source
 
 
@@ -107,7 +107,7 @@ def load_effects(root: Path, suspension_end: date) -> Sources:
         for text in (key, source.title, *source.labels)
     }
     digest = digest_of([document.model_dump(mode="json"), suspension_end.isoformat()])
-    return Sources(Effects(document.version, digest, of_source), labels)
+    return Sources(ListEffects(document.version, digest, of_source), labels)
 
 
 def _effects(key: str, source: _Source, suspension_end: int) -> tuple[Effect, ...]:
