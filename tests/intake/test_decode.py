@@ -160,7 +160,7 @@ TRAITS: list[tuple[dict[str, Any], Traits]] = [
 @pytest.mark.parametrize(("fields", "traits"), TRAITS)
 @pytest.mark.parametrize("name", ["started", "resized", "stopped", "seen"])
 def test_traits_are_what_else_is_said(name: str, fields: dict[str, Any], traits: Traits) -> None:
-    """Every fact of an allocation may name its zone, job, reservation, image, purpose, layer, end customer and nodes."""
+    """Facts of an allocation may name its zone, job, reservation, image, purpose, layer, end customer and nodes."""
     data = {"tenant": "acme", "allocation": "job-1", "count": 8, **fields}
 
     body = only(event(f"allocation.{name}.v1", data=data)).body
