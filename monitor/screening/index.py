@@ -1,0 +1,248 @@
+"""An index of names by their words: what each word weighs, which names share a rare one, and how much two names share.
+
+A word weighs by how many owners of names have one with it, in powers of two, so that a change of a list moves weights
+seldom. Everyday words weigh little however rare they are here. Names are found by their rare words, or words near those; names of common
+words only, by two of them.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
+from itertools import combinations
+from typing import NamedTuple
+from zlib import crc32
+
+from monitor.screening.names import EVERYDAY_WORDS, Form
+from monitor.screening.similarity import keys, similarity
+
+OWNERS_LEAST = 10_000  # a list that is shorter says no more of how rare a word is
+EVERYDAY_WEIGHT = 0.2
+COMMON = 500  # names that a word may be in and still be what a name is found by
+SHORT_WEIGHTS = (0.0, 0.3, 0.5, 0.8, 0.9)  # of words of so many letters, as a share
+PAIR_WEIGHT = 0.8  # of two letters of a script without spaces: neighbouring pairs overlap
+REMEMBERED = 100_000  # words whose near ones are kept at hand
+CANDIDATES_MAX = 200  # names compared for one form of a name, those that share most
+FRAGMENT_MIN = 2  # letters of either half of a word that is cut
+NEAR_WEIGHT_MIN = 0.7  # similarity from which an unknown word weighs as the one it is near
+
+
+class Shared(NamedTuple):
+    """What two names share: shares of the weight of each, and the weight itself."""
+
+    asked: float
+    listed: float
+    weight: float
+
+
+class Candidate(NamedTuple):
+    """A form of a name in the index, and what it shares with the one asked for."""
+
+    owner: int
+    name: int
+    script: str
+    written: bool
+    shared: Shared
+
+
+class Asked(NamedTuple):
+    """A form that is looked for: its words, what they weigh, and which words of the index each may stand for."""
+
+    tokens: tuple[str, ...]
+    weights: tuple[float, ...]
+    mass: float
+    matches: dict[int, list[tuple[float, int]]]  # similarity and the words asked for, as bits
+    splits: list[tuple[int, int, int]]  # a word asked for, as a bit, that is two words of the index
+
+
+class Index:
+    """Names of numbered owners. Built once, then only asked; the order of what is added does not matter."""
+
+    def __init__(self, owners: Sequence[Iterable[tuple[int, Form]]], common: int | None = COMMON) -> None:
+        held = [sorted(set(owner)) for owner in owners]
+        counts: dict[str, int] = {}
+        for owner in held:
+            for token in {token for _, form in owner for token in form.tokens}:
+                counts[token] = counts.get(token, 0) + 1
+        self.words = sorted(counts)
+        self.number = {word: number for number, word in enumerate(self.words)}
+        self._scale = max(len(held), OWNERS_LEAST).bit_length() + 1
+        self.weights = array("d", (self._weight(word, counts[word]) for word in self.words))
+        self._keys = array("Q", sorted(_hashed(key) | number for number, word in enumerate(self.words) for key in keys(word)))
+        self._near: dict[str, tuple[tuple[int, float], ...]] = {}
+        self._add(held, common)
+
+    def _add(self, held: list[list[tuple[int, Form]]], common: int | None) -> None:
+        self.forms: list[tuple[int, ...]] = []
+        self.masses = array("d")
+        self.origins: list[tuple[int, int, str, bool]] = []
+        found: list[array[int]] = [array("I") for _ in self.words]
+        for owner, names in enumerate(held):
+            for name, form in names:
+                numbers = tuple(self.number[token] for token in form.tokens)
+                for number in set(numbers):
+                    found[number].append(len(self.forms))
+                self.forms.append(numbers)
+                self.masses.append(sum(self.weights[number] for number in numbers))
+                self.origins.append((owner, name, form.script, form.written))
+        self._postings = [posting if common is None or len(posting) <= common else None for posting in found]
+        self._pairs: dict[int, list[int]] = {}
+        for at, numbers in enumerate(self.forms):
+            if all(self._postings[number] is None for number in numbers):
+                for pair in _pairs_of(sorted(set(numbers))):
+                    self._pairs.setdefault(pair, []).append(at)
+
+    def _weight(self, word: str, owners: int) -> float:
+        weight = 1 - owners.bit_length() / self._scale
+        if word in EVERYDAY_WORDS:
+            return min(weight, EVERYDAY_WEIGHT)
+        if not word.isascii():
+            return weight * PAIR_WEIGHT if len(word) <= 2 else weight
+        return weight * SHORT_WEIGHTS[len(word)] if len(word) < len(SHORT_WEIGHTS) and word.isalpha() else weight
+
+    def near(self, word: str) -> tuple[tuple[int, float], ...]:
+        """Words of the index that this one may be, the nearest first, with their similarity."""
+        known = self._near.get(word)
+        if known is None:
+            if len(self._near) >= REMEMBERED:
+                self._near.clear()
+            known = self._near[word] = self._look_for(word)
+        return known
+
+    def _look_for(self, word: str) -> tuple[tuple[int, float], ...]:
+        own = self.number.get(word)
+        if own is not None and word in EVERYDAY_WORDS:
+            return ((own, 1.0),)
+        found = {} if own is None else {own: 1.0}
+        for key in keys(word):
+            start = _hashed(key)
+            at = bisect_left(self._keys, start)
+            while at < len(self._keys) and self._keys[at] >> 32 == start >> 32:
+                number = self._keys[at] & 0xFFFFFFFF
+                if number not in found:
+                    found[number] = similarity(word, self.words[number])
+                at += 1
+        return tuple(sorted(((n, s) for n, s in found.items() if s), key=lambda pair: (-pair[1], pair[0])))
+
+    def _asked(self, form: Form) -> Asked:
+        """Look up the words of a form, those that are one when put together, and those that are two when cut."""
+        matches: dict[int, list[tuple[float, int]]] = {}
+        weights, splits = [], []
+        for at, token in enumerate(form.tokens):
+            near = self.near(token)
+            own = self.number.get(token)
+            if own is None and near and near[0][1] >= NEAR_WEIGHT_MIN:
+                own = near[0][0]
+            weights.append(self._weight(token, 0) if own is None else self.weights[own])
+            for number, alike in near:
+                matches.setdefault(number, []).append((alike, 1 << at))
+            splits += [(1 << at, one, other) for one, other in self._cut(token)]
+        for one, other in combinations(range(len(form.tokens)), 2):
+            for joined in (form.tokens[one] + form.tokens[other], form.tokens[other] + form.tokens[one]):
+                if joined in self.number:
+                    matches.setdefault(self.number[joined], []).append((1.0, 1 << one | 1 << other))
+        return Asked(form.tokens, tuple(weights), sum(weights), matches, splits)
+
+    def _cut(self, token: str) -> Iterable[tuple[int, int]]:
+        if len(token) < 2 * FRAGMENT_MIN:
+            return
+        for at in range(FRAGMENT_MIN, len(token) - FRAGMENT_MIN + 1):
+            one, other = self.number.get(token[:at]), self.number.get(token[at:])
+            if one is not None and other is not None:
+                yield one, other
+
+    def candidates(self, form: Form, together_min: float) -> list[Candidate]:
+        """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
+        asked = self._asked(form)
+        masses, common = self._gathered(asked)
+        promising = []
+        for at, mass in masses.items():
+            mass += common
+            together = min(1.0, mass / asked.mass) + min(1.0, mass / self.masses[at])
+            if together >= together_min:
+                promising.append((-together, at))
+        promising.sort()
+        return [Candidate(*self.origins[at], self._shared(asked, at)) for _, at in promising[:CANDIDATES_MAX]]
+
+    def _gathered(self, asked: Asked) -> tuple[dict[int, float], float]:
+        """Forms with a rare word that is asked for and the weight of such words; the weight of the common ones."""
+        masses: dict[int, float] = {}
+        common, numbers = 0.0, []
+        parts = [(number, ways[0][0] * self.weights[number]) for number, ways in asked.matches.items()]
+        parts += [(part, self.weights[part]) for _, *halves in asked.splits for part in halves]
+        for number, weight in parts:
+            posting = self._postings[number]
+            if posting is None:
+                common += weight
+                numbers.append(number)
+            else:
+                for at in posting:
+                    masses[at] = masses.get(at, 0.0) + weight
+        numbers = sorted(set(numbers))
+        for pair in [*_pairs_of(numbers), *(_pair(number, number) for number in numbers)]:
+            for at in self._pairs.get(pair, ()):
+                masses[at] = 0.0
+        return masses, common
+
+    def _shared(self, asked: Asked, at: int) -> Shared:
+        """Pair the words of two names, the most alike first, each once; what was not near in the index is compared here."""
+        numbers, free = self.forms[at], (1 << len(asked.tokens)) - 1
+        ways = sorted(
+            (-alike, -self.weights[number], bits, place)
+            for place, number in enumerate(numbers)
+            for alike, bits in asked.matches.get(number, ())
+        )
+        left = dict(enumerate(numbers))
+        of_asked = of_listed = 0.0
+        for alike, _, bits, place in ways:
+            if place in left and bits & free == bits:
+                free &= ~bits
+                of_listed -= alike * self.weights[left.pop(place)]
+                of_asked -= alike * _weight_of(asked, bits)
+        for bits, *halves in asked.splits:
+            places = [next((place for place, number in left.items() if number == half), None) for half in halves]
+            if bits & free and None not in places and places[0] != places[1]:
+                free &= ~bits
+                of_listed += sum(self.weights[left.pop(place)] for place in places if place is not None)
+                of_asked += _weight_of(asked, bits)
+        if free and left:
+            more = self._compared(asked, free, left)
+            of_asked, of_listed = of_asked + more[0], of_listed + more[1]
+        mass = self.masses[at]
+        return Shared(min(1.0, of_asked / asked.mass), min(1.0, of_listed / mass), of_listed)
+
+    def _compared(self, asked: Asked, free: int, left: dict[int, int]) -> tuple[float, float]:
+        of_asked = of_listed = 0.0
+        pairs = sorted(
+            (-alike, token, number, bit, place)
+            for bit, token in enumerate(asked.tokens)
+            if free >> bit & 1
+            for place, number in left.items()
+            if (alike := similarity(token, self.words[number]))
+        )
+        taken_bits, taken_places = set(), set()
+        for alike, _, number, bit, place in pairs:
+            if bit not in taken_bits and place not in taken_places:
+                taken_bits.add(bit)
+                taken_places.add(place)
+                of_asked -= alike * asked.weights[bit]
+                of_listed -= alike * self.weights[number]
+        return of_asked, of_listed
+
+
+def _weight_of(asked: Asked, bits: int) -> float:
+    return sum(weight for at, weight in enumerate(asked.weights) if bits >> at & 1)
+
+
+def _pairs_of(numbers: list[int]) -> list[int]:
+    """Each two of these words, as one number; of one word alone, that of the word with itself."""
+    return [_pair(one, other) for one, other in combinations(numbers, 2)] or [_pair(number, number) for number in numbers]
+
+
+def _pair(one: int, other: int) -> int:
+    return one << 32 | other
+
+
+def _hashed(key: str) -> int:
+    return crc32(key.encode()) << 32

@@ -1,0 +1,68 @@
+"""How near two words are, and by which keys a near one is found.
+
+A word within one typing error of another shares with it a key of `keys`, and so does one that sounds alike in another
+romanisation: what is left without vowels, aspirations and doubled letters. Shares run from 0 to 1.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rapidfuzz.distance import OSA
+
+from monitor.screening.exact import numbered
+
+FUZZY_LENGTH_MIN = 4  # below that a word is another word when a letter changes
+PREFIX = 7  # letters from which keys are made
+EDIT_LETTERS = 5  # a typing error for each so many letters, at least one
+STEEPNESS = 1.2  # an edit counts for more than its letter
+ALIKE = 0.85  # words that sound alike
+ALIKE_EDITS_MAX = 0.5  # of the longer word's letters
+ALIKE_LENGTH_MIN = 2  # consonants
+
+SOUNDS = (
+    ("sch", "s"), ("shch", "s"), ("tch", "s"), ("tsch", "s"), ("dzh", "j"), ("dj", "j"), ("zh", "j"), ("ch", "s"), ("sh", "s"),
+    ("cz", "s"), ("sz", "s"), ("ts", "s"), ("tz", "s"), ("ph", "f"), ("ck", "k"), ("x", "ks"), ("q", "k"), ("c", "k"), ("w", "v"),
+    ("z", "s"), ("g", "k"), ("d", "t"), ("b", "p"),
+)  # fmt: skip
+SILENT = str.maketrans("", "", "aeiouyhj'")
+DOUBLED = re.compile(r"(.)\1+")
+
+
+def skeleton(word: str) -> str:
+    """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
+    if not word.isascii() or not word.isalpha():
+        return ""
+    for written, sound in SOUNDS:
+        if written in word:
+            word = word.replace(written, sound)
+    first = "a" if word[:1] in "aeiouy" else ""
+    return DOUBLED.sub(r"\1", first + word.translate(SILENT))
+
+
+def keys(word: str) -> tuple[str, ...]:
+    """Keys of which near words share one: the first letters, those with one left out, and the skeleton."""
+    if len(word) < FUZZY_LENGTH_MIN or not word.isalpha() and word.isascii():
+        return ()
+    head = word[:PREFIX]
+    found = {head, *(head[:i] + head[i + 1 :] for i in range(len(head)))}
+    bones = skeleton(word)
+    if len(bones) > ALIKE_LENGTH_MIN:
+        found.add("~" + bones)
+    return tuple(found)
+
+
+def similarity(one: str, other: str) -> float:
+    """How far two words are the same: 1 if equal, 0 if they are different words."""
+    if one == other:
+        return 1.0
+    longest = max(len(one), len(other))
+    if min(len(one), len(other)) < FUZZY_LENGTH_MIN - 1 or longest < FUZZY_LENGTH_MIN or numbered(one) or numbered(other):
+        return 0.0
+    edits = OSA.distance(one, other)
+    if edits > max(1, longest // EDIT_LETTERS):
+        bones = skeleton(one)
+        if edits > longest * ALIKE_EDITS_MAX or len(bones) < ALIKE_LENGTH_MIN or bones != skeleton(other):
+            return 0.0
+        return ALIKE
+    return 1 - STEEPNESS * edits / longest
