@@ -7,7 +7,7 @@ not from the program that is judged. A likeness to a real company would be chanc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from random import Random
 from typing import NamedTuple
 
@@ -175,8 +175,16 @@ def invented(random: Random, half: int, script: str | None = None) -> Name:
 
 def stem(random: Random, half: int, script: str) -> Word:
     """A word of syllables of a half."""
-    syllables = [(part.split("/") * 3)[:3] for part in SYLLABLES[script][half].split()]
-    chosen = random.choices(syllables, k=random.choice((2, 3)) if script != "kana" else random.choice((3, 4)))
+    return joined(random.choices(syllables(half, script), k=random.choice((2, 3) if script != "kana" else (3, 4))), script)
+
+
+def syllables(half: int, script: str) -> list[list[str]]:
+    """The syllables of a script in one half: native, usual, other."""
+    return [(part.split("/") * 3)[:3] for part in SYLLABLES[script][half].split()]
+
+
+def joined(chosen: Sequence[Sequence[str]], script: str) -> Word:
+    """One word of syllables."""
     native, usual, other = ("".join(parts) for parts in zip(*chosen, strict=True))
     return Word(native.title() if script in {"latin", "cyrillic", "greek"} else native, usual.title(), other.title())
 
@@ -328,10 +336,10 @@ def alike(random: Random, name: Name, half: int) -> tuple[str, str, str]:
 
 def neighbour(random: Random, half: int, script: str, word: Word) -> Word:
     """A word with another syllable at one end: one that was not there."""
-    syllables = [(part.split("/") * 3)[:3] for part in SYLLABLES[script][half].split()]
-    held = [part for part in syllables if word.native.lower().startswith(part[0])]
+    others = syllables(half, script)
+    held = [part for part in others if word.native.lower().startswith(part[0])]
     cut_off = len(held[0][0]), len(held[0][1]), len(held[0][2])
-    new = random.choice([part for part in syllables if part[1][0] != held[0][1][0]])
+    new = random.choice([part for part in others if part[1][0] != held[0][1][0]])
     made = Word(*(new[way] + word[way][cut_off[way] :] for way in range(3)))
     return made._replace(native=made.native.title()) if script in {"latin", "cyrillic", "greek"} else made
 

@@ -252,9 +252,20 @@ def bands(hits: Iterable) -> set:
     return {(hit.listed.source, hit.listed.id, hit.kind, hit.band) for hit in hits}
 
 
+def anybody(random: Random) -> Name:
+    """A name of words of both halves; a third of the words are among the first few thousand that come."""
+    name = invented.invented(random, random.choice((TUNING, TEST)))
+    both = [part for half in (TUNING, TEST) for part in invented.syllables(half, name.script)]
+    stems = []
+    for _ in name.stems:
+        chooser = Random(f"{name.script} {random.randrange(1_000)}") if random.random() < 1 / 3 else random
+        stems.append(invented.joined(chooser.choices(both, k=chooser.choice((2, 3, 3, 4))), name.script))
+    return name._replace(stems=tuple(stems))
+
+
 def many_named(random: Random, key: str) -> ListedParty:
     """A listed party with four names: at home, abroad, abbreviated, and with one stem only."""
-    name = invented.invented(random, random.choice((TUNING, TEST)))
+    name = anybody(random)
     half = TUNING if random.random() < 0.5 else TEST
     names = (name.written(), name.written(1), invented.abroad(random, name, half, 2), spelt(random, name, half))
     return party(key, name.country, names[:NAMES_EACH], addresses=(address(random),), identifiers=(number(random),))
@@ -282,7 +293,7 @@ def tenant(random: Random, parties: Sequence[ListedParty]) -> Query:
     if random.random() < 0.02:
         listed = random.choice(parties)
         return Query((invented.turned(listed.names[1].text.split()),), listed.countries, (), listed.addresses)
-    name = invented.invented(random, random.choice((TUNING, TEST)))
+    name = anybody(random)
     names = (name.written(),) if name.script == "latin" else (name.written(), name.written(1))
     return Query(names, frozenset({name.country}), (("tax", number(random)),), (address(random),))
 

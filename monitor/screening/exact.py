@@ -22,6 +22,7 @@ WORLDWIDE = {
     "swiftbic": "bic",
 }
 NATIONAL = "national"
+DIGIT = re.compile(r"\d")
 NOT_LETTERS = re.compile(r"[\W_]+")
 
 # As abbreviated, and in full.
@@ -63,4 +64,4 @@ def address_words(address: str) -> frozenset[str]:
 
 def numbered(word: str) -> bool:
     """Whether there is a digit in a word."""
-    return any(char.isdigit() for char in word)
+    return DIGIT.search(word) is not None

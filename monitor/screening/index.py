@@ -8,12 +8,11 @@ words only, by two of them.
 from __future__ import annotations
 
 from array import array
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import NamedTuple
-from zlib import crc32
 
+from monitor.screening.hashed import Hashed
 from monitor.screening.names import EVERYDAY_WORDS, Form
 from monitor.screening.similarity import keys, similarity
 
@@ -23,17 +22,20 @@ COMMON = 500  # names that a word may be in and still be what a name is found by
 SHORT_WEIGHTS = (0.0, 0.3, 0.5, 0.8, 0.9)  # of words of so many letters, as a share
 PAIR_WEIGHT = 0.8  # of two letters of a script without spaces: neighbouring pairs overlap
 REMEMBERED = 100_000  # words whose near ones are kept at hand
-CANDIDATES_MAX = 200  # names compared for one form of a name, those that share most
+CANDIDATES_MAX = 50  # names compared for one form of a name, those that share most
 FRAGMENT_MIN = 2  # letters of either half of a word that is cut
 NEAR_WEIGHT_MIN = 0.7  # similarity from which an unknown word weighs as the one it is near
 
 
 class Shared(NamedTuple):
-    """What two names share: shares of the weight of each, and the weight itself."""
+    """What two names share: shares of the weight of each, and the sum of squares of what those words weigh in the list.
+
+    Squares, since many common words do not make a rare one.
+    """
 
     asked: float
     listed: float
-    weight: float
+    substance: float
 
 
 class Candidate(NamedTuple):
@@ -69,7 +71,7 @@ class Index:
         self.number = {word: number for number, word in enumerate(self.words)}
         self._scale = max(len(held), OWNERS_LEAST).bit_length() + 1
         self.weights = array("d", (self._weight(word, counts[word]) for word in self.words))
-        self._keys = array("Q", sorted(_hashed(key) | number for number, word in enumerate(self.words) for key in keys(word)))
+        self._keys = Hashed((key, number) for number, word in enumerate(self.words) for key in keys(word))
         self._near: dict[str, tuple[tuple[int, float], ...]] = {}
         self._add(held, common)
 
@@ -115,14 +117,8 @@ class Index:
         if own is not None and word in EVERYDAY_WORDS:
             return ((own, 1.0),)
         found = {} if own is None else {own: 1.0}
-        for key in keys(word):
-            start = _hashed(key)
-            at = bisect_left(self._keys, start)
-            while at < len(self._keys) and self._keys[at] >> 32 == start >> 32:
-                number = self._keys[at] & 0xFFFFFFFF
-                if number not in found:
-                    found[number] = similarity(word, self.words[number])
-                at += 1
+        for number in {number for key in keys(word) for number in self._keys.at(key)} - found.keys():
+            found[number] = similarity(word, self.words[number])
         return tuple(sorted(((n, s) for n, s in found.items() if s), key=lambda pair: (-pair[1], pair[0])))
 
     def _asked(self, form: Form) -> Asked:
@@ -156,12 +152,15 @@ class Index:
         """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
         asked = self._asked(form)
         masses, common = self._gathered(asked)
+        # A name that reaches the least shares at least that less 1 of either side: most are left behind by one comparison.
+        mass_min = (together_min - 1) * asked.mass - common
         promising = []
         for at, mass in masses.items():
-            mass += common
-            together = min(1.0, mass / asked.mass) + min(1.0, mass / self.masses[at])
-            if together >= together_min:
-                promising.append((-together, at))
+            if mass >= mass_min:
+                mass += common
+                together = min(1.0, mass / asked.mass) + min(1.0, mass / self.masses[at])
+                if together >= together_min:
+                    promising.append((-together, at))
         promising.sort()
         return [Candidate(*self.origins[at], self._shared(asked, at)) for _, at in promising[:CANDIDATES_MAX]]
 
@@ -194,41 +193,38 @@ class Index:
             for alike, bits in asked.matches.get(number, ())
         )
         left = dict(enumerate(numbers))
-        of_asked = of_listed = 0.0
+        pairs: list[tuple[float, int, int]] = []  # how alike, the words asked for as bits, the word of the index
         for alike, _, bits, place in ways:
             if place in left and bits & free == bits:
                 free &= ~bits
-                of_listed -= alike * self.weights[left.pop(place)]
-                of_asked -= alike * _weight_of(asked, bits)
+                pairs.append((-alike, bits, left.pop(place)))
         for bits, *halves in asked.splits:
-            places = [next((place for place, number in left.items() if number == half), None) for half in halves]
-            if bits & free and None not in places and places[0] != places[1]:
+            places = [next((place for place, number in left.items() if number == half), -1) for half in halves]
+            if bits & free and -1 not in places and places[0] != places[1]:
                 free &= ~bits
-                of_listed += sum(self.weights[left.pop(place)] for place in places if place is not None)
-                of_asked += _weight_of(asked, bits)
+                pairs += [(1.0, bits, left.pop(places[0])), (1.0, 0, left.pop(places[1]))]
         if free and left:
-            more = self._compared(asked, free, left)
-            of_asked, of_listed = of_asked + more[0], of_listed + more[1]
-        mass = self.masses[at]
-        return Shared(min(1.0, of_asked / asked.mass), min(1.0, of_listed / mass), of_listed)
+            pairs += self._compared(asked, free, left)
+        of_asked = sum(alike * _weight_of(asked, bits) for alike, bits, _ in pairs)
+        of_listed = sum(alike * self.weights[number] for alike, _, number in pairs)
+        substance = sum(alike * self.weights[number] ** 2 for alike, _, number in pairs)
+        return Shared(min(1.0, of_asked / asked.mass), min(1.0, of_listed / self.masses[at]), substance)
 
-    def _compared(self, asked: Asked, free: int, left: dict[int, int]) -> tuple[float, float]:
-        of_asked = of_listed = 0.0
-        pairs = sorted(
-            (-alike, token, number, bit, place)
-            for bit, token in enumerate(asked.tokens)
-            if free >> bit & 1
+    def _compared(self, asked: Asked, free: int, left: dict[int, int]) -> list[tuple[float, int, int]]:
+        """Words that are left on both sides, two by two."""
+        ways = sorted(
+            (-alike, at, place)
+            for at, token in enumerate(asked.tokens)
+            if free >> at & 1
             for place, number in left.items()
             if (alike := similarity(token, self.words[number]))
         )
-        taken_bits, taken_places = set(), set()
-        for alike, _, number, bit, place in pairs:
-            if bit not in taken_bits and place not in taken_places:
-                taken_bits.add(bit)
-                taken_places.add(place)
-                of_asked -= alike * asked.weights[bit]
-                of_listed -= alike * self.weights[number]
-        return of_asked, of_listed
+        pairs = []
+        for alike, at, place in ways:
+            if free >> at & 1 and place in left:
+                free &= ~(1 << at)
+                pairs.append((-alike, 1 << at, left.pop(place)))
+        return pairs
 
 
 def _weight_of(asked: Asked, bits: int) -> float:
@@ -243,6 +239,3 @@ def _pairs_of(numbers: list[int]) -> list[int]:
 def _pair(one: int, other: int) -> int:
     return one << 32 | other
 
-
-def _hashed(key: str) -> int:
-    return crc32(key.encode()) << 32

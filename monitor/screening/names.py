@@ -58,6 +58,11 @@ SPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿\U00020000-\U0003134f]+")
 IDEOGRAPHS = re.compile(r"[㐀-鿿豈-﫿\U00020000-\U0003134f]+")
 LATIN_LETTER = re.compile(r"[a-z]")
 ARABIC_ARTICLE = re.compile(r"\bال(?=\w{3})")
+ARABIC_FIRST = re.compile(r"\bا")
+HANGUL = re.compile(r"[가-힣]")
+HANGUL_STARTS = "g kk n d tt r m b pp s ss . j jj ch k t p h".replace(".", "").split(" ")
+HANGUL_VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
+HANGUL_ENDS = " k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split(" ")
 
 
 class Form(NamedTuple):
@@ -127,10 +132,10 @@ def forms(name: str) -> tuple[Form, ...]:
     script = script_of(text)
     if script == LATIN:
         return _form(_said(latin(text)), LATIN, True)
-    text = JOINED_EVERYDAY.sub(lambda match: f" {EVERYDAY_JOINED[match.group()]} ", JOINED_LEGAL.sub(" ", text))
+    text = JOINED_WORD.sub(lambda match: f" {JOINED_WORDS[match.group()]} ", JOINED_LEGAL.sub(" ", text))
     text = " ".join(_said(text))
     native = SPACED.sub(lambda match: f" {' '.join(_pairs(match.group()))} ", text).split()
-    romanised = _said(latin(ARABIC_ARTICLE.sub("", text)))
+    romanised = _said(latin(text))
     return _form(native, script, True) + (_form(romanised, script, False) if romanised != native else ())
 
 
@@ -143,9 +148,16 @@ def _pairs(run: str) -> list[str]:
     return [run[i : i + 2] for i in range(len(run) - 1)] or [run]
 
 
+def _hangul(syllable: re.Match[str]) -> str:
+    """A syllable in the Revised Romanisation, without what neighbours do to each other."""
+    code = ord(syllable.group()) - 0xAC00
+    return HANGUL_STARTS[code // 588] + HANGUL_VOWELS[code % 588 // 28] + HANGUL_ENDS[code % 28]
+
+
 def latin(text: str) -> str:
     """A folded text in Latin letters; of ideographs two syllables make a word, three the last one of an odd number."""
-    return folded(anyascii(IDEOGRAPHS.sub(lambda match: f" {' '.join(_syllables(match.group()))} ", text)))
+    text = IDEOGRAPHS.sub(lambda match: f" {' '.join(_syllables(match.group()))} ", HANGUL.sub(_hangul, text))
+    return folded(anyascii(ARABIC_FIRST.sub("a", ARABIC_ARTICLE.sub("", text))))
 
 
 def _syllables(run: str) -> list[str]:
@@ -170,7 +182,7 @@ def _without_look_alikes(text: str) -> str:
 def _said(text: str) -> list[str]:
     """The words of a folded text that say something, everyday ones in one spelling."""
     listed = _without_legal_forms(text.split()[:TOKENS_MAX])
-    listed = [EVERYDAY.get(word, word) for word in _initials_joined(listed)]
+    listed = [ONE_SPELLING.get(word, word) for word in _initials_joined(listed)]
     return [word for word in listed if word not in IGNORED] or listed
 
 
@@ -223,6 +235,11 @@ def _everyday() -> dict[str, str]:
     return table
 
 
+def _in_twos(table: str) -> dict[str, str]:
+    listed = table.split()
+    return {folded(written): word for written, word in zip(listed[::2], listed[1::2], strict=True)}
+
+
 def _any_of(texts: list[str]) -> re.Pattern[str]:
     return re.compile("|".join(re.escape(text) for text in sorted(filter(None, texts), key=lambda t: (-len(t), t))))
 
@@ -233,8 +250,8 @@ EVERYDAY = _everyday()
 EVERYDAY_WORDS = frozenset(EVERYDAY.values())
 IGNORED = frozenset(folded(words.IGNORED).split())
 JOINED_LEGAL = _any_of([folded(form) for form in words.JOINED_LEGAL_FORMS.split()])
-_joined = words.JOINED_EVERYDAY.split()
-EVERYDAY_JOINED = {folded(written): word for written, word in zip(_joined[::2], _joined[1::2], strict=True)}
-for _written, _word in EVERYDAY_JOINED.items():
-    EVERYDAY.setdefault(latin(_written).replace(" ", ""), _word)
-JOINED_EVERYDAY = _any_of(list(EVERYDAY_JOINED))
+ONE_SPELLING = EVERYDAY | _in_twos(words.ABROAD)
+JOINED_WORDS = _in_twos(words.JOINED_EVERYDAY + words.JOINED_PLACES)
+for _written, _word in _in_twos(words.JOINED_EVERYDAY).items():
+    ONE_SPELLING.setdefault(latin(_written).replace(" ", ""), _word)
+JOINED_WORD = _any_of(list(JOINED_WORDS))

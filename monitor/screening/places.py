@@ -6,11 +6,13 @@ mere kinds of place (a street and a place, say). How near is the share of their 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.screening.exact import PLACE_KINDS, address_words, numbered
-from monitor.screening.index import COMMON, OWNERS_LEAST
+from monitor.screening.hashed import Hashed
+from monitor.screening.index import OWNERS_LEAST
 
 HOUSE_NUMBER_LENGTH_MAX = 4  # longer ones are postal codes, which a quarter shares
 WORDS_SHARED_MIN = 2
@@ -36,10 +38,8 @@ class Places:
             for text in sorted(set(addresses)):
                 if words := address_words(text):
                     self._held.append((owner, text, words))
-        self._found: dict[str, list[int]] = {}
-        for at, (_, _, words) in enumerate(self._held):
-            for word in words:
-                self._found.setdefault(word, []).append(at)
+        self._counts = Counter(word for *_, words in self._held for word in words)
+        self._keys = Hashed((key, at) for at, (*_, words) in enumerate(self._held) for key in _keys(words))
         self._scale = max(len(self._held), OWNERS_LEAST).bit_length() + 1
 
     def near(self, addresses: Iterable[str]) -> list[Nearby]:
@@ -55,19 +55,27 @@ class Places:
         return [best[owner] for owner in sorted(best)]
 
     def _candidates(self, words: frozenset[str]) -> list[int]:
-        """Addresses that share a rare word with a house number; where all words are common, the rarest must do."""
-        postings = sorted((len(self._found.get(word, ())), word) for word in words)
-        known = [(count, word) for count, word in postings if count]
-        rare = [word for count, word in known if count <= COMMON] or [word for _, word in known[:1]]
-        return sorted({at for word in rare for at in self._found[word]})
+        """Addresses that share a house number and enough words with it."""
+        found = Counter(at for key in _keys(words) for at in self._keys.at(key))
+        return sorted(at for at, keys in found.items() if keys >= WORDS_SHARED_MIN)
 
     def _share(self, one: frozenset[str], other: frozenset[str]) -> float:
         shared = one & other
-        if not any(numbered(word) and len(word) <= HOUSE_NUMBER_LENGTH_MAX for word in shared):
-            return 0.0
-        if sum(not numbered(word) and word not in PLACE_KINDS for word in shared) < WORDS_SHARED_MIN:
+        if sum(map(_tells, shared)) < WORDS_SHARED_MIN or not any(map(_house_number, shared)):
             return 0.0
         return 2 * self._mass(shared) / (self._mass(one) + self._mass(other))
 
     def _mass(self, words: frozenset[str]) -> float:
-        return sum(1 - len(self._found.get(word, ())).bit_length() / self._scale for word in sorted(words))
+        return sum(1 - self._counts[word].bit_length() / self._scale for word in sorted(words))
+
+
+def _keys(words: frozenset[str]) -> list[str]:
+    return [f"{house} {word}" for house in filter(_house_number, words) for word in filter(_tells, words)]
+
+
+def _house_number(word: str) -> bool:
+    return len(word) <= HOUSE_NUMBER_LENGTH_MAX and numbered(word)
+
+
+def _tells(word: str) -> bool:
+    return word not in PLACE_KINDS and not numbered(word)

@@ -13,7 +13,7 @@ from monitor.screening.index import Shared
 
 ALGORITHM = "1"  # of forms, weights and scores: another one with every change that may change a hit
 THRESHOLD = 700
-UNLIKELY_MIN = 500  # below that nothing is shown at all
+UNLIKELY_MIN = 400  # below that nothing is shown at all
 
 BANDS = {
     Band.LIKELY: "The same name, but for what differs between two writings of one name, and nothing short of it speaks against. "
@@ -27,7 +27,7 @@ FEATURES = {
     "name": "how far the words are the same, each by how rare it is among all that are listed",
     "asked": "the share of the asked name that is in the listed one",
     "listed": "the share of the listed name that is in the asked one",
-    "substance": "the weight of what both share; below 850 it is too short or too common to go without corroboration",
+    "substance": "how much stands on what both share; below 700 it is too short or too common to go without corroboration",
     "script": "1000 where both are compared as they are written; less where one or both are known by their sound",
     "country": "1000 where a country is the same, -1000 where both have some and none is the same, 0 where one has none",
     "alias": "1000, or 0 for an alias that the list itself does not trust",
@@ -38,7 +38,7 @@ FEATURES = {
 # What the larger of the two missing shares costs, and the smaller one. A part may be left out of a name; two names of
 # which each has what the other lacks are two names.
 MISSING_COST, CONFLICT_COST = 0.55, 0.75
-SUBSTANCE_MIN = 0.85
+SUBSTANCE_MIN = 0.7
 CROSS_SCRIPT = 0.95
 CROSS_IDEOGRAPHS = 0.9  # many characters sound the same
 SAME_SOUND = 0.85  # both in ideographs, which differ
@@ -56,7 +56,7 @@ class Writing(NamedTuple):
 def name_share(shared: Shared) -> float:
     """How far two names are the same, 0 to 1. The less weight they share, the more it counts what one of them lacks."""
     smaller, larger = sorted((1 - shared.asked, 1 - shared.listed))
-    thin = min(1.0, shared.weight / SUBSTANCE_MIN)
+    thin = min(1.0, shared.substance / SUBSTANCE_MIN)
     if not thin:
         return 0.0
     return max(0.0, 1 - MISSING_COST * larger / thin - CONFLICT_COST * smaller)

@@ -98,12 +98,12 @@ class Screen:
         name, script = name_share(shared), script_share(writing, Writing(candidate.script, candidate.written))
         country = agreement(query.countries, party.countries)
         weak = listed.kind is NameKind.WEAK
-        score = name_score(name * script, shared.weight, country, weak, identified, self.threshold)
+        score = name_score(name * script, shared.substance, country, weak, identified, self.threshold)
         features = {
             "name": _thousandths(name),
             "asked": _thousandths(shared.asked),
             "listed": _thousandths(shared.listed),
-            "substance": _thousandths(shared.weight),
+            "substance": _thousandths(shared.substance),
             "script": _thousandths(script),
             "country": country,
             "alias": 0 if weak else 1000,

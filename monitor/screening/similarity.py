@@ -7,6 +7,7 @@ romanisation: what is left without vowels, aspirations and doubled letters. Shar
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
@@ -19,6 +20,7 @@ STEEPNESS = 1.2  # an edit counts for more than its letter
 ALIKE = 0.85  # words that sound alike
 ALIKE_EDITS_MAX = 0.5  # of the longer word's letters
 ALIKE_LENGTH_MIN = 2  # consonants
+REMEMBERED = 1 << 16  # words
 
 SOUNDS = (
     ("sch", "s"), ("shch", "s"), ("tch", "s"), ("tsch", "s"), ("dzh", "j"), ("dj", "j"), ("zh", "j"), ("ch", "s"), ("sh", "s"),
@@ -29,6 +31,7 @@ SILENT = str.maketrans("", "", "aeiouyhj'")
 DOUBLED = re.compile(r"(.)\1+")
 
 
+@lru_cache(maxsize=REMEMBERED)
 def skeleton(word: str) -> str:
     """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
     if not word.isascii() or not word.isalpha():
@@ -56,13 +59,11 @@ def similarity(one: str, other: str) -> float:
     """How far two words are the same: 1 if equal, 0 if they are different words."""
     if one == other:
         return 1.0
-    longest = max(len(one), len(other))
-    if min(len(one), len(other)) < FUZZY_LENGTH_MIN - 1 or longest < FUZZY_LENGTH_MIN or numbered(one) or numbered(other):
+    shortest, longest = sorted((len(one), len(other)))
+    if longest < FUZZY_LENGTH_MIN or longest - shortest > longest * ALIKE_EDITS_MAX or numbered(one) or numbered(other):
         return 0.0
-    edits = OSA.distance(one, other)
-    if edits > max(1, longest // EDIT_LETTERS):
-        bones = skeleton(one)
-        if edits > longest * ALIKE_EDITS_MAX or len(bones) < ALIKE_LENGTH_MIN or bones != skeleton(other):
-            return 0.0
-        return ALIKE
-    return 1 - STEEPNESS * edits / longest
+    edits = OSA.distance(one, other) + (one[0] != other[0])  # few err in the first letter
+    if edits <= max(1, longest // EDIT_LETTERS):
+        return 1 - STEEPNESS * edits / longest
+    bones = skeleton(one) if edits <= longest * ALIKE_EDITS_MAX else ""
+    return ALIKE if len(bones) >= ALIKE_LENGTH_MIN and bones == skeleton(other) else 0.0

@@ -63,7 +63,7 @@ city:
 cloud: облако nube nuvem السحابية क्लाउड νέφος
 commercial: commerce comm comml
 communication: communications comms telecom telecommunication telecommunications telekom télécom
-computing: computer computers compute computation computational comp вычислительный υπολογιστική للحوسبة الحوسبة कम्प्यूट कम्प्यूटिंग
+computing: computer computers compute computation computational comp вычислительный υπολογιστική للحوسبة الحوسبة कम्प्यूट कम्प्यूटिंग keisan
 construction: constr bau
 consulting: consult consultancy consultants consultant advisory beratung консалтинг
 data: дата daten données datos danych dati données البيانات डेटा δεδομένα
@@ -73,8 +73,8 @@ design: konstruktor
 development: dev devt developments entwicklung développement desarrollo развитие للتطوير التطوير विकास ανάπτυξη
 digital: цифровой numérique digitale
 east: eastern
-electric: electrical elec
-electronics: electronic elektronik elektronika électronique electrónica электроника elektron elec للإلكترونيات الإلكترونية इलेक्ट्रॉनिक्स ηλεκτρονικά
+electric: electrical elec denki
+electronics: electronic elektronik elektronika électronique electrónica электроника elektron elec للإلكترونيات الإلكترونية इलेक्ट्रॉनिक्स ηλεκτρονικά denshi jeonja
 energy: energie énergie energía энергия энергетика
 engineering: eng engr engg engineers ingenierie инжиниринг للهندسة الهندسية इंजीनियरिंग μηχανική инженерный
 enterprise: enterprises entp
@@ -93,10 +93,10 @@ global: globe
 group: gruppe groupe grupo grp gruppo группа grupa مجموعة समूह όμιλος
 holding: holdings hldg hldgs холдинг القابضة συμμετοχών
 import: imports imp импорт
-industry: industries industrial ind indl inds industrie industria промышленность пром industriya الصناعية للصناعات इंडस्ट्रीज βιομηχανία
-information: info informatics informatik informatique информация
+industry: industries industrial ind indl inds industrie industria промышленность пром industriya الصناعية للصناعات इंडस्ट्रीज βιομηχανία kogyo sangyo saneop sanat
+information: info informatics informatik informatique информация joho jeongbo
 innovation: innovations innovative innov
-institute: inst institut instituto институт istituto معهد संस्थान ινστιτούτο
+institute: inst institut instituto институт istituto معهد संस्थान ινστιτούτο kenkyusho kenkyujo
 intelligence: intelligent ai
 international: intl internat int internacional internationale международный int'l الدولية دولية इंटरनेशनल διεθνής
 investment: investments invest invt инвест
@@ -105,7 +105,7 @@ limitless:
 logistics: logistic logistik логистика
 machinery: machine machines mach maschinen maschinenbau mashinostroenie
 management: mgmt mgt
-manufacturing: mfg manuf manufacture mfr manufacturer
+manufacturing: mfg manuf manufacture mfr manufacturer seisakusho
 marine: maritime shipping
 material: materials matls
 mechanical: mech
@@ -146,11 +146,11 @@ state: gosudarstvennyy государственный
 studio: studios estúdio atelier
 supply: supplies
 system: systems sys système sistema система системы systeme الأنظمة للأنظمة सिस्टम्स συστήματα
-technology: technologies technological tech techn techs technical technics technik technologie technologia tecnología tecnologia технологии технология технолоджи техно للتكنولوجيا التكنولوجيا تكنولوجيا التقنية टेक्नोलॉजी टेक्नोलॉजीज τεχνολογία τεχνολογική
-trade: trading trdg handel handels торговля торг comercio commerce للتجارة التجارة التجارية ट्रेडिंग εμπορική
+technology: technologies technological tech techn techs technical technics technik technologie technologia tecnología tecnologia технологии технология технолоджи техно للتكنولوجيا التكنولوجيا تكنولوجيا التقنية टेक्नोलॉजी टेक्नोलॉजीज τεχνολογία τεχνολογική gijutsu teknoloji
+trade: trading trdg handel handels торговля торг comercio commerce للتجارة التجارة التجارية ट्रेडिंग εμπορική shoji shokai boeki tijara tijarah altijara liltijara torgovlya maoyi
 transport: transportation trans trsp транспорт
 union:
-university: univ universität universitaet université universidad universidade università университет uni جامعة विश्वविद्यालय πανεπιστήμιο
+university: univ universität universitaet université universidad universidade università университет uni جامعة विश्वविद्यालय πανεπιστήμιο daigaku daehakgyo universitet jamia
 ventures: venture
 west: western
 world: worldwide mundo welt
@@ -170,6 +170,15 @@ JOINED_EVERYDAY = """
 テクノロジー technology  ホールディングス holding  システム system  データ data  コンピューティング computing  グループ group  ソリューション solution
 기술 technology  테크놀로지 technology  그룹 group  전자 electronics  시스템 system  컴퓨트 computing  컴퓨팅 computing  데이터 data  국제 international  대학교 university  연구소 institute  정보 information  통신 communication  산업 industry
 เทคโนโลยี technology  คลาวด์ cloud  กรุ๊ป group  ดาต้า data
+"""
+
+# Places that are read otherwise than they are written, or that have a name of their own abroad.
+JOINED_PLACES = "東京 tokyo 大阪 osaka 京都 kyoto 横浜 yokohama 名古屋 nagoya 神戸 kobe 福岡 fukuoka 札幌 sapporo 香港 hongkong 澳门 macau 澳門 macau"
+ABROAD = """
+peking beijing  tientsin tianjin  canton guangzhou  nanking nanjing  chungking chongqing  moskva moscow  moskwa moscow  москва moscow
+sankt saint  athina athens  αθηνα athens  alqahirah cairo  qahirah cairo  القاهره cairo  دبي dubai  طهران tehran  الشارقه sharjah  shariqah sharjah
+bombay mumbai  poona pune  मुंबई mumbai  पुणे pune  दिल्ली delhi  서울 seoul  부산 busan  pusan busan  warszawa warsaw  praha prague  wien vienna
+münchen munich  köln cologne  milano milan  roma rome  lisboa lisbon  казань kazan  минск minsk  київ kyiv  киев kyiv  kiev kyiv  rossiya russia  россия russia
 """
 
 IGNORED = """
