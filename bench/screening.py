@@ -259,7 +259,7 @@ def anybody(random: Random) -> Name:
     stems = []
     for _ in name.stems:
         chooser = Random(f"{name.script} {random.randrange(1_000)}") if random.random() < 1 / 3 else random
-        stems.append(invented.joined(chooser.choices(both, k=chooser.choice((2, 3, 3, 4))), name.script))
+        stems.append(invented.joined(chooser.choices(both, k=chooser.choice((3, 3, 4, 4))), name.script))
     return name._replace(stems=tuple(stems))
 
 

@@ -151,18 +151,25 @@ class Index:
     def candidates(self, form: Form, together_min: float) -> list[Candidate]:
         """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
         asked = self._asked(form)
+        found = self._promising(asked, together_min)[:CANDIDATES_MAX]
+        return [Candidate(*self.origins[at], self._shared(asked, at)) for _, at in found]
+
+    def owners(self, form: Form, together_min: float) -> set[int]:
+        """All owners of such names, however many; as far as the words of each alone tell."""
+        return {self.origins[at][0] for _, at in self._promising(self._asked(form), together_min)}
+
+    def _promising(self, asked: Asked, together_min: float) -> list[tuple[float, int]]:
         masses, common = self._gathered(asked)
         # A name that reaches the least shares at least that less 1 of either side: most are left behind by one comparison.
         mass_min = (together_min - 1) * asked.mass - common
-        promising = []
+        found = []
         for at, mass in masses.items():
             if mass >= mass_min:
                 mass += common
                 together = min(1.0, mass / asked.mass) + min(1.0, mass / self.masses[at])
                 if together >= together_min:
-                    promising.append((-together, at))
-        promising.sort()
-        return [Candidate(*self.origins[at], self._shared(asked, at)) for _, at in promising[:CANDIDATES_MAX]]
+                    found.append((-together, at))
+        return sorted(found)
 
     def _gathered(self, asked: Asked) -> tuple[dict[int, float], float]:
         """Forms with a rare word that is asked for and the weight of such words; the weight of the common ones."""
@@ -185,7 +192,7 @@ class Index:
         return masses, common
 
     def _shared(self, asked: Asked, at: int) -> Shared:
-        """Pair the words of two names, the most alike first, each once; what was not near in the index is compared here."""
+        """Pair the words of two names, the most alike first, each once."""
         numbers, free = self.forms[at], (1 << len(asked.tokens)) - 1
         ways = sorted(
             (-alike, -self.weights[number], bits, place)
@@ -203,31 +210,15 @@ class Index:
             if bits & free and -1 not in places and places[0] != places[1]:
                 free &= ~bits
                 pairs += [(1.0, bits, left.pop(places[0])), (1.0, 0, left.pop(places[1]))]
-        if free and left:
-            pairs += self._compared(asked, free, left)
         of_asked = sum(alike * _weight_of(asked, bits) for alike, bits, _ in pairs)
         of_listed = sum(alike * self.weights[number] for alike, _, number in pairs)
         substance = sum(alike * self.weights[number] ** 2 for alike, _, number in pairs)
         return Shared(min(1.0, of_asked / asked.mass), min(1.0, of_listed / self.masses[at]), substance)
 
-    def _compared(self, asked: Asked, free: int, left: dict[int, int]) -> list[tuple[float, int, int]]:
-        """Words that are left on both sides, two by two."""
-        ways = sorted(
-            (-alike, at, place)
-            for at, token in enumerate(asked.tokens)
-            if free >> at & 1
-            for place, number in left.items()
-            if (alike := similarity(token, self.words[number]))
-        )
-        pairs = []
-        for alike, at, place in ways:
-            if free >> at & 1 and place in left:
-                free &= ~(1 << at)
-                pairs.append((-alike, 1 << at, left.pop(place)))
-        return pairs
-
 
 def _weight_of(asked: Asked, bits: int) -> float:
+    if not bits & (bits - 1):
+        return asked.weights[bits.bit_length() - 1] if bits else 0.0
     return sum(weight for at, weight in enumerate(asked.weights) if bits >> at & 1)
 
 

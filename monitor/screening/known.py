@@ -36,7 +36,7 @@ class Known:
         found: set[int] = set()
         for party in changed:
             for _, form in named([name.text for name in party.names]):
-                found |= {candidate.owner for candidate in self._names.candidates(form, TOGETHER_MIN)}
+                found |= self._names.owners(form, TOGETHER_MIN)
             found |= {near.owner for near in self._places.near(party.addresses)}
             for _, value in identifiers(party.identifiers):
                 found |= set(self._identifiers.get(value, ()))

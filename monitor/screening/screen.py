@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.lists import Band, Hit, ListedParty, ListVersion, NameKind, Query
 from monitor.screening.exact import NATIONAL, identifiers
-from monitor.screening.index import Candidate, Index
+from monitor.screening.index import Candidate, Index, Shared
 from monitor.screening.names import Form, forms
 from monitor.screening.places import Places
 from monitor.screening.score import (
@@ -33,6 +33,30 @@ class Entry(NamedTuple):
 
     party: ListedParty
     version: str
+
+
+class Judged(NamedTuple):
+    """What a name that may be the one asked for is worth, and by what."""
+
+    score: int
+    name: float
+    script: float
+    country: int
+    weak: bool
+    identified: bool
+
+    def features(self, shared: Shared) -> dict[str, int]:
+        """All features of a hit by name, in thousandths."""
+        return {
+            "name": _thousandths(self.name),
+            "asked": _thousandths(shared.asked),
+            "listed": _thousandths(shared.listed),
+            "substance": _thousandths(shared.substance),
+            "script": _thousandths(self.script),
+            "country": self.country,
+            "alias": 0 if self.weak else 1000,
+            "identifier": 1000 if self.identified else 0,
+        }
 
 
 class Screen:
@@ -85,31 +109,23 @@ class Screen:
         hits: dict[int, Hit] = {}
         texts = sorted(set(query.names))[:NAMES_MAX]
         for name, form in named(texts):
+            writing = Writing(form.script, form.written)
             for candidate in self._names.candidates(form, together_min(score_min)):
                 at = candidate.owner
-                hit = self._name_hit(texts[name], Writing(form.script, form.written), candidate, query, at in identified)
-                if hit.score >= score_min and (at not in hits or hit.score > hits[at].score):
-                    hits[at] = hit
+                judged = self._judged(candidate, writing, query, at in identified)
+                if judged.score >= score_min and (at not in hits or judged.score > hits[at].score):
+                    listed = self.entries[at].party.names[candidate.name].text
+                    hits[at] = self._hit(at, "name", (texts[name], listed), judged.score, judged.features(candidate.shared))
         return hits.values()
 
-    def _name_hit(self, asked: str, writing: Writing, candidate: Candidate, query: Query, identified: bool) -> Hit:
-        party, shared = self.entries[candidate.owner].party, candidate.shared
-        listed = party.names[candidate.name]
-        name, script = name_share(shared), script_share(writing, Writing(candidate.script, candidate.written))
+    def _judged(self, candidate: Candidate, asked: Writing, query: Query, identified: bool) -> Judged:
+        party = self.entries[candidate.owner].party
+        name = name_share(candidate.shared)
+        script = script_share(asked, Writing(candidate.script, candidate.written))
         country = agreement(query.countries, party.countries)
-        weak = listed.kind is NameKind.WEAK
-        score = name_score(name * script, shared.substance, country, weak, identified, self.threshold)
-        features = {
-            "name": _thousandths(name),
-            "asked": _thousandths(shared.asked),
-            "listed": _thousandths(shared.listed),
-            "substance": _thousandths(shared.substance),
-            "script": _thousandths(script),
-            "country": country,
-            "alias": 0 if weak else 1000,
-            "identifier": 1000 if identified else 0,
-        }
-        return self._hit(candidate.owner, "name", (asked, listed.text), score, features)
+        weak = party.names[candidate.name].kind is NameKind.WEAK
+        score = name_score(name * script, candidate.shared.substance, country, weak, identified, self.threshold)
+        return Judged(score, name, script, country, weak, identified)
 
     def _placed(self, query: Query) -> Iterable[Hit]:
         for at, asked, matched, share in self._places.near(query.addresses):

@@ -45,10 +45,12 @@ def skeleton(word: str) -> str:
 
 def keys(word: str) -> tuple[str, ...]:
     """Keys of which near words share one: the first letters, those with one left out, and the skeleton."""
-    if len(word) < FUZZY_LENGTH_MIN or not word.isalpha() and word.isascii():
+    if numbered(word):
         return ()
-    head = word[:PREFIX]
-    found = {head, *(head[:i] + head[i + 1 :] for i in range(len(head)))}
+    found = set()
+    if len(word) >= FUZZY_LENGTH_MIN:
+        head = word[:PREFIX]
+        found = {head, *(head[:i] + head[i + 1 :] for i in range(len(head)))}
     bones = skeleton(word)
     if len(bones) > ALIKE_LENGTH_MIN:
         found.add("~" + bones)
