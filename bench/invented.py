@@ -1,8 +1,8 @@
 """Invented names of companies in eight scripts, what becomes of a name in practice, and names that only look alike.
 
-There are two halves. They share no syllable of the invented words, no place, hardly an everyday word and no way to change a
-name. What is compared was tuned on the first; the second is for judging. Romanisations come from tables written here,
-not from the program that is judged. A likeness to a real company would be chance.
+There are two halves. They share no syllable of the invented words, no place, hardly an everyday word and no way to
+change a name. What is compared was tuned on the first; the second is for judging. Romanisations come from tables
+written here, not from the program that is judged. A likeness to a real company would be chance.
 """
 
 from __future__ import annotations
@@ -137,7 +137,10 @@ FORMS = {
     "devanagari": "प्राइवेट लिमिटेड | लिमिटेड",
     "greek": "Α.Ε. | ΕΠΕ",
 }
-FORMS_ABROAD = ("Co., Ltd.", "LLC", "JSC", "Ltd"), ("Company Limited", "OOO", "Pte. Ltd.", "Joint Stock Company", "FZE", "K.K.")
+FORMS_ABROAD = (
+    ("Co., Ltd.", "LLC", "JSC", "Ltd"),
+    ("Company Limited", "OOO", "Pte. Ltd.", "Joint Stock Company", "FZE", "K.K."),
+)
 SHORTER = (
     {"Technology": "Tech", "International": "Intl", "Trading": "Trdg", "Industrial": "Ind.", "Group": "Grp", "Institute": "Inst.", "Electronics": "Elec."},
     {
@@ -175,7 +178,9 @@ def invented(random: Random, half: int, script: str | None = None) -> Name:
 
 def stem(random: Random, half: int, script: str) -> Word:
     """A word of syllables of a half."""
-    return joined(random.choices(syllables(half, script), k=random.choice((2, 3) if script != "kana" else (3, 4))), script)
+    return joined(
+        random.choices(syllables(half, script), k=random.choice((2, 3) if script != "kana" else (3, 4))), script
+    )
 
 
 def syllables(half: int, script: str) -> list[list[str]]:
@@ -217,7 +222,9 @@ def tuning_changes() -> dict[str, Change]:
 def test_changes() -> dict[str, Change]:
     """How names change in practice, in other ways, for the test."""
     return {
-        "legal form in front, abroad": lambda r, n: f"{r.choice(FORMS_ABROAD[TEST])} {abroad(r, n._replace(form=''), TEST, 1)}",
+        "legal form in front, abroad": lambda r, n: (
+            f"{r.choice(FORMS_ABROAD[TEST])} {abroad(r, n._replace(form=''), TEST, 1)}"
+        ),
         "romanised otherwise": lambda r, n: plain_romanised(r, n, TEST, 2),
         "romanised otherwise, everyday words abroad": lambda r, n: abroad(r, n, TEST, 2),
         "abbreviated otherwise": lambda r, n: shorter(abroad(r, n, TEST, 1), TEST),
@@ -226,11 +233,15 @@ def test_changes() -> dict[str, Change]:
         "a letter doubled": lambda r, n: changed_stem(r, n, doubled),
         "a word cut in two": lambda r, n: changed_stem(r, n, cut),
         "words put together": put_words_together,
-        "a branch": lambda r, n: f"{abroad(r, n._replace(form=''), TEST, 1)} ({r.choice(BRANCHES)}) {r.choice(FORMS_ABROAD[TEST])}",
+        "a branch": lambda r, n: (
+            f"{abroad(r, n._replace(form=''), TEST, 1)} ({r.choice(BRANCHES)}) {r.choice(FORMS_ABROAD[TEST])}"
+        ),
         "place left out": lambda r, n: n._replace(place=None, form="").written(),
         "look-alike letters and marks": lambda r, n: disguised(n),
         "traditional characters or diacritics": lambda r, n: n.written().translate(TRADITIONAL).translate(DIACRITICS),
-        "a letter doubled, abbreviated, turned": lambda r, n: turned(shorter(changed_stem(r, n, doubled), TEST).split()),
+        "a letter doubled, abbreviated, turned": lambda r, n: turned(
+            shorter(changed_stem(r, n, doubled), TEST).split()
+        ),
     }
 
 
@@ -280,7 +291,9 @@ def changed_stem(random: Random, name: Name, change: Callable[[Random, str], str
 def replaced(random: Random, word: str) -> str:
     """One letter replaced by another of the word."""
     at = random.randrange(1, len(word))
-    return word[:at] + random.choice([letter for letter in word.lower() if letter != word[at]] or ["e"]) + word[at + 1 :]
+    return (
+        word[:at] + random.choice([letter for letter in word.lower() if letter != word[at]] or ["e"]) + word[at + 1 :]
+    )
 
 
 def left_out(random: Random, word: str) -> str:
@@ -325,8 +338,14 @@ def alike(random: Random, name: Name, half: int) -> tuple[str, str, str]:
     other = invented(random, half, name.script)
     ways: list[tuple[str, Name]] = [
         ("same place, everyday words and form", name._replace(stems=other.stems)),
-        ("one stem of two", other._replace(stems=(name.stems[0], other.stems[0]), place=name.place, common=name.common)),
-        ("a syllable replaced", name._replace(stems=tuple(neighbour(random, half, name.script, word) for word in name.stems))),
+        (
+            "one stem of two",
+            other._replace(stems=(name.stems[0], other.stems[0]), place=name.place, common=name.common),
+        ),
+        (
+            "a syllable replaced",
+            name._replace(stems=tuple(neighbour(random, half, name.script, word) for word in name.stems)),
+        ),
         ("everyday words only", name._replace(stems=())),
     ]
     how, made = random.choice(ways if len(name.stems) > 1 else [way for way in ways if way[0] != "one stem of two"])

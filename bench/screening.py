@@ -1,10 +1,10 @@
 """How well and how fast names are screened, beside a plain token-set ratio and Jaro-Winkler.
 
-    python -m bench.screening [--pairs 4000] [--seed 1] [--tenants 10000] [--only judge,speed] [--half test] [--list NAME]
+    python -m bench.screening [--pairs 4000] [--seed 1] [--tenants 10000] [--only judge,speed] [--half test]
 
-`judge` takes labelled pairs of invented names (`bench/invented.py`), for the half that nothing was tuned on unless told
-otherwise. `speed` builds lists of 50,000 parties with 200,000 names and screens tenants against them. With --list, the
-parties of that file are among the listed ones.
+`judge` takes labelled pairs of invented names (`bench/invented.py`), for the half that nothing was tuned on unless
+told otherwise. `speed` builds lists of 50,000 parties with 200,000 names and screens tenants against them. With
+--list, the parties of that file are among the listed ones.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rapidfuzz.utils import default_process
 
 from bench import invented
 from bench.invented import TEST, TUNING, Name, Pair
-from monitor.core.lists import Band, ListedName, ListedParty, ListVersion, NameKind, Query
+from monitor.core.lists import Band, Hit, ListedName, ListedParty, ListVersion, NameKind, Query
 from monitor.screening.known import Known
 from monitor.screening.names import forms
 from monitor.screening.score import THRESHOLD
@@ -70,7 +70,7 @@ def read(path: Path) -> list[ListedParty]:
     raise SystemExit(f"No reader for {path} here yet.")
 
 
-# -- how well -----------------------------------------------------------------------------------------------------------
+# -- how well ---------------------------------------------------------------------------------------------------------
 
 
 def judge(half: int, count: int, seed: int, public: Sequence[ListedParty]) -> None:
@@ -80,14 +80,22 @@ def judge(half: int, count: int, seed: int, public: Sequence[ListedParty]) -> No
     scorers: dict[str, Callable[[int, Pair], float]] = {
         "ours": lambda at, pair: scored(screen, at, pair, False),
         "ours, countries known": lambda at, pair: scored(screen, at, pair, True),
-        "token-set ratio": lambda _, pair: fuzz.token_set_ratio(pair.listed.written(), pair.asked, processor=default_process),
-        "Jaro-Winkler": lambda _, pair: JaroWinkler.similarity(pair.listed.written(), pair.asked, processor=default_process),
+        "token-set ratio": lambda _, pair: fuzz.token_set_ratio(
+            pair.listed.written(), pair.asked, processor=default_process
+        ),
+        "Jaro-Winkler": lambda _, pair: JaroWinkler.similarity(
+            pair.listed.written(), pair.asked, processor=default_process
+        ),
         "token-set ratio of our forms": lambda _, pair: of_forms(pair, lambda a, b: fuzz.token_set_ratio(a, b)),
         "Jaro-Winkler of our forms": lambda _, pair: of_forms(pair, lambda a, b: JaroWinkler.similarity(a, b)),
     }
-    results = {name: [Judged(pair, score(at, pair)) for at, pair in enumerate(labelled)] for name, score in scorers.items()}
+    results = {
+        name: [Judged(pair, score(at, pair)) for at, pair in enumerate(labelled)] for name, score in scorers.items()
+    }
     same = sum(pair.same for pair in labelled)
-    print(f"\n{('Tuning', 'Test')[half]} half, seed {seed}: {count} pairs, {same} of one company; 95% of {RESAMPLES} resamples\n")
+    print(
+        f"\n{('Tuning', 'Test')[half]} half, seed {seed}: {count} pairs, {same} the same; 95% of {RESAMPLES} resamples\n"
+    )
     print("| | average precision | " + " | ".join(f"precision at recall {recall:.2f}" for recall in RECALLS) + " |")
     print("|---" * (2 + len(RECALLS)) + "|")
     for name, judged in results.items():
@@ -105,7 +113,9 @@ def party(key: str, country: str, names: Iterable[str], **more: tuple[str, ...])
     """An invented listed party."""
     kinds = tuple(ListedName(name, NameKind.ALIAS if at else NameKind.PRIMARY) for at, name in enumerate(names))
     identifiers = tuple(("registration", value) for value in more.get("identifiers", ()))
-    return ListedParty("invented", key, kinds, "entity", frozenset({country}), more.get("addresses", ()), identifiers, ())
+    return ListedParty(
+        "invented", key, kinds, "entity", frozenset({country}), more.get("addresses", ()), identifiers, ()
+    )
 
 
 def filler(half: int, seed: int) -> list[ListedParty]:
@@ -116,7 +126,7 @@ def filler(half: int, seed: int) -> list[ListedParty]:
 
 
 def scored(screen: Screen, at: int, pair: Pair, countries: bool) -> float:
-    """What we say of a pair: the score of its listed party among the hits, however unlikely; 0 where it is not among them."""
+    """What we say of a pair: the score of its listed party among the hits, however unlikely, or 0."""
     known = frozenset({pair.asked_country} - {""}) if countries else frozenset()
     query = Query((pair.asked,), known, (), ())
     return max((hit.score for hit in screen.hits(query, Band.UNLIKELY) if hit.listed.id == f"p{at}"), default=0)
@@ -174,13 +184,19 @@ def by_change(judged: Sequence[Judged]) -> None:
     print("\n| by name alone | pairs | at least possible | likely |\n|---|---|---|---|")
     for same in (True, False):
         for how in sorted({pair.how for pair, _ in judged if pair.same is same}):
-            print(f"| {'same' if same else 'other'}: {how} | " + shares([j for j in judged if (j.pair.same, j.pair.how) == (same, how)]))
+            print(
+                f"| {'same' if same else 'other'}: {how} | "
+                + shares([j for j in judged if (j.pair.same, j.pair.how) == (same, how)])
+            )
 
 
 def false_matches(judged: Sequence[Judged]) -> None:
     """Print how many pairs of two companies reach the threshold, by script and by country."""
     others = [row for row in judged if not row.pair.same]
-    for title, key in (("script", lambda row: row.pair.listed.script), ("country", lambda row: row.pair.listed.country)):
+    for title, key in (
+        ("script", lambda row: row.pair.listed.script),
+        ("country", lambda row: row.pair.listed.country),
+    ):
         print(f"\n| two companies, by {title} | pairs | at least possible | likely |\n|---|---|---|---|")
         for value in sorted({key(row) for row in others}):
             print(f"| {value} | " + shares([row for row in others if key(row) == value]))
@@ -193,7 +209,7 @@ def shares(judged: Sequence[Judged]) -> str:
     return f"{len(judged)} | " + " | ".join(f"{share:.1%}" for share in reached) + " |"
 
 
-# -- how fast -----------------------------------------------------------------------------------------------------------
+# -- how fast ---------------------------------------------------------------------------------------------------------
 
 
 def speed(tenants: int, seed: int, public: Sequence[ListedParty]) -> None:
@@ -206,16 +222,28 @@ def speed(tenants: int, seed: int, public: Sequence[ListedParty]) -> None:
     screen = Screen([(VERSION, [*parties, *public])])
     loaded = time.process_time() - start
     names = sum(len(entry.party.names) for entry in screen.entries)
-    print(f"\n{len(screen.entries)} parties, {names} names: {loaded:.1f} s of CPU to load; {resident_mb()} MB resident, {before_mb} before")
+    print(
+        f"\n{len(screen.entries)} parties, {names} names: {loaded:.1f} s of CPU to load; "
+        f"{resident_mb()} MB resident (bar {RESIDENT_MB_BAR}), {before_mb} of them before"
+    )
     start = time.process_time()
     hits = {key: screen.hits(query) for key, query in queries}
     spent = time.process_time() - start
     found = sum(map(bool, hits.values()))
-    print(f"{tenants} tenants: {spent:.2f} s of CPU, {tenants / spent:.0f} a second (bar {TENANTS_A_SECOND_BAR}); {found} with hits")
+    print(
+        f"{tenants} tenants: {spent:.2f} s of CPU, {tenants / spent:.0f} a second "
+        f"(bar {TENANTS_A_SECOND_BAR}); {found} with hits"
+    )
     again(random, parties, queries, hits, public)
 
 
-def again(random: Random, parties: list[ListedParty], queries: list[tuple[str, Query]], hits: dict, public) -> None:
+def again(
+    random: Random,
+    parties: list[ListedParty],
+    queries: list[tuple[str, Query]],
+    hits: dict[str, tuple[Hit, ...]],
+    public: Sequence[ListedParty],
+) -> None:
     """Change a list, screen those whom it touches, and compare with screening everybody again."""
     start = time.process_time()
     known = Known(queries)
@@ -238,17 +266,20 @@ def again(random: Random, parties: list[ListedParty], queries: list[tuple[str, Q
     differ = {key for key, query in queries if of_changed(all_hits[key], names) != of_changed(hits[key], names)}
     moved = {key for key, _ in queries if bands(all_hits[key]) != bands(hits[key])} - differ
     print(
-        f"{CHANGED} entries changed: {indexed:.1f} s to index {len(queries)} tenants, {asked:.2f} s to find {len(ids)} to screen again, "
-        f"{spent:.2f} s to screen them. Hits on changed entries differ for {len(differ)} tenants, {len(differ - set(ids))} of them "
-        f"not among those found; hits on other entries, whose weights moved, for {len(moved)}. All {len(screened)} in time."
+        f"{CHANGED} entries changed: {indexed:.1f} s to index {len(queries)} tenants, "
+        f"{asked:.2f} s to find {len(ids)} to screen again, {spent:.2f} s to screen these {len(screened)}. "
+        f"Hits on changed entries differ for {len(differ)} tenants, {len(differ - set(ids))} of them not found; "
+        f"hits on other entries, since weights moved, for {len(moved)}."
     )
 
 
-def of_changed(hits: Iterable, names: set) -> list:
+def of_changed(hits: Iterable[Hit], names: set[tuple[str, str]]) -> list[tuple[object, ...]]:
+    """Hits on these entries."""
     return sorted((hit.listed, hit.kind, hit.band) for hit in hits if (hit.listed.source, hit.listed.id) in names)
 
 
-def bands(hits: Iterable) -> set:
+def bands(hits: Iterable[Hit]) -> set[tuple[object, ...]]:
+    """Who is hit, and how far."""
     return {(hit.listed.source, hit.listed.id, hit.kind, hit.band) for hit in hits}
 
 
@@ -273,7 +304,11 @@ def many_named(random: Random, key: str) -> ListedParty:
 
 def spelt(random: Random, name: Name, half: int) -> str:
     """Another spelling."""
-    return invented.changed_stem(random, name, invented.doubled) if half else invented.shorter(invented.abroad(random, name, half, 1), half)
+    return (
+        invented.changed_stem(random, name, invented.doubled)
+        if half
+        else invented.shorter(invented.abroad(random, name, half, 1), half)
+    )
 
 
 def address(random: Random) -> str:

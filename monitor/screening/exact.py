@@ -26,18 +26,17 @@ DIGIT = re.compile(r"\d")
 NOT_LETTERS = re.compile(r"[\W_]+")
 
 # As abbreviated, and in full.
-PLACE_WORDS = dict(
-    pair.split("=")
-    for pair in (
-        "st=street str=street strasse=street ul=street ulitsa=street jie=street rd=road lu=road ave=avenue av=avenue "
-        "blvd=boulevard bldg=building fl=floor flr=floor rm=room ste=suite no=number nr=number num=number dist=district "
-        "dr=drive ln=lane sq=square apt=apartment prov=province n=north s=south e=east w=west"
-    ).split()
-)
+ADDRESS_ABBREVIATIONS = """
+st=street str=street strasse=street ul=street ulitsa=street jie=street rd=road lu=road ave=avenue av=avenue
+blvd=boulevard bldg=building fl=floor flr=floor rm=room ste=suite no=number nr=number num=number dist=district
+dr=drive ln=lane sq=square apt=apartment prov=province n=north s=south e=east w=west
+"""
 # Words that any address may have: they say neither street nor place.
-PLACE_KINDS = frozenset(PLACE_WORDS.values()) | frozenset(
-    "unit flat office house block zone park industrial tower center centre po box city town county state shop lot km".split()
-)
+KINDS_OF_PLACE = """
+unit flat office house block zone park industrial tower center centre po box city town county state shop lot km
+"""
+PLACE_WORDS = {short: word for short, _, word in (pair.partition("=") for pair in ADDRESS_ABBREVIATIONS.split())}
+PLACE_KINDS = frozenset(PLACE_WORDS.values()) | frozenset(KINDS_OF_PLACE.split())
 ADDRESS_WORDS_MAX = 40
 
 

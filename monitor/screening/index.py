@@ -1,8 +1,8 @@
 """An index of names by their words: what each word weighs, which names share a rare one, and how much two names share.
 
-A word weighs by how many owners of names have one with it, in powers of two, so that a change of a list moves weights
-seldom. Everyday words weigh little however rare they are here. Names are found by their rare words, or words near those; names of common
-words only, by two of them.
+A word weighs by how many owners of names have one with it, in powers of two, so that a change of a list moves
+weights seldom. Everyday words weigh little however rare they are here. Names are found by their rare words, or words
+near those; names of common words only, by two of them.
 """
 
 from __future__ import annotations
@@ -141,11 +141,9 @@ class Index:
         return Asked(form.tokens, tuple(weights), sum(weights), matches, splits)
 
     def _cut(self, token: str) -> Iterable[tuple[int, int]]:
-        if len(token) < 2 * FRAGMENT_MIN:
-            return
         for at in range(FRAGMENT_MIN, len(token) - FRAGMENT_MIN + 1):
-            one, other = self.number.get(token[:at]), self.number.get(token[at:])
-            if one is not None and other is not None:
+            one = self.number.get(token[:at])
+            if one is not None and (other := self.number.get(token[at:])) is not None:
                 yield one, other
 
     def candidates(self, form: Form, together_min: float) -> list[Candidate]:
@@ -160,15 +158,16 @@ class Index:
 
     def _promising(self, asked: Asked, together_min: float) -> list[tuple[float, int]]:
         masses, common = self._gathered(asked)
-        # A name that reaches the least shares at least that less 1 of either side: most are left behind by one comparison.
+        # To reach the least, a name must share at least that less 1 of either side: most are left behind here.
         mass_min = (together_min - 1) * asked.mass - common
         found = []
         for at, mass in masses.items():
-            if mass >= mass_min:
-                mass += common
-                together = min(1.0, mass / asked.mass) + min(1.0, mass / self.masses[at])
-                if together >= together_min:
-                    found.append((-together, at))
+            if mass < mass_min:
+                continue
+            of_asked, of_listed = (mass + common) / asked.mass, (mass + common) / self.masses[at]
+            together = (of_asked if of_asked < 1 else 1) + (of_listed if of_listed < 1 else 1)
+            if together >= together_min:
+                found.append((-together, at))
         return sorted(found)
 
     def _gathered(self, asked: Asked) -> tuple[dict[int, float], float]:
@@ -224,9 +223,10 @@ def _weight_of(asked: Asked, bits: int) -> float:
 
 def _pairs_of(numbers: list[int]) -> list[int]:
     """Each two of these words, as one number; of one word alone, that of the word with itself."""
-    return [_pair(one, other) for one, other in combinations(numbers, 2)] or [_pair(number, number) for number in numbers]
+    return [_pair(one, other) for one, other in combinations(numbers, 2)] or [
+        _pair(number, number) for number in numbers
+    ]
 
 
 def _pair(one: int, other: int) -> int:
     return one << 32 | other
-

@@ -30,8 +30,8 @@ class Known:
     def touched(self, changed: Iterable[ListedParty]) -> tuple[str, ...]:
         """Ids of those whose hits may differ for these entries, as they were and as they are; in order.
 
-        Give both records of an entry that changed. Weights of words move a little with a list: what that does to the hits
-        of others waits for their next screening.
+        Give both records of an entry that changed. Weights of words move a little with a list: what that does to
+        the hits of others waits for their next screening.
         """
         found: set[int] = set()
         for party in changed:

@@ -1,8 +1,8 @@
 """Names in the forms that are compared: folded, without legal forms, as words of one script.
 
-A name in Latin letters has one form. Any other has two: as it is written, and in Latin letters, which is what somebody
-who writes it abroad may come near. Texts of scripts without spaces are cut at everyday words; what is left between them is
-compared by pairs of letters where it is native, and by pairs of syllables in Latin letters.
+A name in Latin letters has one form. Any other has two: as it is written, and in Latin letters, which is what
+somebody who writes it abroad may come near. Texts of scripts without spaces are cut at everyday words; what is left
+between them is compared by pairs of letters where it is native, and by pairs of syllables in Latin letters.
 """
 
 from __future__ import annotations
@@ -51,8 +51,10 @@ SCRIPTS = (
     (0x20000, "han"),
     (0x32000, "other"),
 )
-# Marks that other writers leave out: those of Latin, Greek, Cyrillic, Hebrew and Arabic. In other scripts they are letters.
-OPTIONAL_MARKS = re.compile("[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u20d0-\u20ff]")
+# Marks that others leave out: of Latin, Greek, Cyrillic, Hebrew and Arabic. In other scripts they are letters.
+OPTIONAL_MARKS = re.compile(
+    "[\u0300-\u036f\u0483-\u0487\u0591-\u05c7\u0610-\u061a\u064b-\u065f\u0670\u06d6-\u06ed\u20d0-\u20ff]"
+)
 DOTTED = re.compile(r"(?<!\w)(?:\w\.)+\w(?!\w)\.?")
 SPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿\U00020000-\U0003134f]+")
 IDEOGRAPHS = re.compile(r"[㐀-鿿豈-﫿\U00020000-\U0003134f]+")
@@ -60,9 +62,15 @@ LATIN_LETTER = re.compile(r"[a-z]")
 ARABIC_ARTICLE = re.compile(r"\bال(?=\w{3})")
 ARABIC_FIRST = re.compile(r"\bا")
 HANGUL = re.compile(r"[가-힣]")
-HANGUL_STARTS = "g kk n d tt r m b pp s ss . j jj ch k t p h".replace(".", "").split(" ")
-HANGUL_VOWELS = "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i".split()
-HANGUL_ENDS = " k k k n n n t l k m l l l p l m p p t t ng t t k t p t".split(" ")
+HANGUL_STARTS, HANGUL_VOWELS, HANGUL_ENDS = (
+    [sound.strip("-") for sound in line.split()]
+    for line in (
+        "g kk n d tt r m b pp s ss - j jj ch k t p h",
+        "a ae ya yae eo e yeo ye o wa wae oe yo u wo we wi yu eu ui i",
+        "- k k k n n n t l k m l l l p l m p p t t ng t t k t p t",
+    )
+)
+UNSEEN = "'’ʼ`´‘׳״ʹʺ"  # between letters of one word
 
 
 class Form(NamedTuple):
@@ -85,7 +93,7 @@ class Letters(dict[int, str | None]):
         char = chr(code)
         category = unicodedata.category(char)
         kept: str | None = char
-        if char in "'’ʼ`´‘׳״ʹʺ" or category in {"Cf", "Cs", "Cn", "Co", "Lm"} and char not in "ーｰ々":
+        if char in UNSEEN or (category in {"Cf", "Cs", "Cn", "Co", "Lm"} and char not in "ー々"):
             kept = None
         elif category[0] in "PZCS":
             kept = " "
@@ -165,8 +173,6 @@ def _syllables(run: str) -> list[str]:
     if len(sounds) <= 3:
         return ["".join(sounds)]
     cuts = [*range(0, len(sounds) - len(sounds) % 2, 2)]
-    if len(sounds) % 2:
-        cuts = cuts[:-1] + [cuts[-1]]
     return ["".join(sounds[a:b]) for a, b in zip(cuts, [*cuts[1:], len(sounds)], strict=True)]
 
 
@@ -174,9 +180,7 @@ def _without_look_alikes(text: str) -> str:
     """Words with Latin letters in them are Latin: what only looks so is put right."""
     if not LATIN_LETTER.search(text):
         return text
-    return " ".join(
-        word.translate(words.LOOK_ALIKE) if LATIN_LETTER.search(word) else word for word in text.split()
-    )
+    return " ".join(word.translate(words.LOOK_ALIKE) if LATIN_LETTER.search(word) else word for word in text.split())
 
 
 def _said(text: str) -> list[str]:

@@ -1,7 +1,8 @@
 """An index of addresses: which are the same place.
 
-Two addresses are near one another when they share a number that may be that of a house, and at least two words that are no
-mere kinds of place (a street and a place, say). How near is the share of their weight, rare words weighing more.
+Two addresses are near one another when they share a number that may be that of a house, and at least two words that
+are no mere kinds of place (a street and a place, say). How near is the share of their weight, rare words weighing
+more.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """From what two names share to a score, and from a score to a band.
 
-A score runs from 0 to 1000 and is made of FEATURES, which every hit carries. One setting, the threshold, is where possible
-begins; likely begins half-way from there to 1000.
+A score runs from 0 to 1000 and is made of FEATURES, which every hit carries. One setting, the threshold, is where
+possible begins; likely begins half-way from there to 1000.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ THRESHOLD = 700
 UNLIKELY_MIN = 400  # below that nothing is shown at all
 
 BANDS = {
-    Band.LIKELY: "The same name, but for what differs between two writings of one name, and nothing short of it speaks against. "
-    "Treat it as the listed party until somebody has shown that it is another.",
-    Band.POSSIBLE: "A good part of the name is the same; or all of it, where the name is short or made of everyday words, where the "
-    "list does not trust the alias, or where the country is another. Somebody must look.",
-    Band.UNLIKELY: "Something rare in the name is the same. Kept out of the queue, shown when asked for. That nothing was found "
-    "never means that somebody is on no list.",
+    Band.LIKELY: "The same name but for what differs between two writings of it, and nothing that speaks against. Treat it "
+    "as the listed party until somebody has shown that it is another.",
+    Band.POSSIBLE: "A good part of the name is the same; or all of it, where the name is short or made of everyday words, "
+    "where the list does not trust the alias, or where the country is another. Somebody must look.",
+    Band.UNLIKELY: "Something rare in the name is the same. Kept out of the queue, shown when asked for. That nothing was "
+    "found never means that somebody is on no list.",
 }
 FEATURES = {
     "name": "how far the words are the same, each by how rare it is among all that are listed",
     "asked": "the share of the asked name that is in the listed one",
     "listed": "the share of the listed name that is in the asked one",
-    "substance": "how much stands on what both share; below 700 it is too short or too common to go without corroboration",
+    "substance": "how much stands on what both share; below 700 it is too short or too common to stand alone",
     "script": "1000 where both are compared as they are written; less where one or both are known by their sound",
-    "country": "1000 where a country is the same, -1000 where both have some and none is the same, 0 where one has none",
+    "country": "1000 where a country is the same, -1000 where both have some and share none, 0 where one has none",
     "alias": "1000, or 0 for an alias that the list itself does not trust",
     "identifier": "1000 where an identifier is the same",
     "address": "how far words and numbers of two addresses are the same, each by how rare it is",

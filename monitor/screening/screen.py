@@ -72,7 +72,9 @@ class Screen:
         if not UNLIKELY_MIN < threshold < 1000:
             raise ValueError(f"A threshold lies between {UNLIKELY_MIN} and 1000; {threshold} does not.")
         self.threshold = threshold
-        entries = (Entry(party, version.digest) for version, parties in lists for party in parties if party.schema in schemas)
+        entries = (
+            Entry(party, version.digest) for version, parties in lists for party in parties if party.schema in schemas
+        )
         self.entries = sorted(entries, key=lambda entry: (entry.party.source, entry.party.id, entry.version))
         self._names = Index([named([name.text for name in entry.party.names]) for entry in self.entries])
         self._places = Places([entry.party.addresses for entry in self.entries])
@@ -115,7 +117,9 @@ class Screen:
                 judged = self._judged(candidate, writing, query, at in identified)
                 if judged.score >= score_min and (at not in hits or judged.score > hits[at].score):
                     listed = self.entries[at].party.names[candidate.name].text
-                    hits[at] = self._hit(at, "name", (texts[name], listed), judged.score, judged.features(candidate.shared))
+                    hits[at] = self._hit(
+                        at, "name", (texts[name], listed), judged.score, judged.features(candidate.shared)
+                    )
         return hits.values()
 
     def _judged(self, candidate: Candidate, asked: Writing, query: Query, identified: bool) -> Judged:

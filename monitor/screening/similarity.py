@@ -22,11 +22,10 @@ ALIKE_EDITS_MAX = 0.5  # of the longer word's letters
 ALIKE_LENGTH_MIN = 2  # consonants
 REMEMBERED = 1 << 16  # words
 
-SOUNDS = (
-    ("sch", "s"), ("shch", "s"), ("tch", "s"), ("tsch", "s"), ("dzh", "j"), ("dj", "j"), ("zh", "j"), ("ch", "s"), ("sh", "s"),
-    ("cz", "s"), ("sz", "s"), ("ts", "s"), ("tz", "s"), ("ph", "f"), ("ck", "k"), ("x", "ks"), ("q", "k"), ("c", "k"), ("w", "v"),
-    ("z", "s"), ("g", "k"), ("d", "t"), ("b", "p"),
-)  # fmt: skip
+SOUNDED = """
+sch=s shch=s tch=s tsch=s dzh=j dj=j zh=j ch=s sh=s cz=s sz=s ts=s tz=s ph=f ck=k x=ks q=k c=k w=v z=s g=k d=t b=p
+"""
+SOUNDS = tuple((written, sound) for written, _, sound in (pair.partition("=") for pair in SOUNDED.split()))
 SILENT = str.maketrans("", "", "aeiouyhj'")
 DOUBLED = re.compile(r"(.)\1+")
 

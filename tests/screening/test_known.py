@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-
 from bench import invented
 from monitor.core.lists import ListedParty, Query
 from monitor.screening.known import Known
 from tests.screening.listing import party, query, screen
-
 
 PAIRS = [pair for half in (0, 1) for pair in invented.pairs(half, 300, 6)]
 QUERIES = [(f"t{at:03}", query(pair.asked, country=pair.asked_country)) for at, pair in enumerate(PAIRS)]
@@ -40,7 +38,10 @@ def test_identifiers_and_addresses_touch_too() -> None:
             ("c", query("Feldspat")),
         ]
     )
-    changed = [party("1", "X", identifiers=(("inn", "1234-5678"),)), party("2", "Y", addresses=("47 Friendship Rd, Beijing",))]
+    changed = [
+        party("1", "X", identifiers=(("inn", "1234-5678"),)),
+        party("2", "Y", addresses=("47 Friendship Rd, Beijing",)),
+    ]
 
     assert ("a", "b") == known.touched(changed)
     assert () == known.touched([])

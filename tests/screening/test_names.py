@@ -39,7 +39,12 @@ def test_writings_of_one_name_have_the_same_words(one: str, other: str) -> None:
 
 @pytest.mark.parametrize(
     ("native", "word"),
-    [("兰岫科技有限公司", "lanxiu"), ("ООО Кедровая", "kedrovaya"), ("주식회사 한빛여울", "hanbityeoul"), ("東京カモメ", "tokyo")],
+    [
+        ("兰岫科技有限公司", "lanxiu"),
+        ("ООО Кедровая", "kedrovaya"),
+        ("주식회사 한빛여울", "hanbityeoul"),
+        ("東京カモメ", "tokyo"),
+    ],
 )
 def test_other_scripts_come_in_latin_letters_too(native: str, word: str) -> None:
     """A name in another script has a second form, in Latin letters."""
@@ -51,11 +56,14 @@ def test_other_scripts_come_in_latin_letters_too(native: str, word: str) -> None
 
 def test_texts_without_spaces_are_compared_by_pairs_of_letters() -> None:
     """Where no word ends is known, neighbouring letters are what a name is made of."""
-    assert ("兰岫", "岫泽", "泽川", "technology") == tuple(sorted(forms("兰岫泽川科技")[0].tokens, key="兰岫泽川technology".find))
+    assert ("兰岫", "岫泽", "泽川", "technology") == tuple(
+        sorted(forms("兰岫泽川科技")[0].tokens, key="兰岫泽川technology".find)
+    )
 
 
 @pytest.mark.parametrize(
-    "name", ["", " ", "Ltd", "GmbH & Co. KG", "有限公司", "ООО", "... --- !!!", "🎉🎉", "\u202e\u200b", "\ud800", "\x00\x07"]
+    "name",
+    ["", " ", "Ltd", "GmbH & Co. KG", "有限公司", "ООО", "... --- !!!", "🎉🎉", "\u202e\u200b", "\ud800", "\x00\x07"],
 )
 def test_what_says_nothing_has_no_form(name: str) -> None:
     """Nothing, punctuation, legal forms alone, pictures, lone surrogates: nobody's name."""

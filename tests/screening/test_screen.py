@@ -19,7 +19,9 @@ NAMES = [invented.invented(RANDOM, half) for half in (0, 1) for _ in range(60)]
 PARTIES = [party(f"p{at:03}", name.written(), country=name.country) for at, name in enumerate(NAMES)]
 LIST = screen(*PARTIES)
 ANY = st.integers(min_value=0, max_value=len(NAMES) - 1)
-LATIN = st.sampled_from([at for at, name in enumerate(NAMES) if name.script in {"latin", "cyrillic", "greek", "hangul"}])
+LATIN = st.sampled_from(
+    [at for at, name in enumerate(NAMES) if name.script in {"latin", "cyrillic", "greek", "hangul"}]
+)
 
 
 @pytest.mark.parametrize(
@@ -136,8 +138,10 @@ def test_persons_and_vessels_are_no_organisations(schema: str) -> None:
 
 
 def test_identifiers_are_exact_but_for_how_they_are_written() -> None:
-    """Punctuation and the name of a national scheme do not matter; worldwide schemes are their own; other digits are another."""
-    listed = screen(party("1", "Q", country="DE", identifiers=(("LEI", "5299-00T8BM49AURSDO55"), ("HRB", "12 34 56 78"))))
+    """Neither punctuation nor the name of a national scheme matters; worldwide schemes and other digits do."""
+    listed = screen(
+        party("1", "Q", country="DE", identifiers=(("LEI", "5299-00T8BM49AURSDO55"), ("HRB", "12 34 56 78")))
+    )
 
     def score(scheme: str, value: str, country: str = "") -> list[int]:
         return [hit.score for hit in listed.hits(query(identifiers=((scheme, value),), country=country))]
@@ -194,8 +198,12 @@ def test_a_threshold_that_leaves_no_band_is_refused(threshold: int) -> None:
 
 def test_every_feature_and_band_is_explained() -> None:
     """What a hit carries is in the table that people read, and each kind of hit is made of nothing else."""
-    listed = screen(party("1", "Nordlicht Quarz", addresses=("47 Friendship Rd, Beijing",), identifiers=(("lei", "12345678"),)))
-    hits = listed.hits(query("Nordlicht Quarz", addresses=("47 Friendship Rd, Beijing",), identifiers=(("lei", "12345678"),)))
+    listed = screen(
+        party("1", "Nordlicht Quarz", addresses=("47 Friendship Rd, Beijing",), identifiers=(("lei", "12345678"),))
+    )
+    hits = listed.hits(
+        query("Nordlicht Quarz", addresses=("47 Friendship Rd, Beijing",), identifiers=(("lei", "12345678"),))
+    )
 
     assert set(Band) == set(BANDS)
     assert set(FEATURES) == {name for hit in hits for name, _ in hit.features}
