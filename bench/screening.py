@@ -93,9 +93,7 @@ def judge(half: int, count: int, seed: int, public: Sequence[ListedParty]) -> No
         name: [Judged(pair, score(at, pair)) for at, pair in enumerate(labelled)] for name, score in scorers.items()
     }
     same = sum(pair.same for pair in labelled)
-    print(
-        f"\n{('Tuning', 'Test')[half]} half, seed {seed}: {count} pairs, {same} the same; 95% of {RESAMPLES} resamples\n"
-    )
+    print(f"\n{('Tuning', 'Test')[half]} half, seed {seed}: {count} pairs, {same} the same; {RESAMPLES} resamples\n")
     print("| | average precision | " + " | ".join(f"precision at recall {recall:.2f}" for recall in RECALLS) + " |")
     print("|---" * (2 + len(RECALLS)) + "|")
     for name, judged in results.items():

@@ -13,11 +13,12 @@ from itertools import combinations
 from typing import NamedTuple
 
 from monitor.screening.hashed import Hashed
-from monitor.screening.names import EVERYDAY_WORDS, Form
+from monitor.screening.names import EVERYDAY_WORDS, ONE_SPELLING, PLACES, Form
 from monitor.screening.similarity import keys, similarity
 
 OWNERS_LEAST = 10_000  # a list that is shorter says no more of how rare a word is
 EVERYDAY_WEIGHT = 0.2
+PLACE_WEIGHT = 0.4  # a branch, or where somebody sits
 COMMON = 500  # names that a word may be in and still be what a name is found by
 SHORT_WEIGHTS = (0.0, 0.3, 0.5, 0.8, 0.9)  # of words of so many letters, as a share
 PAIR_WEIGHT = 0.8  # of two letters of a script without spaces: neighbouring pairs overlap
@@ -99,6 +100,8 @@ class Index:
         weight = 1 - owners.bit_length() / self._scale
         if word in EVERYDAY_WORDS:
             return min(weight, EVERYDAY_WEIGHT)
+        if word in PLACES:
+            return min(weight, PLACE_WEIGHT)
         if not word.isascii():
             return weight * PAIR_WEIGHT if len(word) <= 2 else weight
         return weight * SHORT_WEIGHTS[len(word)] if len(word) < len(SHORT_WEIGHTS) and word.isalpha() else weight
@@ -133,18 +136,23 @@ class Index:
             weights.append(self._weight(token, 0) if own is None else self.weights[own])
             for number, alike in near:
                 matches.setdefault(number, []).append((alike, 1 << at))
-            splits += [(1 << at, one, other) for one, other in self._cut(token)]
+            if token not in self.number:
+                splits += [(1 << at, one, other) for one, other in self._cut(token)]
         for one, other in combinations(range(len(form.tokens)), 2):
             for joined in (form.tokens[one] + form.tokens[other], form.tokens[other] + form.tokens[one]):
+                joined = ONE_SPELLING.get(joined, joined)
                 if joined in self.number:
                     matches.setdefault(self.number[joined], []).append((1.0, 1 << one | 1 << other))
         return Asked(form.tokens, tuple(weights), sum(weights), matches, splits)
 
     def _cut(self, token: str) -> Iterable[tuple[int, int]]:
         for at in range(FRAGMENT_MIN, len(token) - FRAGMENT_MIN + 1):
-            one = self.number.get(token[:at])
-            if one is not None and (other := self.number.get(token[at:])) is not None:
+            one = self._numbered(token[:at])
+            if one is not None and (other := self._numbered(token[at:])) is not None:
                 yield one, other
+
+    def _numbered(self, word: str) -> int | None:
+        return self.number.get(ONE_SPELLING.get(word, word))
 
     def candidates(self, form: Form, together_min: float) -> list[Candidate]:
         """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
@@ -157,7 +165,16 @@ class Index:
         return {self.origins[at][0] for _, at in self._promising(self._asked(form), together_min)}
 
     def _promising(self, asked: Asked, together_min: float) -> list[tuple[float, int]]:
-        masses, common = self._gathered(asked)
+        parts = [(number, ways[0][0] * self.weights[number]) for number, ways in asked.matches.items()]
+        parts += [(part, self.weights[part]) for _, *halves in asked.splits for part in halves]
+        # Whatever is listed, no more can be shared than the words asked for may stand for at best.
+        best: dict[int, float] = {}
+        for number, ways in asked.matches.items():
+            for alike, bits in ways:
+                best[bits] = max(best.get(bits, 0.0), alike * self.weights[number])
+        if sum(best.values()) + sum(map(self._split_weight, asked.splits)) < (together_min - 1) * asked.mass:
+            return []
+        masses, common = self._gathered(parts)
         # To reach the least, a name must share at least that less 1 of either side: most are left behind here.
         mass_min = (together_min - 1) * asked.mass - common
         found = []
@@ -170,12 +187,13 @@ class Index:
                 found.append((-together, at))
         return sorted(found)
 
-    def _gathered(self, asked: Asked) -> tuple[dict[int, float], float]:
+    def _split_weight(self, split: tuple[int, int, int]) -> float:
+        return self.weights[split[1]] + self.weights[split[2]]
+
+    def _gathered(self, parts: list[tuple[int, float]]) -> tuple[dict[int, float], float]:
         """Forms with a rare word that is asked for and the weight of such words; the weight of the common ones."""
         masses: dict[int, float] = {}
         common, numbers = 0.0, []
-        parts = [(number, ways[0][0] * self.weights[number]) for number, ways in asked.matches.items()]
-        parts += [(part, self.weights[part]) for _, *halves in asked.splits for part in halves]
         for number, weight in parts:
             posting = self._postings[number]
             if posting is None:

@@ -22,11 +22,13 @@ ALIKE_EDITS_MAX = 0.5  # of the longer word's letters
 ALIKE_LENGTH_MIN = 2  # consonants
 REMEMBERED = 1 << 16  # words
 
+# How romanisations differ: written so, counted as that. The longest that fits goes first.
 SOUNDED = """
-sch=s shch=s tch=s tsch=s dzh=j dj=j zh=j ch=s sh=s cz=s sz=s ts=s tz=s ph=f ck=k x=ks q=k c=k w=v z=s g=k d=t b=p
+shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=ks cz=s sz=s ts=s tz=s j=s ce=s ci=s cy=s z=s ph=f kh= ck=k x=ks q=k c=k
+w=v g=k d=t b=p a= e= i= o= u= y= h=
 """
-SOUNDS = tuple((written, sound) for written, _, sound in (pair.partition("=") for pair in SOUNDED.split()))
-SILENT = str.maketrans("", "", "aeiouyhj'")
+SOUNDS = {written: sound for written, _, sound in (pair.partition("=") for pair in SOUNDED.split())}
+SOUND = re.compile("|".join(sorted(SOUNDS, key=lambda written: (-len(written), written))))
 DOUBLED = re.compile(r"(.)\1+")
 
 
@@ -35,11 +37,8 @@ def skeleton(word: str) -> str:
     """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
     if not word.isascii() or not word.isalpha():
         return ""
-    for written, sound in SOUNDS:
-        if written in word:
-            word = word.replace(written, sound)
     first = "a" if word[:1] in "aeiouy" else ""
-    return DOUBLED.sub(r"\1", first + word.translate(SILENT))
+    return DOUBLED.sub(r"\1", first + SOUND.sub(lambda match: SOUNDS[match.group()], word))
 
 
 def keys(word: str) -> tuple[str, ...]:

@@ -181,6 +181,21 @@ bombay mumbai  poona pune  मुंबई mumbai  पुणे pune  दिल�
 münchen munich  köln cologne  milano milan  roma rome  lisboa lisbon  казань kazan  минск minsk  київ kyiv  киев kyiv  kiev kyiv  rossiya russia  россия russia
 """
 
+# Places that companies name themselves or their branches after.
+PLACES = """
+africa america asia asian pacific europe european eurasia gulf nordic baltic arab arabia china chinese hongkong macau taiwan japan korea
+singapore malaysia indonesia india indian pakistan vietnam thailand russia russian ukraine belarus kazakhstan turkey iran iraq syria uae
+emirates saudi qatar egypt israel germany deutschland france italia italy spain england uk usa canada mexico brasil brazil australia austria
+swiss switzerland netherlands nederland belgium poland polska sweden norway denmark finland cyprus greece hellas
+beijing shanghai tianjin chongqing guangzhou shenzhen wuhan nanjing hangzhou chengdu xian dalian suzhou harbin taipei kaohsiung tokyo osaka
+kyoto yokohama nagoya kobe fukuoka sapporo seoul busan delhi mumbai pune bangalore chennai kolkata karachi lahore dhaka bangkok hanoi jakarta
+manila kualalumpur dubai sharjah abudhabi doha riyadh jeddah cairo tehran baghdad damascus beirut ankara istanbul izmir bursa moscow petersburg
+samara kazan tomsk novosibirsk ural sibir siberia minsk kyiv kharkiv almaty astana tashkent london manchester bristol leeds dublin paris lyon
+marseille berlin hamburg munich leipzig dresden frankfurt cologne vienna zurich geneva milan rome turin madrid barcelona lisbon porto amsterdam
+rotterdam brussels antwerp warsaw krakow prague budapest bucharest sofia athens patra patras stockholm oslo copenhagen helsinki riga vilnius
+tallinn york boston chicago dallas houston texas california angeles toronto vancouver montreal sydney melbourne
+"""
+
 IGNORED = """
 a al an and at by da de del della der des di do dos du e el et for für fur i in la le les of on or os the to u und van von y z
 и в на для по και της του των ال و
