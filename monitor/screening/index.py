@@ -124,7 +124,7 @@ class Index:
             found[number] = similarity(word, self.words[number])
         return tuple(sorted(((n, s) for n, s in found.items() if s), key=lambda pair: (-pair[1], pair[0])))
 
-    def _asked(self, form: Form) -> Asked:
+    def asked(self, form: Form) -> Asked:
         """Look up the words of a form, those that are one when put together, and those that are two when cut."""
         matches: dict[int, list[tuple[float, int]]] = {}
         weights, splits = [], []
@@ -156,13 +156,13 @@ class Index:
 
     def candidates(self, form: Form, together_min: float) -> list[Candidate]:
         """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
-        asked = self._asked(form)
+        asked = self.asked(form)
         found = self._promising(asked, together_min)[:CANDIDATES_MAX]
-        return [Candidate(*self.origins[at], self._shared(asked, at)) for _, at in found]
+        return [Candidate(*self.origins[at], self.shared(asked, at)) for _, at in found]
 
     def owners(self, form: Form, together_min: float) -> set[int]:
         """All owners of such names, however many; as far as the words of each alone tell."""
-        return {self.origins[at][0] for _, at in self._promising(self._asked(form), together_min)}
+        return {self.origins[at][0] for _, at in self._promising(self.asked(form), together_min)}
 
     def _promising(self, asked: Asked, together_min: float) -> list[tuple[float, int]]:
         parts = [(number, ways[0][0] * self.weights[number]) for number, ways in asked.matches.items()]
@@ -208,7 +208,7 @@ class Index:
                 masses[at] = 0.0
         return masses, common
 
-    def _shared(self, asked: Asked, at: int) -> Shared:
+    def shared(self, asked: Asked, at: int) -> Shared:
         """Pair the words of two names, the most alike first, each once."""
         numbers, free = self.forms[at], (1 << len(asked.tokens)) - 1
         ways = sorted(

@@ -60,7 +60,9 @@ SPACED = re.compile(r"[぀-ヿ㐀-鿿豈-﫿\U00020000-\U0003134f]+")
 IDEOGRAPHS = re.compile(r"[㐀-鿿豈-﫿\U00020000-\U0003134f]+")
 LATIN_LETTER = re.compile(r"[a-z]")
 ARABIC_ARTICLE = re.compile(r"\bال(?=\w{3})")
-ARABIC_FIRST = re.compile(r"\bا")
+ARABIC_FIRST = re.compile(r"\b[اع]")  # a vowel or what sounds like one
+NASAL = re.compile("ं(?![पफबभम])")
+SAID_OTHERWISE = {ord("च"): "ch", ord("छ"): "chh", ord("ー"): None}  # than anyascii has it
 HANGUL = re.compile(r"[가-힣]")
 HANGUL_STARTS, HANGUL_VOWELS, HANGUL_ENDS = (
     [sound.strip("-") for sound in line.split()]
@@ -70,6 +72,9 @@ HANGUL_STARTS, HANGUL_VOWELS, HANGUL_ENDS = (
         "- k k k n n n t l k m l l l p l m p p t t ng t t k t p t",
     )
 )
+# The other romanisation of kana: sounds that no key finds by.
+KUNREI_SOUNDS = {"shi": "si", "chi": "ti", "tsu": "tu", "fu": "hu", "ji": "zi"}
+KUNREI = re.compile("|".join(KUNREI_SOUNDS))
 UNSEEN = "'’ʼ`´‘׳״ʹʺ"  # between letters of one word
 
 
@@ -144,7 +149,12 @@ def forms(name: str) -> tuple[Form, ...]:
     text = " ".join(_said(text))
     native = SPACED.sub(lambda match: f" {' '.join(_pairs(match.group()))} ", text).split()
     romanised = _said(latin(text))
-    return _form(native, script, True) + (_form(romanised, script, False) if romanised != native else ())
+    found = _form(native, script, True) + (_form(romanised, script, False) if romanised != native else ())
+    if script == "kana":
+        found += _form(
+            [KUNREI.sub(lambda match: KUNREI_SOUNDS[match.group()], word) for word in romanised], script, False
+        )
+    return tuple(dict.fromkeys(found))
 
 
 def _form(tokens: list[str], script: str, written: bool) -> tuple[Form, ...]:
@@ -165,7 +175,8 @@ def _hangul(syllable: re.Match[str]) -> str:
 def latin(text: str) -> str:
     """A folded text in Latin letters; of ideographs two syllables make a word, three the last one of an odd number."""
     text = IDEOGRAPHS.sub(lambda match: f" {' '.join(_syllables(match.group()))} ", HANGUL.sub(_hangul, text))
-    return folded(anyascii(ARABIC_FIRST.sub("a", ARABIC_ARTICLE.sub("", text))))
+    text = ARABIC_FIRST.sub("a", ARABIC_ARTICLE.sub("", text))
+    return folded(anyascii(NASAL.sub("न", text).translate(SAID_OTHERWISE)))
 
 
 def _syllables(run: str) -> list[str]:

@@ -24,8 +24,8 @@ REMEMBERED = 1 << 16  # words
 
 # How romanisations differ: written so, counted as that. The longest that fits goes first.
 SOUNDED = """
-shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=ks cz=s sz=s ts=s tz=s j=s ce=s ci=s cy=s z=s ph=f kh= ck=k x=ks q=k c=k
-w=v g=k d=t b=p a= e= i= o= u= y= h=
+shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=s cz=s sz=s ts=s tz=s j=s ce=s ci=s cy=s qi=s x=s ks=s z=s
+ph=f kh=k ck=k q=k c=k oua=v oue=v oui=v w=v g=k d=t b=p e=a i=a o=a u=a y=a h=
 """
 SOUNDS = {written: sound for written, _, sound in (pair.partition("=") for pair in SOUNDED.split())}
 SOUND = re.compile("|".join(sorted(SOUNDS, key=lambda written: (-len(written), written))))
@@ -37,8 +37,9 @@ def skeleton(word: str) -> str:
     """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
     if not word.isascii() or not word.isalpha():
         return ""
-    first = "a" if word[:1] in "aeiouy" else ""
-    return DOUBLED.sub(r"\1", first + SOUND.sub(lambda match: SOUNDS[match.group()], word))
+    sounds = SOUND.sub(lambda match: SOUNDS[match.group()], word)
+    first = "a" if word[:1] in "aeiouy" and sounds[:1] == "a" else ""
+    return first + DOUBLED.sub(r"\1", sounds.replace("a", ""))
 
 
 def keys(word: str) -> tuple[str, ...]:
