@@ -17,6 +17,7 @@ RUNTIME = {
     "PyYAML",
     "SQLAlchemy",
     "alembic",
+    "anyascii",
     "click",
     "crc32c",
     "kafka-python",
@@ -25,6 +26,7 @@ RUNTIME = {
     "psycopg[binary]",
     "pydantic",
     "pydantic-settings",
+    "rapidfuzz",
     "structlog",
     "zstandard",
 }

@@ -27,6 +27,7 @@ LAYERS = {
     "metrics": 3,
     "intake": 2,
     "reference": 2,
+    "screening": 2,
     "source": 2,
     "store": 2,
     "alert": 2,
