@@ -8,6 +8,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,17 +19,20 @@ from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.catalogue import Catalogue
+from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.engine import (
     Answer,
     Past,
     Reference,
     TenantAnswer,
+    TenantMatch,
     answer,
     evaluate,
     evaluate_groups,
     follow,
     group_answer,
     linked_tenants,
+    matches_of_all,
     tenant_answers,
     tenant_runs,
     tenant_ties,
@@ -36,13 +40,13 @@ from monitor.core.engine import (
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
 from monitor.core.limits import DeadLetterLimits
-from monitor.core.lists import ListEffects
+from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
 from monitor.core.partitions import adopter
 from monitor.core.runs import is_segment_id
 from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
-from monitor.errors import FlagProblem, LetterProblem, LimitReached, ProfileProblem, SettingsProblem
+from monitor.errors import FlagProblem, HitProblem, LetterProblem, LimitReached, ProfileProblem, SettingsProblem
 from monitor.intake.decode import decode_facts
 from monitor.intake.profiles import ProfileEvent, profile_events
 from monitor.log import Log, build_log
@@ -58,6 +62,7 @@ from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
+from monitor.run.decisions import cleared_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
 from monitor.run.holdings import make_pieces, past_of
@@ -73,6 +78,8 @@ from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
+from monitor.screening.remembered import Remembering
+from monitor.screening.screen import Screen
 from monitor.settings import Kafka, Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position
@@ -154,11 +161,10 @@ def replay(
     Raises:
         MonitorError: with one sentence that says what to do.
     """
-    reference = load_reference(config_root())
     if state is None:
-        return _replay_in_memory(settings, reference, paths, as_of, past_limit, progress)
+        return _replay_in_memory(settings, screened_reference(settings), paths, as_of, past_limit, progress)
     with opened_store(f"sqlite:///{state}") as store:
-        return _replay_into(store, settings, reference, paths, as_of, past_limit, progress)
+        return _replay_into(store, settings, screened_reference(settings, store), paths, as_of, past_limit, progress)
 
 
 def _limits(settings: Settings, past_limit: str | None) -> DeadLetterLimits:
@@ -385,7 +391,7 @@ def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
     with _still(settings, state) as store:
         kept = _load_all(store)
         now = _latest(kept)
-        return KnownTenants(now, tenant_answers(_whole(kept), load_reference(config_root()), now))
+        return KnownTenants(now, tenant_answers(_whole(kept), screened_reference(settings, store), now))
 
 
 class _Pasts:
@@ -471,7 +477,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
     """Count everything again from the stored facts."""
     with _still(settings, state) as store:
-        reference = load_reference(config_root())
+        reference = screened_reference(settings, store)
         return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
@@ -517,6 +523,27 @@ def take_lists(settings: Settings) -> ScreeningLists:
     """
     sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
     return ScreeningLists(sources.effects, _shelf(settings, sources).take(now), now)
+
+
+def screened_reference(settings: Settings, store: SqlStore | None = None) -> Reference:
+    """The reference files, the lists of the settings as they are now, and the hits that a store says are cleared.
+
+    Raises:
+        MonitorError: a file contradicts itself, or nobody said where last good lists are.
+    """
+    reference = load_reference(config_root())
+    if settings.lists:
+        reference = replace(reference, lists=lists_that_count(screening_lists(settings)))
+    return reference if store is None else replace(reference, cleared=cleared_in(store.journal(0, (DECISION,))))
+
+
+def lists_that_count(known: ScreeningLists, before: Lists | None = None) -> Lists:
+    """The lists to be asked; `before` has answers that stand where nothing that changed touches them."""
+    kept = [standing.kept.list for standing in known.standings if standing.kept is not None]
+    screen, versions = Screen([(one.version, one.parties) for one in kept]), tuple(one.version for one in kept)
+    if before is None or not isinstance(before.screener, Remembering):
+        return Lists(Remembering(screen), known.effects, versions)
+    return Lists(before.screener.renewed(screen), known.effects, versions)
 
 
 def accept_list(settings: Settings, name: str, reason: str) -> Standing:
@@ -674,7 +701,7 @@ def explain(
         for partition, one in zip(store.partitions(), kept, strict=True):
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
-                reference, now = load_reference(config_root()), _latest(kept)
+                reference, now = screened_reference(settings, store), _latest(kept)
                 kin = _kin(_whole(kept), reference, what, _Pasts(kept), now)
                 found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
                 return explain_tenant(one.book, reference, what, now, found, kin, blind)
@@ -712,6 +739,71 @@ def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str)
                 head = book.head(key) or store.heads([key]).get(key, 0)
                 return explain_allocation(book, catalogue, key, decode_facts(store.histories({key: head})[key]))
     return None
+
+
+# -- hits on lists -----------------------------------------------------------------------------------------------------
+
+
+class KnownHits(NamedTuple):
+    """The hits of tenants, their parties and the owners of those, as of an instant."""
+
+    as_of: int
+    lists: tuple[ListVersion, ...]
+    hits: list[TenantMatch]
+
+
+def stored_hits(settings: Settings, state: Path | None) -> KnownHits:
+    """The hits of everybody in a store, the weightiest first."""
+    with _still(settings, state) as store:
+        kept, reference = _load_all(store), screened_reference(settings, store)
+        now = _latest(kept)
+        return KnownHits(now, reference.lists.versions, matches_of_all(_whole(kept), reference, now))
+
+
+def clear_hit(
+    settings: Settings, state: Path | None, name: str, authors: Sequence[str], reason: str, until: int
+) -> TenantMatch:
+    """Record that two people found a hit to be somebody else, until an instant or until a record changes.
+
+    Raises:
+        HitProblem: there is no such hit, two people are not named, or the end has passed already.
+    """
+    people = sorted({author.strip() for author in authors} - {""})
+    if len(people) != AUTHORS:
+        raise HitProblem("A hit is cleared by two people: name each of them with --by.")
+    now = SystemClock().now_ms()
+    if until <= now:
+        raise HitProblem("A clearance ends in the future: give a later day with --until.")
+    found = _hit_named(settings, state, name)
+    match = found.match
+    digests = digest_of_query(match.query), digest_of_entry(match.hit.listed)
+    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, now)
+    with _existing(settings, state) as store:
+        store.decide(JournalEntry(DECISION, decision(clearance)), [], now)
+    return found
+
+
+def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -> TenantMatch:
+    """Take a clearance back.
+
+    Raises:
+        HitProblem: there is no such hit, or nobody has cleared it.
+    """
+    found = _hit_named(settings, state, name)
+    if found.match.clearance is None:
+        raise HitProblem(f"{name} is open.")
+    subject, source, entry = found.match.place
+    body = {REOPEN: {"subject": subject, "source": source, "entry": entry}, "reason": reason}
+    with _existing(settings, state) as store:
+        store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
+    return found
+
+
+def _hit_named(settings: Settings, state: Path | None, name: str) -> TenantMatch:
+    for found in stored_hits(settings, state).hits:
+        if found.match.id == name:
+            return found
+    raise HitProblem(f"There is no hit {name}; `flopwatch hits` lists them.")
 
 
 # -- the demo and the benchmarks -----------------------------------------------------------------------------------

@@ -35,6 +35,10 @@ class Overtaken(MonitorError):
     """Another process has committed to the same store or partition since; nothing of this commit was written."""
 
 
+class HitProblem(MonitorError):
+    """A hit on a list cannot be cleared or opened again."""
+
+
 class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
 

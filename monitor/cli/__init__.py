@@ -13,6 +13,7 @@ from monitor.cli.demo import demo
 from monitor.cli.estimate import estimate
 from monitor.cli.explain import explain
 from monitor.cli.flags import flags
+from monitor.cli.hits import hits
 from monitor.cli.lists import lists
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
@@ -38,6 +39,7 @@ for command in (
     estimate,
     explain,
     flags,
+    hits,
     lists,
     positions,
     profiles,

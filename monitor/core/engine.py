@@ -26,8 +26,9 @@ from monitor.core.likelihood import Training, Weights, training
 from monitor.core.links import Evidence, Ties
 from monitor.core.lists import NO_LISTS, Lists
 from monitor.core.model import CERTAIN, OPEN, PRESUMED, Traits
-from monitor.core.parties import Parties
+from monitor.core.parties import Match, Parties, rank_of
 from monitor.core.policy import Aggregation, Policy, Rule
+from monitor.core.profiles import declared_party
 from monitor.core.projection import Durations
 from monitor.core.runs import Holding, Run, holding, runs
 from monitor.core.signs import daily_usage, signs_of
@@ -237,6 +238,35 @@ def linked_tenants(book: Book, reference: Reference, past: Past, now: int) -> Li
     """Who is linked with whom among the tenants of a book."""
     common = sharing(tenant_keys(book.tenants, past.finished_traits(), reference.parties(book, now)))
     return linked(book.tenants, {name: tenant_ties(book, reference, name, past, now) for name in common})
+
+
+class TenantMatch(NamedTuple):
+    """A hit, and the tenant on whose account it is looked at."""
+
+    tenant: str
+    match: Match
+
+
+def matches_of_all(book: Book, reference: Reference, now: int) -> list[TenantMatch]:
+    """The hits of all tenants, their parties and the owners of those; each once, with the first tenant it concerns.
+
+    Open before cleared, likely before possible, strict before mild; then who has computed most, since that is whom it
+    matters for.
+    """
+    parties, usage = reference.parties(book, now), _usage(book, now)
+    found: dict[str, TenantMatch] = {}
+    for name in sorted(book.tenants):
+        declared = declared_party(book.tenants[name], now)
+        above = () if declared is None else parties.matches_above(declared)
+        for match in (*parties.who(name, book.tenants[name]).matches, *above):
+            found.setdefault(match.id, TenantMatch(name, match))
+    held = {name: sum(amount for of in by_shape.values() for amount in of.values()) for name, by_shape in usage.items()}
+
+    def order(one: TenantMatch) -> tuple[object, ...]:
+        *rank, score, source, entry = rank_of(one.match)
+        return *rank, -held[one.tenant], score, source, entry
+
+    return sorted(found.values(), key=order)
 
 
 def evaluate_groups(book: Book, reference: Reference, past: Past, flags: Mapping[str, Flag], now: int) -> list[Change]:

@@ -18,7 +18,7 @@ from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.groups import Group
 from monitor.core.lists import Band
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.ownership import BEGINNING
+from monitor.core.ownership import BEGINNING, Verdict
 from monitor.core.parties import (
     Parties,
     Who,
@@ -241,9 +241,10 @@ def _reasons(rule: Rule, who: Who) -> Iterator[str]:
         for match in who.matches:
             if match.clearance is None and match.hit.band is wanted and match.effect.direct in rule.effects:
                 yield match_sentence(match)
-    elif rule.scope is Scope.AFFILIATE:
+    elif rule.scope in (Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE):
+        verdict = Verdict.CAUGHT if rule.scope is Scope.AFFILIATE else Verdict.UNDECIDED
         for one in who.affiliations:
-            if one.effect.owner in rule.effects:
+            if one.verdict is verdict and one.effect.owner in rule.effects:
                 yield affiliation_sentence(one)
     elif rule.scope is Scope.CONTRADICTED:
         for contradiction in who.contradictions:

@@ -6,11 +6,12 @@ now. The test is switched by the dates of the policy that asks.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Party, Tenant
-from monitor.core.clearances import Clearance, Clearances
+from monitor.core.clearances import Clearance, Clearances, Place
 from monitor.core.countries import Countries
 from monitor.core.lists import NO_LISTS, Band, Effect, Hit, Lists, Query
 from monitor.core.ownership import (
@@ -69,6 +70,16 @@ class Match(NamedTuple):
     effect: Effect  # of the list, for whom it names
     clearance: Clearance | None  # None: the hit is open
 
+    @property
+    def place(self) -> Place:
+        """Which hit it is, over versions of lists and profiles."""
+        return self.subject, self.hit.listed.source, self.hit.listed.id
+
+    @property
+    def id(self) -> str:
+        """The stable name of a hit."""
+        return "H-" + hashlib.sha256("\0".join(self.place).encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
 
 class Affiliation(NamedTuple):
     """What a tenant's party inherits from owners that are likely listed, if they hold half of it."""
@@ -121,7 +132,7 @@ class Parties:
         return Who(
             self._headquarters_of(profiled),
             self._unresolved(profiled),
-            tuple(sorted(matches, key=_rank)),
+            tuple(sorted(matches, key=rank_of)),
             () if party is None else self.affiliations(party),
             tuple(contradicted(*known)),
             self._has_changed(profiled, party),
@@ -365,7 +376,7 @@ def _texts(value: object) -> Iterable[str]:
     return [value] if isinstance(value, str) else map(str, value) if isinstance(value, Iterable) else ()
 
 
-def _rank(match: Match) -> tuple[bool, bool, int, int, str, str]:
+def rank_of(match: Match) -> tuple[bool, bool, int, int, str, str]:
     """Open before cleared, likely before possible, strict before mild, high before low."""
     hit = match.hit
     strict, entry = STRICTEST.index(match.effect.direct), (hit.listed.source, hit.listed.id)

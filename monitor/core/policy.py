@@ -25,7 +25,8 @@ class Scope(StrEnum):
     UNRESOLVED = "unresolved"
     LISTED = "listed"  # likely on a list, itself or its party
     POSSIBLY_LISTED = "possibly_listed"
-    AFFILIATE = "affiliate"  # owners that are likely listed hold half of its party, or may
+    AFFILIATE = "affiliate"  # owners that are likely listed hold half of its party
+    POSSIBLY_AFFILIATE = "possibly_affiliate"  # or may, as far as shares are known
     CONTRADICTED = "contradicted"  # sources say different things of who it is
     STRUCTURED = "structured"  # there are signs that somebody stays below a threshold on purpose
 

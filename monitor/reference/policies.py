@@ -34,7 +34,7 @@ from monitor.reference.countries import load_countries
 from monitor.reference.reading import digest_of, label, milliseconds, read_document
 
 FOLDER = "policies"
-ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE})
+ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE})
 _FLOP = re.compile(r"([0-9])(?:\.([0-9]{1,9}))?e([0-9]{1,2})", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
@@ -111,7 +111,7 @@ class RuleEntry(BaseModel):
         if (self.scope in ON_LISTS) != bool(self.effects):
             raise ValueError(
                 "names effects of lists and a scope that does not look at any, or the other way round; give `effects` "
-                "with the scopes listed, possibly_listed and affiliate, and with no other"
+                "with the scopes listed, possibly_listed, affiliate and possibly_affiliate, and with no other"
             )
         return self
 
