@@ -13,7 +13,7 @@ GAP_MS_MOST = 72 * HOUR_MS
 VERBS = {f"io.flopwatch.allocation.{verb}.v1": verb for verb in ("started", "resized", "stopped")}
 
 
-class Held(NamedTuple):
+class HeldStretch(NamedTuple):
     """A stretch of constant count. Instants in milliseconds since 1970, `thousandths` of an accelerator."""
 
     allocation: str
@@ -76,13 +76,13 @@ class NaiveRun(NamedTuple):
     with_concurrent: tuple[str, ...] = ()
 
 
-def held_by_tenant(lines: Iterable[bytes]) -> dict[str, list[Held]]:
+def held_by_tenant(lines: Iterable[bytes]) -> dict[str, list[HeldStretch]]:
     """All stretches of each tenant, by their ends; what is still held at the last event ends there.
 
     Raises:
         KeyError: an event names instances, which only the catalogue can count.
     """
-    found: dict[str, list[Held]] = {}
+    found: dict[str, list[HeldStretch]] = {}
     now_open: dict[tuple[str, str], tuple[int, int]] = {}
     now = 0
     for line in lines:
@@ -94,15 +94,15 @@ def held_by_tenant(lines: Iterable[bytes]) -> dict[str, list[Held]]:
         key = (data["tenant"], data["allocation"])
         found.setdefault(key[0], [])
         if key in now_open:
-            found[key[0]].append(Held(key[1], now_open[key][0], now, now_open.pop(key)[1]))
+            found[key[0]].append(HeldStretch(key[1], now_open[key][0], now, now_open.pop(key)[1]))
         if verb != "stopped":
             now_open[key] = (now, round(1000 * data["count"]))
     for (tenant, allocation), (since, count) in now_open.items():
-        found[tenant].append(Held(allocation, since, now, count))
+        found[tenant].append(HeldStretch(allocation, since, now, count))
     return found
 
 
-def used_by_allocation(held: Iterable[Held]) -> dict[str, int]:
+def used_by_allocation(held: Iterable[HeldStretch]) -> dict[str, int]:
     """Accelerator-microseconds of each allocation."""
     used: dict[str, int] = {}
     for one in held:
@@ -118,8 +118,8 @@ def naive_runs(lines: Iterable[bytes]) -> dict[str, list[NaiveRun]]:
     return {tenant: list(_naive(tenant, held)) for tenant, held in held_by_tenant(lines).items()}
 
 
-def _naive(tenant: str, held: Iterable[Held]) -> Iterator[NaiveRun]:
-    members: list[Held] = []
+def _naive(tenant: str, held: Iterable[HeldStretch]) -> Iterator[NaiveRun]:
+    members: list[HeldStretch] = []
     reach = 0
     for one in sorted(held, key=lambda one: (one.start, one.allocation)):
         if members and one.start > reach:
@@ -132,7 +132,7 @@ def _naive(tenant: str, held: Iterable[Held]) -> Iterator[NaiveRun]:
         yield _naive_run(tenant, members)
 
 
-def _naive_run(tenant: str, members: Sequence[Held]) -> NaiveRun:
+def _naive_run(tenant: str, members: Sequence[HeldStretch]) -> NaiveRun:
     return NaiveRun(
         f"{tenant}/{members[0].allocation}",
         members[0].start,

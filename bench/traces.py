@@ -17,7 +17,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from bench.holdings import Held, Reported, held_by_tenant, time_of, used_by_allocation
+from bench.holdings import HeldStretch, Reported, held_by_tenant, time_of, used_by_allocation
 from bench.rules import RULES, answered
 from monitor.core.policy import Level
 
@@ -50,7 +50,7 @@ class Quality(NamedTuple):
     recall: float | None
 
 
-def largest(tenant: str, held: Iterable[Held], runs: Sequence[Reported]) -> Largest:
+def largest(tenant: str, held: Iterable[HeldStretch], runs: Sequence[Reported]) -> Largest:
     """The largest run of a tenant, as a share of all that it held, jobs in no run included."""
     whole = sum(one.accelerator_us for one in held)
     run = max(runs, key=lambda run: run.accelerator_us, default=None)
@@ -91,7 +91,7 @@ def above_watch(lines: Sequence[bytes]) -> list[str]:
 HEAD = "| trace | tenant | accelerator-hours | runs | largest run's share | its jobs | its days |"
 
 
-def rows(name: str, held: Mapping[str, Sequence[Held]], runs: Mapping[str, Sequence[Reported]]) -> Iterator[str]:
+def rows(name: str, held: Mapping[str, Sequence[HeldStretch]], runs: Mapping[str, Sequence[Reported]]) -> Iterator[str]:
     """A line for each large tenant, largest first, and one for all others together."""
     found = [largest(tenant, mine, runs.get(tenant, ())) for tenant, mine in held.items()]
     found.sort(key=lambda one: -one.hours)
@@ -110,7 +110,7 @@ def shown(found: Quality) -> str:
     return " | ".join("none" if part is None else f"{part:.3f}" for part in found)
 
 
-def labelled(held: Sequence[Held], runs_by_rule: Mapping[str, Sequence[Reported]]) -> Iterator[str]:
+def labelled(held: Sequence[HeldStretch], runs_by_rule: Mapping[str, Sequence[Reported]]) -> Iterator[str]:
     """What `likely` says of Kalos by each rule, beside the rule of one line."""
     used, right = used_by_allocation(held), pretraining()
     yield "| picked in Kalos by | precision | recall |"

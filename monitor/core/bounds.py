@@ -28,6 +28,15 @@ class Bounds(NamedTuple):
             self.ceiling + other.ceiling,
         )
 
+    def minus(self, other: Bounds) -> Bounds:
+        """What is left of a sum without one of its terms."""
+        return Bounds(
+            self.low - other.low,
+            self.central - other.central,
+            self.high - other.high,
+            self.ceiling - other.ceiling,
+        )
+
     def divided(self, divisor: int) -> Bounds:
         """Each bound divided, rounded down."""
         return Bounds(self.low // divisor, self.central // divisor, self.high // divisor, self.ceiling // divisor)

@@ -14,7 +14,8 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.runs import LAUNCH_MS, SEGMENT_MIN, Run, Segment
+from monitor.core.runs import Run
+from monitor.core.segments import LAUNCH_MS, SEGMENT_MIN, Segment, Stay
 
 PERCENT_MOST = 90
 PERCENT_FLAT, PERCENT_UNEVEN = 90, 70  # the mean of what a segment holds, of its peak
@@ -84,7 +85,7 @@ def training(run: Run, weights: Weights) -> Training:
 
 def is_occupancy(run: Run) -> bool:
     """Whether a run is a long-lived pool, seen without anything that runs on it."""
-    traits = {held.traits for segment in run.segments for _, held in segment.parts}
+    traits = {stay.traits for stay in _stays(run)}
     return (
         len(run.segments) == 1
         and run.end - run.start >= OCCUPIED_MS
@@ -112,16 +113,16 @@ def _most(run: Run, part: Callable[[Segment], int], percent: int = PERCENT_MOST)
 def _starts_with(segment: Segment) -> int:
     """A segment's accelerator-time, if all that it holds starts with it."""
     first: dict[str, int] = {}
-    for name, held in segment.parts:
-        first[name] = min(first.get(name, held.start), held.start)
+    for part in segment.parts:
+        first[part.allocation] = min(first.get(part.allocation, part.start), part.start)
     return segment.accelerator_us if max(first.values()) - segment.start <= LAUNCH_MS else 0
 
 
 def _ends_alone(segment: Segment) -> int:
     """A segment's accelerator-time, if most of the many allocations in it end before it does."""
     last: dict[str, int] = {}
-    for name, held in segment.parts:
-        last[name] = max(last.get(name, held.end), held.end)
+    for part in segment.parts:
+        last[part.allocation] = max(last.get(part.allocation, part.end), part.end)
     with_it = sum(segment.end - end <= LAUNCH_MS for end in last.values())
     return segment.accelerator_us if len(last) >= SCATTERED_MIN and 2 * with_it < len(last) else 0
 
@@ -130,18 +131,10 @@ def _in_allocations(segment: Segment, fits: Callable[[int], bool]) -> int:
     """Accelerator-time of the allocations whose mean scale fits, in thousandths."""
     area: dict[str, int] = {}
     length: dict[str, int] = {}
-    for name, held in segment.parts:
-        duration = held.end - held.start
-        area[name] = area.get(name, 0) + held.count * duration
-        length[name] = length.get(name, 0) + duration
-    whole = sum(area.values())
-    fitting = sum(area[name] for name in area if fits(_accelerators(segment, area[name], whole) // length[name]))
-    return _accelerators(segment, fitting, whole)
-
-
-def _accelerators(segment: Segment, part: int, whole: int) -> int:
-    """Units to accelerators: the share that a part of a segment's usage has of its accelerator-time."""
-    return segment.accelerator_us * part // whole
+    for name, start, end, accelerators, _ in segment.parts:
+        area[name] = area.get(name, 0) + accelerators * (end - start)
+        length[name] = length.get(name, 0) + end - start
+    return sum(area[name] for name in area if fits(area[name] // length[name]))
 
 
 def _flatness(run: Run) -> int:
@@ -178,15 +171,13 @@ def _is_daily(run: Run) -> bool:
 def _levels(segment: Segment) -> Iterator[tuple[int, int, int]]:
     """What a segment holds over time: start, end and thousandths of an accelerator."""
     steps: dict[int, int] = {}
-    usage = 0
-    for _, held in segment.parts:
-        steps[held.start] = steps.get(held.start, 0) + held.count
-        steps[held.end] = steps.get(held.end, 0) - held.count
-        usage += held.count * (held.end - held.start)
+    for part in segment.parts:
+        steps[part.start] = steps.get(part.start, 0) + part.accelerators
+        steps[part.end] = steps.get(part.end, 0) - part.accelerators
     level = 0
     for start, end in pairwise(sorted(steps)):
         level += steps[start]
-        yield start, end, _accelerators(segment, level, usage)
+        yield start, end, level
 
 
 def _restarts(run: Run) -> int:
@@ -201,12 +192,16 @@ def _shares(run: Run) -> bool:
     return bool(run.links) and 2 * sum(bool(link.shared) for link in run.links) >= len(run.links)
 
 
+def _stays(run: Run) -> Iterator[Stay]:
+    return (part.stay for segment in run.segments for part in segment.parts)
+
+
 def _fabrics(run: Run) -> set[str | None]:
-    return {held.shape.fabric for segment in run.segments for _, held in segment.parts}
+    return {stay.shape.fabric for stay in _stays(run)}
 
 
 def _purposes(run: Run) -> set[str]:
-    traits = {held.traits for segment in run.segments for _, held in segment.parts}
+    traits = {stay.traits for stay in _stays(run)}
     return {one.purpose.casefold() for one in traits if one.purpose is not None}
 
 
@@ -216,11 +211,10 @@ def _calls_it_training(run: Run) -> bool:
 
 def _activity(run: Run) -> int | None:
     """Mean tensor activity in parts per million over what was measured, if a tenth of the run was."""
-    usage = sum(segment.measured for segment in run.segments)
-    held = sum(held.count * (held.end - held.start) for segment in run.segments for _, held in segment.parts)
-    if usage * 10 < held:
+    usage = sum(segment.measured_us for segment in run.segments)
+    if usage * 10 < run.accelerator_us:
         return None
-    return sum(segment.active for segment in run.segments) // usage
+    return sum(segment.active_us_ppm for segment in run.segments) // usage
 
 
 def _measured(run: Run, fits: Callable[[int], bool]) -> bool:

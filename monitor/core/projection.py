@@ -63,7 +63,7 @@ class Durations:
         return next((scale for scale in reversed(self.scales) if scale.over_flop <= flop), self.scales[0])
 
 
-class Held(NamedTuple):
+class HeldNow(NamedTuple):
     """Something held now: thousandths of a unit of a shape, and the class of the evidence for it."""
 
     shape: Shape
@@ -80,12 +80,12 @@ class Projection(NamedTuple):
     basis: str
 
 
-def held_now(tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[Held]:
+def held_now(tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[HeldNow]:
     """What a tenant holds at an instant, each with the evidence class of its latest part."""
     found = []
     for _, timeline in tenant.held():
         classes = [usage_class for usage_class, _, _ in tail(timeline, now, heard)]
-        found.append(Held(timeline.shape, timeline.units, classes[-1] if classes else CERTAIN))
+        found.append(HeldNow(timeline.shape, timeline.units, classes[-1] if classes else CERTAIN))
     return found
 
 
@@ -103,7 +103,7 @@ def stated_end(tenant: Tenant, now: int) -> int | None:
     return max(ends, default=None)
 
 
-def rate_a_day(held: Iterable[Held], estimator: Estimator, now: int) -> Bounds:
+def rate_a_day(held: Iterable[HeldNow], estimator: Estimator, now: int) -> Bounds:
     """FLOP a day of what is held, by the prior: presumed holdings count in central and high, open ones in high."""
     return total(
         estimator.flop(estimator.catalogue.resolve(one.shape.hardware, one.shape.unit, now), _day_of(one))
@@ -111,7 +111,7 @@ def rate_a_day(held: Iterable[Held], estimator: Estimator, now: int) -> Bounds:
     ).divided(SCALE)
 
 
-def _day_of(held: Held) -> HourUsage:
+def _day_of(held: HeldNow) -> HourUsage:
     """The usage of one day, in the class of its evidence."""
     certain, presumed, unproven = (held.units * DAY_MS * (held.usage_class == each) for each in CLASSES)
     return HourUsage(certain, presumed, unproven, NOT_MEASURED)

@@ -77,13 +77,11 @@ def picture(story: RunStory) -> str:
 
 
 def _bars(run: Run, strength: Strength) -> list[Bar]:
-    bars: list[Bar] = []
-    for segment in run.segments:
-        units = sum(held.count * (held.end - held.start) for _, held in segment.parts)
-        for name, held in segment.parts:
-            accelerators = segment.accelerator_us * held.count // (1_000 * units) if units else 0
-            bars.append(Bar(name, held.start, held.end, accelerators, strength))
-    return bars
+    return [
+        Bar(part.allocation, part.start, part.end, part.accelerators // 1_000, strength)
+        for segment in run.segments
+        for part in segment.parts
+    ]
 
 
 def _cumulative(run: Run) -> list[CumulativePoint]:

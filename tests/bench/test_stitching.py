@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import pytest
 
-from bench.holdings import Held, held_by_tenant, naive_runs, used_by_allocation
+from bench.holdings import HeldStretch, held_by_tenant, naive_runs, used_by_allocation
 from bench.rules import RULES, own_runs
 from bench.stitching import HEAD, Match, Score, TrueRun, match, played, row, score
 from bench.traces import Largest, Quality, largest, quality
@@ -134,9 +134,9 @@ def test_holdings_are_stretches_of_constant_count() -> None:
     held = held_by_tenant(lines)["t"]
 
     assert [
-        Held("a", 0, 3 * HOUR, 2_000),
-        Held("a", 3 * HOUR, 4 * HOUR, 4_000),
-        Held("b", HOUR, 6 * HOUR, 500),
+        HeldStretch("a", 0, 3 * HOUR, 2_000),
+        HeldStretch("a", 3 * HOUR, 4 * HOUR, 4_000),
+        HeldStretch("b", HOUR, 6 * HOUR, 500),
     ] == held
     assert {"a": 10_000 * HOUR, "b": 2_500 * HOUR} == used_by_allocation(held)
 
@@ -172,7 +172,11 @@ def test_the_naive_rule_fails_where_it_must() -> None:
 
 def test_the_largest_run_is_a_share_of_everything() -> None:
     """The largest run is told with its share of all that the tenant held, its jobs and the days that it spans."""
-    held = [Held("a", 0, 24 * HOUR, 2_000), Held("b", 36 * HOUR, 48 * HOUR, 2_000), Held("c", 0, 12 * HOUR, 6_000)]
+    held = [
+        HeldStretch("a", 0, 24 * HOUR, 2_000),
+        HeldStretch("b", 36 * HOUR, 48 * HOUR, 2_000),
+        HeldStretch("c", 0, 12 * HOUR, 6_000),
+    ]
     two = Run(("a", "b"), accelerator_us=72_000 * HOUR)
 
     assert Largest("t", 2, 144.0, 0.5, 2, 2.0) == largest("t", held, [Run(("c",), accelerator_us=1), two])

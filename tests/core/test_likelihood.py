@@ -11,7 +11,8 @@ import pytest
 from monitor.core.engine import answer
 from monitor.core.likelihood import FEATURES, OCCUPANCY, Band, Feature, Training, Weights, is_occupancy, training
 from monitor.core.model import ACCELERATOR, CERTAIN, DAY_MS, HOUR_MS, INSTANCE, NO_TRAITS, Traits
-from monitor.core.runs import Held, Holding, Run, runs
+from monitor.core.runs import Holding, Run, runs
+from monitor.core.segments import Stay
 from monitor.core.timeline import Measurement, shape_of
 from tests.core.table import BASE_MS, Taken
 from tests.core.test_estimate import reference
@@ -24,11 +25,11 @@ JOB = Traits(job="j")
 
 def held(
     start: float, end: float, count: float = 8, traits: Traits = JOB, fabric: str | None = None, unit: str = ACCELERATOR
-) -> Held:
+) -> Stay:
     """So many accelerators over these hours."""
     hardware = H100 if unit == ACCELERATOR else "p5.48xlarge"
     shape = shape_of("eu-1", fabric, hardware, unit)
-    return Held(shape, at(start), at(end), round(count * 1_000), CERTAIN, traits)
+    return Stay(shape, at(start), at(end), round(count * 1_000), CERTAIN, traits)
 
 
 def at(hour: float) -> int:
@@ -37,7 +38,7 @@ def at(hour: float) -> int:
 
 
 def alike(
-    count: int, *stays: Held, name: str = "n", activity: Sequence[tuple[float, float, int]] = ()
+    count: int, *stays: Stay, name: str = "n", activity: Sequence[tuple[float, float, int]] = ()
 ) -> list[Holding]:
     """So many allocations that held the same, all measured over the same hours."""
     measured = [
@@ -123,6 +124,11 @@ CASES = [
         alike(4, held(0, 5.01, 6), held(5.01, 10, 10)),
     ),
     Case("nodes", "an instance is what is in it", alike(4, held(0, 9, 1, unit=INSTANCE)), alike(16, held(0, 9, 1))),
+    Case(
+        "nodes", "instances beside accelerators: nine tenths in accelerators",
+        [*alike(9, held(0, 9, 1, unit=INSTANCE)), *alike(2, held(0, 9, 4), name="x")],
+        [*alike(9, held(0, 9, 1, unit=INSTANCE)), *alike(2, held(0, 9, 4.5), name="x")],
+    ),
     Case("pieces", "fewer than four each", alike(8, held(0, 9, 3.999)), alike(8, held(0, 9, 4))),
     Case(
         "pieces", "half is held so",

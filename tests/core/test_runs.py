@@ -10,14 +10,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from monitor.core.bounds import Bounds, total
+from monitor.core.chains import Strength
 from monitor.core.engine import answer
-from monitor.core.model import ACCELERATOR, CERTAIN, DAY_MS, HOUR_MS, NO_TRAITS, OPEN, PRESUMED, Traits
-from monitor.core.runs import ID_LETTERS, Held, Holding, Run, Strength, is_segment_id, runs
+from monitor.core.model import ACCELERATOR, CERTAIN, DAY_MS, HOUR_MS, INSTANCE, NO_TRAITS, OPEN, PRESUMED, Traits
+from monitor.core.runs import Holding, Run, TenantRuns, is_segment_id, runs
+from monitor.core.segments import ID_LETTERS, Stay
 from monitor.core.timeline import Measurement, shape_of
 from tests.core.table import BASE_MS, Taken
 from tests.core.test_estimate import reference
 
 H100, A100 = "H100 SXM5 80GB", "A100 SXM4 80GB"
+P5 = "p5.48xlarge"  # an instance type with eight accelerators
 NOW = BASE_MS + 900 * DAY_MS
 ESTIMATOR = reference().estimator
 
@@ -31,10 +34,10 @@ def held(
     hardware: str = H100,
     usage_class: str = CERTAIN,
     region: str | None = "eu",
-) -> Held:
+) -> Stay:
     """So many accelerators over these hours."""
     shape = shape_of(region, fabric, hardware, ACCELERATOR)
-    return Held(
+    return Stay(
         shape,
         BASE_MS + round(start * HOUR_MS),
         BASE_MS + round(end * HOUR_MS),
@@ -44,7 +47,7 @@ def held(
     )
 
 
-def one(name: str, *stays: Held, measured: Sequence[Measurement] = ()) -> Holding:
+def one(name: str, *stays: Stay, measured: Sequence[Measurement] = ()) -> Holding:
     return Holding(name, stays, measured)
 
 
@@ -113,8 +116,20 @@ def test_a_segment_is_while_enough_is_held() -> None:
     assert (BASE_MS + 2 * HOUR_MS, BASE_MS + 7 * HOUR_MS, 32_000) == (run.start, run.end, run.peak)
     assert run.accelerator_us == (5 * 12 + 5 * 12 + 8) * HOUR_MS * 1_000
     assert {"a": (2, 7), "b": (2, 7), "c": (4, 5)} == {
-        name: ((part.start - BASE_MS) // HOUR_MS, (part.end - BASE_MS) // HOUR_MS) for name, part in segment.parts
+        part.allocation: ((part.start - BASE_MS) // HOUR_MS, (part.end - BASE_MS) // HOUR_MS) for part in segment.parts
     }
+
+
+def test_instances_and_accelerators_in_one_segment() -> None:
+    """What is counted in instances is in a segment as accelerators, and so is what was measured of it."""
+    whole = held(0, 10, 3, JOB, hardware=P5)
+    whole = whole._replace(shape=shape_of("eu", "f", P5, INSTANCE))
+    seen = [Measurement(whole.shape, whole.start, whole.end, 3_000, 500_000, None)]
+    (run,) = found(one("a", whole, measured=seen), one("b", held(0, 10, 6, JOB)))
+    (segment,) = run.segments
+    assert {"a": 24_000, "b": 6_000} == {part.allocation: part.accelerators for part in segment.parts}
+    assert (30_000, 30_000 * 10 * HOUR_MS) == (run.peak, run.accelerator_us)
+    assert (24_000 * 10 * HOUR_MS, 500_000) == (segment.measured_us, segment.active_us_ppm // segment.measured_us)
 
 
 def test_programs_over_fabrics_by_image() -> None:
@@ -126,6 +141,7 @@ def test_programs_over_fabrics_by_image() -> None:
         return one(name, held(start, end, count, Traits(job=name, image="i"), fabric=fabric))
 
     assert [("a", "b", "c")] == members(at("a", "f", 0, 50), at("b", "g", 0.1, 50.1), at("c", "h", 0.1, 49.9))
+    assert [("a", "b"), ("c",)] == members(at("a", "f", 0, 50), at("b", "g", 0.1, 50), at("c", "h", 0.2, 50))
     apart = [at("b", "f", 0, 50), at("b", "g", 0.2, 50), at("b", "g", 0, 51), at("b", "g", 0, 50, 17)]
     for other in apart:
         assert [("a",), ("b",)] == sorted(members(at("a", "f", 0, 50), other))
@@ -278,7 +294,7 @@ def test_measured_time_counts_as_measured() -> None:
     plain = [halves[0]._replace(clock_khz=None)]
     (unseen,), (seen,), (clockless,) = (found(one("a", stay, measured=how)) for how in ((), halves, plain))
     (segment,) = seen.segments
-    assert (10 * HOUR_MS * 16_000, 400_000) == (segment.measured, segment.active // segment.measured)
+    assert (10 * HOUR_MS * 16_000, 400_000) == (segment.measured_us, segment.active_us_ppm // segment.measured_us)
     assert unseen.flop.low < seen.flop.low
     assert abs(clockless.flop.central - seen.flop.central) * 100 < seen.flop.central
     apart = [halves[0]._replace(start=stay.end + 1, end=stay.end + 2)]
@@ -339,7 +355,7 @@ def test_each_range_holds_the_one_before(made: list[Holding]) -> None:
             assert all(part <= whole for part, whole in zip(inner, outer, strict=True))
         assert len(run.links) == len(run.segments) - 1
         assert all(link.strength is Strength.STRONG for link in run.links)
-    parts = [(name, part.start, part.end) for run in found_runs for one in run.segments for name, part in one.parts]
+    parts = [part[:3] for run in found_runs for one in run.segments for part in one.parts]
     assert len(parts) == len(set(parts))
 
 
@@ -363,3 +379,74 @@ def test_no_run_is_more_than_its_tenant() -> None:
     together = total(run.flop for run, _ in tenant.runs)
     assert all(part <= whole for part, whole in zip(together, tenant.flop, strict=True))
     assert Bounds(*tenant.flop) == answer(taken.book, reference(), BASE_MS + 200_000_000).tenants[0].flop
+
+
+# -- kept up with events -----------------------------------------------------------------------------------------------
+
+
+def nested(found_runs: Sequence[Run]) -> None:
+    """The three ranges of each run lie in each other, on every bound."""
+    whole = total(run.flop for run in found_runs)
+    for run in found_runs:
+        for inner, outer in ((run.flop, run.flop_chain), (run.flop_chain, run.flop_concurrent), (run.flop, whole)):
+            assert all(part <= all_of_it for part, all_of_it in zip(inner, outer, strict=True))
+
+
+@st.composite
+def steps(draw: st.DrawFn) -> list[list[Holding]]:
+    """Holdings of a few allocations, and what becomes of them step by step: longer, more, others, or nothing at all."""
+    first = draw(holdings())
+    known, made = {one.allocation: one for one in first}, [first]
+    for _ in range(draw(st.integers(1, 5))):
+        if draw(st.integers(0, 3)) == 0:
+            step = draw(holdings())
+        else:
+            step = [_moved(draw, known[name]) for name in draw(st.sets(st.sampled_from(sorted(known)), min_size=1))]
+        known.update({one.allocation: one for one in step})
+        made.append(step)
+    return made
+
+
+def _moved(draw: st.DrawFn, holding: Holding) -> Holding:
+    """The same holding with an end that is later or earlier, with another count from some time on, or gone."""
+    if not holding.held or draw(st.integers(0, 7)) == 0:
+        return holding._replace(held=(), measurements=())
+    *earlier, last = holding.held
+    end = max(last.start + HOUR_MS, last.end + draw(st.integers(-20, 40)) * HOUR_MS)
+    stays = [*earlier, last._replace(end=end)]
+    if draw(st.booleans()):
+        count = draw(st.sampled_from([8_000, 16_000, 40_000]))
+        stays.append(last._replace(start=end, end=end + draw(st.integers(1, 30)) * HOUR_MS, count=count))
+    return Holding(holding.allocation, stays, ())
+
+
+@given(steps())
+@settings(max_examples=60, deadline=None)
+def test_kept_up_is_as_from_scratch(made: list[list[Holding]]) -> None:
+    """After any updates in any order the runs are those of all holdings as they are now."""
+    kept, known = TenantRuns("t", ESTIMATOR, NOW), dict[str, Holding]()
+    for step in made:
+        before = {run.id: run for run in kept.runs()}
+        kept.update(step)
+        known.update({holding.allocation: holding for holding in step})
+
+        now_found = runs("t", known.values(), ESTIMATOR, NOW)
+        assert now_found == kept.runs()
+        changed = {run.id for run in kept.changed()}
+        for run in now_found:
+            was = before.get(run.id)
+            if was is None or (was.segments, was.links, was.flop) != (run.segments, run.links, run.flop):
+                assert run.id in changed
+        nested(now_found)
+
+
+def test_a_segment_that_grows_may_follow_another_one() -> None:
+    """What is still held may come to a scale at which another predecessor was nearer when it began."""
+    small, large = one("s", held(0, 10, 16)), one("l", held(0, 10, 60))
+    kept = TenantRuns("t", ESTIMATOR, NOW)
+    kept.update([small, large, one("z", held(12, 20, 16))])
+    assert [("l",), ("s", "z")] == sorted(run.allocations for run in kept.runs())
+
+    kept.update([one("z", held(12, 20, 16), held(20, 60, 70))])
+
+    assert [("l", "z"), ("s",)] == sorted(run.allocations for run in kept.runs())

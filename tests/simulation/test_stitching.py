@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from bench.holdings import Held, held_by_tenant, used_by_allocation
+from bench.holdings import HeldStretch, held_by_tenant, used_by_allocation
 from monitor.core.model import Record
 from monitor.intake.decode import Rules, decode
 from monitor.simulate.launches import BARE
@@ -30,7 +30,7 @@ class Played(NamedTuple):
 
     lines: tuple[bytes, ...]
     truth: dict[str, Any]
-    held: dict[str, list[Held]]
+    held: dict[str, list[HeldStretch]]
 
     def tenant(self, name: str) -> dict[str, Any]:
         told: dict[str, Any] = self.truth["tenants"][name]
@@ -63,7 +63,7 @@ def launches(scenario: str, tenant: str, name: str = "") -> list[Stretch]:
     runs = {run["name"]: set(run["allocations"]) for run in one.tenant(tenant)["runs"]}
     own = runs[name or tenant]
     mine = sorted((held for held in one.held[tenant] if held.allocation in own), key=lambda held: held.start)
-    groups: list[list[Held]] = []
+    groups: list[list[HeldStretch]] = []
     for held in mine:
         if groups and held.start - groups[-1][0].start < JITTER:
             groups[-1].append(held)
@@ -283,7 +283,7 @@ def test_experiments_are_runs_of_their_own() -> None:
     assert max(one.start for one in held) - min(one.start for one in held) > 350 * DAY
 
 
-def most_at_once(held: Sequence[Held], after: int) -> tuple[int, int]:
+def most_at_once(held: Sequence[HeldStretch], after: int) -> tuple[int, int]:
     """The most allocations, and the accelerators, held at one instant, looked at every hour from `after` on."""
     last = max(one.end for one in held)
     instants = range(after, last, HOUR)
