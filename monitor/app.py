@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from monitor.alert.kafka import KafkaLetters
 from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
@@ -57,7 +56,6 @@ from monitor.settings import Kafka, Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
-from monitor.source.kafka import KafkaSource, connection
 from monitor.store import (
     ACTIVATION,
     DECISION,
@@ -73,11 +71,12 @@ from monitor.store import (
 )
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
-from monitor.store.sql import SqlStore
 from monitor.web.health import HealthServer, Pages
 
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
+    from monitor.source.kafka import KafkaSource
+    from monitor.store.sql import SqlStore
 
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
@@ -108,6 +107,9 @@ def load_reference(root: Path) -> Reference:
 @contextmanager
 def opened_store(url: str, create: bool = True) -> Iterator[SqlStore]:
     """The store at a URL, closed at the end."""
+    # Only here, as the client of Kafka below: reading it takes longer than most commands that need no store.
+    from monitor.store.sql import SqlStore
+
     store = SqlStore.open(url, create=create)
     try:
         yield store
@@ -731,6 +733,8 @@ def _kafka(kafka: Kafka) -> KafkaSource | ConfluentSource:
         SourceProblem: Kafka does not answer, or does not let us read.
     """
     if kafka.client == "kafka-python":
+        from monitor.source.kafka import KafkaSource
+
         return KafkaSource(kafka)
     # Only here: the package is an extra, `flopwatch[fast]`.
     from monitor.source.confluent import ConfluentSource
@@ -745,6 +749,9 @@ def _outbox(settings: Settings, store: SqlStore, metrics: Metrics, clock: Clock,
     if not kafka.bootstrap_servers or kafka.dead_letter_topic is None:
         yield None
         return
+    from monitor.alert.kafka import KafkaLetters
+    from monitor.source.kafka import connection
+
     sink = KafkaLetters(kafka.dead_letter_topic, lambda: connection(kafka))
     try:
         yield Outbox(sink, store, metrics, clock, log)
