@@ -27,6 +27,7 @@ COMMAND = [sys.executable, "-c", "from monitor.cli import main; main()"]
 STOP_SECONDS = 60.0
 PRODUCE_SECONDS = 120.0
 SESSION_SECONDS = 6
+LOOK_SECONDS = 0.2  # between two looks at the books: each opens a store, and the workers need the processor
 
 
 class Site:
@@ -209,7 +210,7 @@ class Worker:
 def until(what: Any, seconds: float, name: str, site: Site) -> None:
     """Wait for something, and show what the workers said if it does not come."""
     try:
-        wait_for(what, seconds, name)
+        wait_for(what, seconds, name, LOOK_SECONDS)
     except AssertionError as late:
         logs = "\n".join(f"worker {number}: {one.logged()[-1_500:]}" for number, one in enumerate(site.workers))
         raise AssertionError(f"{late}\n{logs}") from None
