@@ -19,7 +19,8 @@ demo: $(VENV)/runtime.stamp ## set up what is needed and show the main job at wo
 	@$(BIN)/flopwatch demo
 
 test: setup lint type ## set up what is needed, then lint, check types and run all tests
-	@$(BIN)/python -m pytest --cov=monitor.core --cov-report=term-missing --cov-fail-under=100
+	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
+	  --cov=monitor.core --cov-report=term-missing --cov-fail-under=100
 
 test-deps: ## install the servers that tests need: Debian packages, and the jars of Kafka into the user's cache
 	@bash .ci/servers

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from monitor.alert.kafka import KafkaLetters
 from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
@@ -78,14 +77,10 @@ from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.worker import Ends, Worker
-from monitor.screening.remembered import Remembering
-from monitor.screening.screen import Screen
 from monitor.settings import Kafka, Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
-from monitor.source.kafka import KafkaSource, connection
-from monitor.source.kafka_sending import Outgoing, send
 from monitor.store import (
     ACTIVATION,
     DECISION,
@@ -101,11 +96,12 @@ from monitor.store import (
 )
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
-from monitor.store.sql import SqlStore
 from monitor.web.health import HealthServer, Pages
 
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
+    from monitor.source.kafka import KafkaSource
+    from monitor.store.sql import SqlStore
 
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
@@ -136,6 +132,9 @@ def load_reference(root: Path) -> Reference:
 @contextmanager
 def opened_store(url: str, create: bool = True) -> Iterator[SqlStore]:
     """The store at a URL, closed at the end."""
+    # Only here, as the client of Kafka below: reading it takes longer than most commands that need no store.
+    from monitor.store.sql import SqlStore
+
     store = SqlStore.open(url, create=create)
     try:
         yield store
@@ -539,6 +538,10 @@ def screened_reference(settings: Settings, store: SqlStore | None = None) -> Ref
 
 def lists_that_count(known: ScreeningLists, before: Lists | None = None) -> Lists:
     """The lists to be asked; `before` has answers that stand where nothing that changed touches them."""
+    # Only here: the distances of words take a while to read, and most commands ask no list.
+    from monitor.screening.remembered import Remembering
+    from monitor.screening.screen import Screen
+
     kept = [standing.kept.list for standing in known.standings if standing.kept is not None]
     screen, versions = Screen([(one.version, one.parties) for one in kept]), tuple(one.version for one in kept)
     if before is None or not isinstance(before.screener, Remembering):
@@ -601,6 +604,9 @@ def send_profiles(settings: Settings, events: Sequence[ProfileEvent]) -> int:
     """
     if not settings.kafka.bootstrap_servers:
         raise SettingsProblem("The settings name no Kafka to send to: set `kafka.bootstrap_servers`.")
+    # Only here: the client takes a third of a second to read.
+    from monitor.source.kafka_sending import Outgoing, send
+
     return send(settings.kafka, [Outgoing(one.of_tenant, one.key, one.line.rstrip(b"\n")) for one in events])
 
 
@@ -989,6 +995,8 @@ def _kafka(kafka: Kafka) -> KafkaSource | ConfluentSource:
         SourceProblem: Kafka does not answer, or does not let us read.
     """
     if kafka.client == "kafka-python":
+        from monitor.source.kafka import KafkaSource
+
         return KafkaSource(kafka)
     # Only here: the package is an extra, `flopwatch[fast]`.
     from monitor.source.confluent import ConfluentSource
@@ -1003,6 +1011,9 @@ def _outbox(settings: Settings, store: SqlStore, metrics: Metrics, clock: Clock,
     if not kafka.bootstrap_servers or kafka.dead_letter_topic is None:
         yield None
         return
+    from monitor.alert.kafka import KafkaLetters
+    from monitor.source.kafka import connection
+
     sink = KafkaLetters(kafka.dead_letter_topic, lambda: connection(kafka))
     try:
         yield Outbox(sink, store, metrics, clock, log)

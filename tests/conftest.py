@@ -7,11 +7,12 @@ that tests without servers begin at once.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from coverage import Coverage
 from hypothesis import settings
 from hypothesis.configuration import set_hypothesis_home_dir
 
@@ -19,7 +20,8 @@ if TYPE_CHECKING:
     from tests.servers.kafka import JavaKafka, Kafka, Topics
     from tests.store.cluster import Cluster, Named
 
-set_hypothesis_home_dir(Path(__file__).resolve().parents[1] / ".cache" / "hypothesis")
+TESTS = Path(__file__).resolve().parent
+set_hypothesis_home_dir(TESTS.parent / ".cache" / "hypothesis")
 # No deadline: machines that share their cores are slow now and then. The blob makes a failure reproducible elsewhere.
 settings.register_profile("flopwatch", deadline=None, print_blob=True)
 settings.load_profile("flopwatch")
@@ -78,6 +80,29 @@ def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
     else:
         with private() as own:
             yield own
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where processes share the files among them, begin with those that ask a broker: they wait most of the time."""
+    if hasattr(config, "workerinput"):
+        with_broker = {item.path for item in items if "kafka" in getattr(item, "fixturenames", ())}
+        items.sort(key=lambda item: item.path not in with_broker)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Measure how the core is covered by its own tests only: where every line is noted, all take twice as long."""
+    if TESTS / "core" in item.path.parents:
+        return (yield)
+    measured = []
+    while running := Coverage.current():  # two of them in a process of xdist
+        running.stop()
+        measured.append(running)
+    try:
+        return (yield)
+    finally:
+        for one in reversed(measured):
+            one.start()
 
 
 def skipped(config: pytest.Config) -> list[str]:

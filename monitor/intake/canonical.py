@@ -305,7 +305,7 @@ Canonical = Annotated[
     Field(discriminator="type"),
 ]
 
-CANONICAL: TypeAdapter[Any] = TypeAdapter(Canonical)
+CANONICAL: TypeAdapter[Any] = TypeAdapter(Canonical, config=ConfigDict(defer_build=True))  # for refusals only
 ANY_EVENT: TypeAdapter[Any] = TypeAdapter(Annotated[Canonical | Foreign, Field(union_mode="left_to_right")])
 
 NUL_IN_JSON = b"\\u0000"  # the one way to write it there

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from monitor.reference.calibrations import posterior
 from monitor.reference.root import config_root
 from tests.cli.command import HELD, fact, flopwatch, written
 
+ROOT = Path(__file__).resolve().parents[2]
 H100 = ("--accelerator", "H100 SXM5 80GB", "--count", 8, "--hours", 24)
 A100 = ("--accelerator", "A100-SXM4-80GB", "--count", 8, "--hours", 24)
 REFERENCE = load_reference(config_root())
@@ -159,3 +162,17 @@ def test_a_wrong_number_is_refused(option: str, value: str) -> None:
 
     assert (2, "") == (ran.code, ran.out)
     assert option in ran.err
+
+
+def test_a_question_without_books_reads_no_database_and_no_client_of_kafka() -> None:
+    """What only other commands need would take as long to read as all the rest."""
+    program = (
+        "import sys; from monitor.cli import flopwatch\n"
+        f"flopwatch({['estimate', *map(str, A100)]}, standalone_mode=False)\n"
+        "sys.exit(' '.join({'sqlalchemy', 'psycopg', 'kafka', 'confluent_kafka'} & set(sys.modules)) or 0)"
+    )
+
+    ran = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
+
+    assert "A100" in ran.stdout
+    assert ("", 0) == (ran.stderr.strip(), ran.returncode)

@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.book import SOURCE_IDS_MAX, Book, is_source_chain
 from monitor.core.facts import content_hash
-from monitor.core.model import Key
+from monitor.core.model import HOUR_MS, Key
 from monitor.core.timeline import FINGERPRINTS_MAX
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import settle
@@ -442,6 +442,20 @@ def test_a_rebuilt_book_goes_on() -> None:
     stayed.take([*lines, *events(after)])
     assert Taken(table, after).usage(NOW) == stayed.usage(NOW)
     assert len(lines) == stayed.book.counts.duplicate
+
+
+def test_old_hours_leave_memory_several_at_once() -> None:
+    """A book that keeps four hours lets go of older ones once there are two of them, and what they add up to stays."""
+    taken, base_hour = Taken(), BASE_MS // HOUR_MS
+    taken.book.resident_hours = 4
+    kept = []
+    for hour in (0, 4, 5, 6):
+        taken.take(events(f"{3_600 * hour} start x{hour} count=8 \n {3_600 * hour + 60} stop x{hour}"))
+        ledger = taken.book.tenants["t"].ledger
+        kept.append(sorted(key.hour - base_hour for key in ledger.changes))
+
+    assert [[0], [0, 4], [0, 4, 5], [4, 5, 6]] == kept
+    assert [4 * 8_000 * 60_000] == list(ledger.totals.values())
 
 
 def test_an_old_fact_delivered_again_is_a_duplicate() -> None:

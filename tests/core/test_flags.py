@@ -19,6 +19,7 @@ from monitor.core.flags import (
     act,
     decided,
     flag_id,
+    numbers,
     reconcile,
 )
 from monitor.core.model import DAY_MS, HOUR_MS
@@ -257,6 +258,18 @@ def test_the_name_of_a_flag_depends_on_rule_and_tenant_alone() -> None:
 
 NAME = flag_id(RULE, TENANT)
 CLOSE = {"close": NAME, "reason": "Explained."}
+
+
+def test_flags_are_counted_by_state_level_and_rule() -> None:
+    """What differs in none of the three is one number."""
+    other = flag(State.OPEN)._replace(rule="other")
+
+    assert {
+        ("open", "warning", RULE): 2,
+        ("open", "critical", RULE): 1,
+        ("withdrawn", "warning", RULE): 1,
+        ("open", "warning", "other"): 1,
+    } == numbers([*(flag(State.OPEN),) * 2, flag(State.OPEN, "critical"), flag(State.WITHDRAWN), other])
 
 
 def by_tenant(*many: Flag) -> dict[str, dict[str, Flag]]:

@@ -124,8 +124,8 @@ def send(producer: Producer, topic: str, key: bytes | None, value: bytes) -> Non
             producer.poll(0.1)
 
 
-def wait_for(what: object, seconds: float, name: str) -> None:
-    """Look again and again until something holds.
+def wait_for(what: object, seconds: float, name: str, pause: float = 0.05) -> None:
+    """Look again and again until something holds, with so many seconds between two looks.
 
     Raises:
         AssertionError: it did not in the time given.
@@ -134,7 +134,7 @@ def wait_for(what: object, seconds: float, name: str) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, f"{name} did not come within {seconds:.0f} seconds"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def free_ports(count: int) -> list[int]:
