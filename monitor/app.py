@@ -67,6 +67,7 @@ from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_alloc
 from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
+from monitor.run.relisting import Relisting
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
 from monitor.run.rollup import Rollup
@@ -940,9 +941,10 @@ def run_daemon(settings: Settings) -> None:
     metrics = Metrics(registry)
     metrics.describe(settings.digest, reference)
     log = build_log(settings.log_level, clock)
-    for standing in take_lists(settings).standings:
-        if standing.problem:
-            log.warning("screening list refused", problem=standing.problem)
+    watch = Watch(metrics, clock, log)
+    relisting = _relisting(settings, watch)
+    if relisting is not None:
+        reference = replace(reference, lists=relisting.lists)
     with ExitStack() as stack:
         store = stack.enter_context(opened_store(settings.store_url))
         if layout.shared:  # brokers may take a while to answer, or not to
@@ -951,8 +953,10 @@ def run_daemon(settings: Settings) -> None:
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
-        rollup = Rollup(store, reference, Watch(metrics, clock, log))
-        ends = Ends(source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox, rollup)
+        rollup = Rollup(store, reference, watch)
+        ends = Ends(
+            source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox, rollup, relisting
+        )
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -963,6 +967,18 @@ def run_daemon(settings: Settings) -> None:
             worker.run()
         finally:
             server.close()
+
+
+def _relisting(settings: Settings, watch: Watch) -> Relisting | None:
+    """What reads the lists of the settings again when they change; None: they name none."""
+    if not settings.lists:
+        return None
+
+    def read(before: Lists | None) -> tuple[Lists, list[Standing]]:
+        known = take_lists(settings)
+        return lists_that_count(known, before), known.standings
+
+    return Relisting([one.path for one in settings.lists], read, watch)
 
 
 def _layout(settings: Settings) -> Layout:

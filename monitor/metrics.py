@@ -61,6 +61,19 @@ METRICS = (
         "Policies loaded, with version and digest; always 1.",
         ("policy", "version", "digest"),
     ),
+    Described(
+        "flopwatch_screening_list_refused",
+        "gauge",
+        "1 while the file of a screening list does not count, and the last good version does.",
+        ("list",),
+    ),
+    Described("flopwatch_screening_list_entries", "gauge", "Entries of a screening list that count.", ("list",)),
+    Described(
+        "flopwatch_screening_list_loaded_timestamp_seconds",
+        "gauge",
+        "When the version of a screening list that counts was loaded; 0 where none does.",
+        ("list",),
+    ),
     Described("flopwatch_catalogue_info", "gauge", "Hardware catalogue loaded; always 1.", ("version", "digest")),
     Described(
         "flopwatch_events_consumed_total",

@@ -60,6 +60,11 @@ class Evaluation:
         """Whether tenants are due that were not evaluated yet."""
         return bool(self._changed or self._round)
 
+    def refer(self, reference: Reference) -> None:
+        """From now on everything is read with another reference; all tenants are due."""
+        self._reference = reference
+        self._round.update(dict.fromkeys(sorted(self._book.tenants)))
+
     def note_retracted(self, names: Iterable[str]) -> None:
         """Some facts of these tenants were just retracted."""
         self._retracted.update(names)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from typing import Protocol
 
 from monitor.core.book import Book, Tenant, joined
@@ -20,8 +21,9 @@ from monitor.core.ties import sharing, tenant_keys
 from monitor.core.timeline import Effects
 from monitor.errors import StoreProblem
 from monitor.intake.decode import decode_facts
+from monitor.run.decisions import cleared_in
 from monitor.run.task import Watch, tell_flags
-from monitor.store import TICK, JournalEntry
+from monitor.store import DECISION, TICK, JournalEntry, JournalRow
 
 Decode = Callable[[Sequence[bytes]], list[Observation]]  # of stored facts; as many, in the same order
 ROLL_UP_SECONDS = 10.0
@@ -84,6 +86,10 @@ class Books(Protocol):
         """The instant of the latest roll-up that changed something."""
         ...
 
+    def journal(self, after: int = 0, kinds: Collection[str] | None = None) -> Sequence[JournalRow]:
+        """Journal entries with numbers above `after`, in order, of all kinds or of these."""
+        ...
+
     def decide(self, entry: JournalEntry, changes: Sequence[Change], at: int) -> None:
         """Write a journal entry and what it changes about flags."""
         ...
@@ -101,6 +107,10 @@ class Rollup:
         self._next = watch.clock.monotonic()
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
+
+    def refer(self, reference: Reference) -> None:
+        """Read everything with another reference from now on."""
+        self._reference = reference
 
     def work(self) -> None:
         """Roll up if it is time to and nobody else does; a store that does not answer is asked again later."""
@@ -135,13 +145,15 @@ class Rollup:
         last = self._books.last_roll_up()
         flags = dict(self._books.group_flags())
         changes = []
+        decisions = self._books.journal(0, (DECISION,))
+        reference = replace(self._reference, cleared=cleared_in(decisions))
         if at >= (0 if last is None else last):  # evaluation never goes back
             parts = {number: self._books.beside(number) for number in self._books.partitions()}
             traits = {number: part.finished_traits() for number, part in parts.items()}
             owner = {name: number for number, of_part in traits.items() for name in of_part}
             owner |= {name: place for name, (place, _) in self._books.profile_heads().items()}
             past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
-            changes = evaluate_groups(self._candidates(past, at), self._reference, past, flags, at)
+            changes = evaluate_groups(self._candidates(past, reference, at), reference, past, flags, at)
             if changes:
                 self._books.decide(JournalEntry(TICK, {"as_of": at}), changes, self._watch.clock.now_ms())
                 flags |= {change.flag.id: change.flag for change in changes}
@@ -149,14 +161,14 @@ class Rollup:
         self.flags = numbers(flags.values())
         return changes
 
-    def _candidates(self, past: _Past, at: int) -> Book:
+    def _candidates(self, past: _Past, reference: Reference, at: int) -> Book:
         """The books of all tenants that may be in a group: another one has something in common with them."""
         heads = self._books.profile_heads()
         self._learn({name: place for name, place in heads.items() if self._heads.get(name) != place})
         self._heads = dict(heads)
         known = joined(part.load_tenants(decode_facts, ()) for part in past.parts.values())
         everybody = {name: self._profiled.get(name) or Tenant() for name in past.owner}
-        keys = tenant_keys(everybody, past.finished_traits(), self._reference.parties(known, at))
+        keys = tenant_keys(everybody, past.finished_traits(), reference.parties(known, at))
         wanted: dict[int, set[str]] = {}
         for name in sharing(keys):
             wanted.setdefault(past.owner[name], set()).add(name)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
@@ -23,6 +24,7 @@ from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
 from monitor.run.apply import take_in
+from monitor.run.decisions import cleared_in
 from monitor.run.evaluation import Evaluation, Hours
 from monitor.run.letters import Again, asked_again, read_again, rules
 from monitor.run.routing import Part, whose
@@ -30,6 +32,7 @@ from monitor.run.stops import lifted, stop_entry
 from monitor.settings import Settings
 from monitor.source import LostPosition, Position
 from monitor.store import (
+    ACTIVATION,
     DECISION,
     REPLAYED,
     STOP,
@@ -143,9 +146,6 @@ class Task:
         self._store = store
         self._watch = watch
         self._settings = settings
-        self._evaluation = Evaluation(
-            self.book, loaded.flags, reference, watch.clock, settings.tick_seconds, store.old_hours
-        )
         self._limits = DeadLetterLimits(settings.dead_letters.limits)
         last_tick = store.last_tick()
         self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it
@@ -166,12 +166,24 @@ class Task:
         self._conservation: dict[tuple[str, str], Conservation] = {}
         self.state = BooksState()
         journal = store.journal(0, (STOP, DECISION))
+        self._decisions = [row for row in journal if row.entry.kind == DECISION]
+        self._reference = replace(reference, cleared=cleared_in(self._decisions))
+        self._evaluation = Evaluation(
+            self.book, loaded.flags, self._reference, watch.clock, settings.tick_seconds, store.old_hours
+        )
         if JOURNAL not in self.positions:  # decisions before these books began are not theirs
             self.positions[JOURNAL] = Position(journal[-1].number if journal else 0, "")
             self.committed[JOURNAL] = self.positions[JOURNAL].next_offset
         self._stops = journal
         self._accepted: dict[Partition, str] = {}  # stops that a person has answered -> cause
         self._sight = Sight(map(blind_of, store.blind(number)), settings.silence_ms)
+
+    def refer(self, reference: Reference) -> None:
+        """Read everything with another reference from now on; the next commit says so in the journal."""
+        self._reference = replace(reference, cleared=cleared_in(self._decisions))
+        self._evaluation.refer(self._reference)
+        digests = {one.name: one.digest for one in reference.lists.versions}
+        self._journal.append(JournalEntry(ACTIVATION, {"lists": digests}))
 
     def answer_stops(self, mine: Collection[Partition]) -> None:
         """Look whether an earlier run stopped before records of these partitions.
@@ -408,6 +420,11 @@ class Task:
             return []
         if rows:
             self.positions[JOURNAL] = Position(rows[-1].number, "")
+            self._decisions += rows
+            cleared = cleared_in(self._decisions)
+            if cleared != self._reference.cleared:
+                self._reference = replace(self._reference, cleared=cleared)
+                self._evaluation.refer(self._reference)
         self._take_again(again)
         return rows
 

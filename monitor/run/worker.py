@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import NamedTuple, Protocol
 
@@ -27,6 +28,7 @@ from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
 from monitor.run.letters import rules
 from monitor.run.outbox import Outbox
+from monitor.run.relisting import Relisting
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout, parts, without_misrouted
 from monitor.run.task import FILE_LABEL, Store, Task, Watch
@@ -72,6 +74,7 @@ class Ends(NamedTuple):
     log: Log
     outbox: Outbox | None = None  # for dead letters, where there is a topic for them
     rollup: Rollup | None = None
+    relisting: Relisting | None = None  # where there are lists to screen against
 
 
 class Worker:
@@ -164,6 +167,7 @@ class Worker:
         self._hold_back()
         busy = self._read()
         self._follow_assignment()
+        self._relist()
         self._hear()
         for task in list(self.tasks.values()):
             self._guarded(task, self._work)
@@ -175,6 +179,17 @@ class Worker:
         self._progress.look(self._positions())
         self._beat()
         return busy
+
+    def _relist(self) -> None:
+        """Screen everybody against lists that have changed."""
+        lists = self._ends.relisting.changed() if self._ends.relisting is not None else None
+        if lists is None:
+            return
+        self._reference = replace(self._reference, lists=lists)
+        for task in self.tasks.values():
+            task.refer(self._reference)
+        if self._ends.rollup is not None:
+            self._ends.rollup.refer(self._reference)
 
     def finish(self) -> None:
         """Evaluate what facts changed and commit everything read.
