@@ -58,16 +58,13 @@ class Relisting:
         metrics = self._watch.metrics
         for one in standings:
             metrics.set("flopwatch_screening_list_refused", int(bool(one.problem)), list=one.name)
-            kept = one.kept
-            metrics.set(
-                "flopwatch_screening_list_entries", 0 if kept is None else len(kept.list.parties), list=one.name
-            )
-            loaded_at = 0 if kept is None else kept.loaded_at
+            entries, loaded_at = (0, 0) if one.kept is None else (len(one.kept.list.parties), one.kept.loaded_at)
+            metrics.set("flopwatch_screening_list_entries", entries, list=one.name)
             metrics.set_time("flopwatch_screening_list_loaded_timestamp_seconds", loaded_at, list=one.name)
             if one.problem:
                 self._watch.log.error("screening list refused", problem=one.problem)
-            elif kept is not None:
-                self._watch.log.info("screening list", name=one.name, entries=len(kept.list.parties))
+            else:
+                self._watch.log.info("screening list counts", list=one.name, entries=entries)
         return lists
 
     def _signature(self) -> tuple[tuple[int, int] | None, ...]:
