@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry
 from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
+from monitor.core.bounds import Bounds
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.engine import (
@@ -35,6 +36,7 @@ from monitor.core.engine import (
     tenant_answers,
     tenant_runs,
     tenant_ties,
+    window_totals,
 )
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
@@ -417,6 +419,7 @@ class KnownRuns(NamedTuple):
     runs: list[TenantRun]
     story: RunStory | None
     has_tenant: bool  # whether what was asked for is a tenant
+    totals: dict[int, Bounds]  # of that tenant over the latest so many days; empty without one
 
 
 def stored_runs(settings: Settings, state: Path | None, who: str | None = None) -> KnownRuns:
@@ -429,6 +432,7 @@ def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> Known
     reference, now, found = load_reference(config_root()), _latest(kept), list[TenantRun]()
     of_tenant = any(who in one.book.tenants for one in kept)
     blind: list[Blind] = []
+    totals: dict[int, Bounds] = {}
     for partition, one in zip(store.partitions(), kept, strict=True):
         for name in sorted(one.book.tenants):
             if of_tenant and name != who:
@@ -436,12 +440,14 @@ def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> Known
             held = tenant_runs(one.book, reference, name, one.past.finished(name), now)
             of_name = [TenantRun(name, *pair) for pair in held]
             found += of_name
+            if of_tenant:
+                totals = window_totals(one.book, reference, name, now)
             if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
                 blind = [blind_of(row) for row in store.blind(partition)]
     story = None if who is None else story_of(who, found, blind, reference, now)
     if who is not None and not of_tenant:
         found = [] if story is None else [story.found]
-    return KnownRuns(now, found, story, of_tenant)
+    return KnownRuns(now, found, story, of_tenant, totals)
 
 
 def _latest(kept: Sequence[Kept]) -> int:

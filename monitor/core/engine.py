@@ -19,7 +19,7 @@ from monitor.core.bounds import total as sum_of
 from monitor.core.clearances import Clearances
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, Estimator, TenantHour, totals
-from monitor.core.findings import Finding, find, find_of_group, least_threshold
+from monitor.core.findings import Finding, Series, find, find_of_group, least_threshold
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
@@ -329,6 +329,16 @@ def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, 
         tenant.open_allocations,
         tuple(tenant_findings(book, reference, name, by_shape, now)),
     )
+
+
+TOTAL_DAYS = (90, 180, 365, 540)  # a slow accumulator passes a threshold that no single year of it reaches
+
+
+def window_totals(book: Book, reference: Reference, name: str, now: int) -> dict[int, Bounds]:
+    """Model FLOP of one tenant over the latest so many days, whole hours; each is in the next, all in its total."""
+    hours = reference.estimator.of(name).hours(book.tenants[name], now, hearing(book, now))
+    series = Series(hours, now)
+    return {days: series.total(days)[0] for days in TOTAL_DAYS}
 
 
 def tenant_runs(

@@ -10,7 +10,7 @@ from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.clearances import clearance_sentence
-from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing, signs_of_tenant
+from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing, signs_of_tenant, window_totals
 from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, active_of, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
@@ -73,6 +73,7 @@ class TenantStory(NamedTuple):
     tenant: str
     as_of: int
     flop: Bounds
+    flop_by_days: dict[int, Bounds]  # over the latest so many days
     hardware: list[HardwareLine]
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
     headquarters: list[str]  # its own, its party's, its ultimate parents'; why it is unresolved
@@ -124,6 +125,7 @@ def explain_tenant(
         name,
         now,
         answered.flop,
+        window_totals(book, reference, name, now),
         [
             _hardware_line(book, reference, name, shape, usage, now)
             for shape, usage in sorted(by_shape.items(), key=repr)
