@@ -126,7 +126,10 @@ class Index:
             return ((own, 1.0),)
         found = {} if own is None else {own: 1.0}
         bones = skeleton(word)
-        for number in {number for key in keys(word, bones) for number in self._keys.at(key)} - found.keys():
+        numbers: set[int] = set()
+        for key in keys(word, bones):
+            numbers.update(self._keys.at(key))
+        for number in numbers - found.keys():
             alike = len(bones) >= ALIKE_LENGTH_MIN and bones == self._bones[number]
             found[number] = similarity(word, self.words[number], alike)
         return tuple(sorted(((n, s) for n, s in found.items() if s), key=lambda pair: (-pair[1], pair[0])))

@@ -19,13 +19,14 @@ STEEPNESS = 1.2  # an edit counts for more than its letter
 ALIKE = 0.85  # words that sound alike; half of their letters may differ
 ALIKE_LENGTH_MIN = 3  # sounds that are left
 
-# How romanisations differ: written so, counted as that. The longest that fits goes first.
+# How romanisations differ: written so, counted as that. The longest that fits goes first, single letters last.
 SOUNDED = """
-shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=s cz=s sz=s ts=s tz=s j=s ce=s ci=s cy=s qi=s x=s ks=s z=s
-ph=f kh=k ck=k q=k c=k oua=v oue=v oui=v w=v g=k d=t b=p e=a i=a o=a u=a y=a h=
+shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=s cz=s sz=s ts=s tz=s ce=s ci=s cy=s qi=s ks=s ph=f kh=k ck=k
+oua=v oue=v oui=v
 """
 SOUNDS = {written: sound for written, _, sound in (pair.partition("=") for pair in SOUNDED.split())}
 SOUND = re.compile("|".join(sorted(SOUNDS, key=lambda written: (-len(written), written))))
+SINGLE = str.maketrans("jxzqcwgdbeiouy", "ssskkvktpaaaaa", "h")
 DOUBLED = re.compile(r"(.)\1+")
 
 
@@ -33,7 +34,7 @@ def skeleton(word: str) -> str:
     """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
     if not word.isascii() or not word.isalpha():
         return ""
-    sounds = SOUND.sub(lambda match: SOUNDS[match.group()], word)
+    sounds = SOUND.sub(lambda match: SOUNDS[match.group()], word).translate(SINGLE)
     first = "a" if word[:1] in "aeiouy" and sounds[:1] == "a" else ""
     return first + DOUBLED.sub(r"\1", sounds.replace("a", ""))
 
