@@ -38,6 +38,7 @@ SENTENCES: tuple[tuple[tuple[type[errors.KafkaError], ...], str], ...] = (
     ),
 )
 ENCRYPTION = re.compile(r"certificate|[Hh]andshake failed|SSL_HANDSHAKE|SSL connection|SSL routines")
+AGAIN_SECONDS = 0.2
 FATAL = (
     errors.AuthorizationError,
     errors.SaslAuthenticationFailedError,
@@ -118,10 +119,12 @@ def connected(make: Callable[[], Any], seconds: float) -> Any:
         while True:
             try:
                 return make()
-            except errors.KafkaTimeoutError as late:
+            # kafka-python drops what comes together with the end of a connection: a refusal may read as a broken one.
+            except (errors.KafkaTimeoutError, errors.KafkaConnectionError) as late:
                 fatal = [reason for reason in failures.reasons if not will_pass(reason)]
                 reason = (fatal or failures.reasons or [late])[-1]
                 if fatal or time.monotonic() > end:
                     raise reason from None
+                time.sleep(AGAIN_SECONDS)
     finally:
         log.removeHandler(failures)
