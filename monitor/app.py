@@ -798,10 +798,11 @@ def clear_hit(
     now = SystemClock().now_ms()
     if until <= now:
         raise HitProblem("A clearance ends in the future: give a later day with --until.")
-    found = _hit_named(settings, state, name)
+    known = stored_hits(settings, state)
+    found = _named(known.hits, name)
     match = found.match
     digests = digest_of_query(match.query), digest_of_entry(match.hit.listed)
-    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, now)
+    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, known.as_of)
     with _existing(settings, state) as store:
         store.decide(JournalEntry(DECISION, decision(clearance)), [], now)
     return found
@@ -813,7 +814,7 @@ def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -
     Raises:
         HitProblem: there is no such hit, or nobody has cleared it.
     """
-    found = _hit_named(settings, state, name)
+    found = _named(stored_hits(settings, state).hits, name)
     if found.match.clearance is None:
         raise HitProblem(f"{name} is open.")
     subject, source, entry = found.match.place
@@ -823,8 +824,8 @@ def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -
     return found
 
 
-def _hit_named(settings: Settings, state: Path | None, name: str) -> TenantMatch:
-    for found in stored_hits(settings, state).hits:
+def _named(hits: Iterable[TenantMatch], name: str) -> TenantMatch:
+    for found in hits:
         if found.match.id == name:
             return found
     raise HitProblem(f"There is no hit {name}; `flopwatch hits` lists them.")
