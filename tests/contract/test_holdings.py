@@ -121,9 +121,9 @@ LINKING = """
     95  start y accelerator=H100 count=8 reservation=r1 tenant=amber
     0   start x accelerator=H100 count=8 job=only tenant=basalt
     50  stop x tenant=basalt
-    60  start x accelerator=H100 count=8 end_customer=amber tenant=coral
+    60  start x accelerator=H100 count=8 on_behalf_of=amber tenant=coral
     70  stop x tenant=coral
-    80  start z accelerator=H100 count=8 end_customer=amber tenant=coral
+    80  start z accelerator=H100 count=8 on_behalf_of=amber tenant=coral
     """
 
 

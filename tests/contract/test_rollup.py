@@ -264,7 +264,7 @@ LINKED = {
     + "\n"
     + STOP.splitlines()[-1],
     "an end customer that has nothing but launches": "0 profile tenant=a id=pa \n"
-    + LAUNCHES.format("end_customer=b", "")
+    + LAUNCHES.format("on_behalf_of=b", "")
     + "\n"
     + STOP.splitlines()[-1],
     "a reseller's book": f"""
