@@ -6,6 +6,7 @@ from array import array
 from collections.abc import Iterable
 from zlib import crc32
 
+NONE = array("I")
 COUNT_BITS = 24  # of a place in the array, for how many numbers lie there
 
 
@@ -21,6 +22,8 @@ class Hashed:
 
     def at(self, key: str) -> array[int]:
         """The numbers of a key, and of those that share its checksum, in order."""
-        place = self._places.get(crc32(key.encode()), 0)
+        place = self._places.get(crc32(key.encode()))
+        if place is None:
+            return NONE
         start = place >> COUNT_BITS
         return self._numbers[start : start + (place & (1 << COUNT_BITS) - 1)]

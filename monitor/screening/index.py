@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from monitor.screening.hashed import Hashed
 from monitor.screening.names import EVERYDAY_WORDS, ONE_SPELLING, PLACES, Form
-from monitor.screening.similarity import keys, similarity
+from monitor.screening.similarity import ALIKE_LENGTH_MIN, keys, similarity, skeleton
 
 OWNERS_LEAST = 10_000  # a list that is shorter says no more of how rare a word is
 EVERYDAY_WEIGHT = 0.2
@@ -24,7 +24,7 @@ SHORT_WEIGHTS = (0.0, 0.3, 0.5, 0.8, 0.9)  # of words of so many letters, as a s
 PAIR_WEIGHT = 0.8  # of two letters of a script without spaces: neighbouring pairs overlap
 REMEMBERED = 100_000  # words whose near ones are kept at hand
 CANDIDATES_MAX = 50  # names compared for one form of a name, those that share most
-FRAGMENT_MIN = 2  # letters of either half of a word that is cut
+FRAGMENT_MIN = 3  # letters of either half of a word that is cut
 NEAR_WEIGHT_MIN = 0.7  # similarity from which an unknown word weighs as the one it is near
 
 
@@ -63,7 +63,7 @@ class Index:
     """Names of numbered owners. Built once, then only asked; the order of what is added does not matter."""
 
     def __init__(self, owners: Sequence[Iterable[tuple[int, Form]]], common: int | None = COMMON) -> None:
-        held = [sorted(set(owner)) for owner in owners]
+        held = [list(owner) for owner in owners]
         counts: dict[str, int] = {}
         for owner in held:
             for token in {token for _, form in owner for token in form.tokens}:
@@ -72,7 +72,10 @@ class Index:
         self.number = {word: number for number, word in enumerate(self.words)}
         self._scale = max(len(held), OWNERS_LEAST).bit_length() + 1
         self.weights = array("d", (self._weight(word, counts[word]) for word in self.words))
-        self._keys = Hashed((key, number) for number, word in enumerate(self.words) for key in keys(word))
+        self._bones = [skeleton(word) for word in self.words]
+        self._keys = Hashed(
+            (key, number) for number, word in enumerate(self.words) for key in keys(word, self._bones[number])
+        )
         self._near: dict[str, tuple[tuple[int, float], ...]] = {}
         self._add(held, common)
 
@@ -91,7 +94,9 @@ class Index:
                 self.origins.append((owner, name, form.script, form.written))
         self._postings = [posting if common is None or len(posting) <= common else None for posting in found]
         self._pairs: dict[int, list[int]] = {}
+        self._common_masses = array("d")
         for at, numbers in enumerate(self.forms):
+            self._common_masses.append(sum(self.weights[n] for n in numbers if self._postings[n] is None))
             if all(self._postings[number] is None for number in numbers):
                 for pair in _pairs_of(sorted(set(numbers))):
                     self._pairs.setdefault(pair, []).append(at)
@@ -120,8 +125,13 @@ class Index:
         if own is not None and word in EVERYDAY_WORDS:
             return ((own, 1.0),)
         found = {} if own is None else {own: 1.0}
-        for number in {number for key in keys(word) for number in self._keys.at(key)} - found.keys():
-            found[number] = similarity(word, self.words[number])
+        bones = skeleton(word)
+        numbers: set[int] = set()
+        for key in keys(word, bones):
+            numbers.update(self._keys.at(key))
+        for number in numbers - found.keys():
+            alike = len(bones) >= ALIKE_LENGTH_MIN and bones == self._bones[number]
+            found[number] = similarity(word, self.words[number], alike)
         return tuple(sorted(((n, s) for n, s in found.items() if s), key=lambda pair: (-pair[1], pair[0])))
 
     def asked(self, form: Form) -> Asked:
@@ -147,12 +157,10 @@ class Index:
 
     def _cut(self, token: str) -> Iterable[tuple[int, int]]:
         for at in range(FRAGMENT_MIN, len(token) - FRAGMENT_MIN + 1):
-            one = self._numbered(token[:at])
-            if one is not None and (other := self._numbered(token[at:])) is not None:
+            start, end = token[:at], token[at:]
+            one = self.number.get(ONE_SPELLING.get(start, start))
+            if one is not None and (other := self.number.get(ONE_SPELLING.get(end, end))) is not None:
                 yield one, other
-
-    def _numbered(self, word: str) -> int | None:
-        return self.number.get(ONE_SPELLING.get(word, word))
 
     def candidates(self, form: Form, together_min: float) -> list[Candidate]:
         """Names of which, and of the form, at least so much is shared: two shares put together, so at most 2."""
@@ -170,8 +178,10 @@ class Index:
         # Whatever is listed, no more can be shared than the words asked for may stand for at best.
         best: dict[int, float] = {}
         for number, ways in asked.matches.items():
+            weight = self.weights[number]
             for alike, bits in ways:
-                best[bits] = max(best.get(bits, 0.0), alike * self.weights[number])
+                if alike * weight > best.get(bits, 0.0):
+                    best[bits] = alike * weight
         if sum(best.values()) + sum(map(self._split_weight, asked.splits)) < (together_min - 1) * asked.mass:
             return []
         masses, common = self._gathered(parts)
@@ -181,7 +191,9 @@ class Index:
         for at, mass in masses.items():
             if mass < mass_min:
                 continue
-            of_asked, of_listed = (mass + common) / asked.mass, (mass + common) / self.masses[at]
+            held = self._common_masses[at]
+            mass += common if common < held else held
+            of_asked, of_listed = mass / asked.mass, mass / self.masses[at]
             together = (of_asked if of_asked < 1 else 1) + (of_listed if of_listed < 1 else 1)
             if together >= together_min:
                 found.append((-together, at))

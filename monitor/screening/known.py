@@ -10,7 +10,7 @@ from monitor.screening.index import Index
 from monitor.screening.places import Places
 from monitor.screening.screen import named
 
-TOGETHER_MIN = 0.7  # of the two names; weights differ here, where others are rare, so more is taken than can be a hit
+TOGETHER_MIN = 1.1  # of the two names; weights differ here, where others are rare, so more is taken than can be a hit
 
 
 class Known:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import NamedTuple
 
 from monitor.core.lists import Band, Hit, ListedParty, ListVersion, NameKind, Query
@@ -76,7 +76,7 @@ class Screen:
             Entry(party, version.digest) for version, parties in lists for party in parties if party.schema in schemas
         )
         self.entries = sorted(entries, key=lambda entry: (entry.party.source, entry.party.id, entry.version))
-        self._names = Index([named([name.text for name in entry.party.names]) for entry in self.entries])
+        self._names = Index([_listed_forms(entry.party) for entry in self.entries])
         self._places = Places([entry.party.addresses for entry in self.entries])
         self._identifiers: dict[tuple[str, str], list[int]] = {}
         for at, entry in enumerate(self.entries):
@@ -142,9 +142,19 @@ class Screen:
         return Hit(party, kind, *texts, score, band(score, self.threshold), tuple(features.items()), version)
 
 
-def named(texts: Sequence[str]) -> list[tuple[int, Form]]:
-    """The forms of names, each with the number of its name."""
-    return [(at, form) for at, text in enumerate(texts[:NAMES_MAX]) for form in forms(text)]
+def named(texts: Sequence[str], weak: Collection[int] = ()) -> list[tuple[int, Form]]:
+    """The forms of names, each with the number of its name; of two with the same words, the one that is worth more."""
+    found = [(at, form) for at, text in enumerate(texts[:NAMES_MAX]) for form in forms(text)]
+    found.sort(key=lambda pair: (pair[0] in weak, not pair[1].written))
+    distinct: dict[tuple[str, ...], tuple[int, Form]] = {}
+    for at, form in found:
+        distinct.setdefault(form.tokens, (at, form))
+    return list(distinct.values())
+
+
+def _listed_forms(party: ListedParty) -> list[tuple[int, Form]]:
+    weak = {at for at, name in enumerate(party.names) if name.kind is NameKind.WEAK}
+    return named([name.text for name in party.names], weak)
 
 
 def _thousandths(share: float) -> int:

@@ -7,64 +7,61 @@ romanisation: what is left without vowels, aspirations and doubled letters. Shar
 from __future__ import annotations
 
 import re
-from functools import lru_cache
 
 from rapidfuzz.distance import OSA
 
 from monitor.screening.exact import numbered
 
 FUZZY_LENGTH_MIN = 4  # below that a word is another word when a letter changes
-PREFIX = 7  # letters from which keys are made
+PREFIX = 10  # letters from which keys are made
 EDIT_LETTERS = 5  # a typing error for each so many letters, at least one
 STEEPNESS = 1.2  # an edit counts for more than its letter
-ALIKE = 0.85  # words that sound alike
-ALIKE_EDITS_MAX = 0.5  # of the longer word's letters
-ALIKE_LENGTH_MIN = 2  # consonants
-REMEMBERED = 1 << 16  # words
+ALIKE = 0.85  # words that sound alike; half of their letters may differ
+ALIKE_LENGTH_MIN = 3  # sounds that are left
 
-# How romanisations differ: written so, counted as that. The longest that fits goes first.
+# How romanisations differ: written so, counted as that. The longest that fits goes first, single letters last.
 SOUNDED = """
-shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=s cz=s sz=s ts=s tz=s j=s ce=s ci=s cy=s qi=s x=s ks=s z=s
-ph=f kh=k ck=k q=k c=k oua=v oue=v oui=v w=v g=k d=t b=p e=a i=a o=a u=a y=a h=
+shch=s sch=s tsch=s tch=s dzh=s dj=s zh=s ch=s sh=s hs=s cz=s sz=s ts=s tz=s ce=s ci=s cy=s qi=s ks=s ph=f kh=k ck=k
+oua=v oue=v oui=v
 """
 SOUNDS = {written: sound for written, _, sound in (pair.partition("=") for pair in SOUNDED.split())}
 SOUND = re.compile("|".join(sorted(SOUNDS, key=lambda written: (-len(written), written))))
+SINGLE = str.maketrans("jxzqcwgdbeiouy", "ssskkvktpaaaaa", "h")
 DOUBLED = re.compile(r"(.)\1+")
 
 
-@lru_cache(maxsize=REMEMBERED)
 def skeleton(word: str) -> str:
     """What is left of a romanised word in any romanisation; "" for other scripts and for words with digits."""
     if not word.isascii() or not word.isalpha():
         return ""
-    sounds = SOUND.sub(lambda match: SOUNDS[match.group()], word)
+    sounds = SOUND.sub(lambda match: SOUNDS[match.group()], word).translate(SINGLE)
     first = "a" if word[:1] in "aeiouy" and sounds[:1] == "a" else ""
     return first + DOUBLED.sub(r"\1", sounds.replace("a", ""))
 
 
-def keys(word: str) -> tuple[str, ...]:
-    """Keys of which near words share one: the first letters, those with one left out, and the skeleton."""
+def keys(word: str, bones: str) -> tuple[str, ...]:
+    """Keys of which near words share one: the first letters, those with one left out, and the skeleton.
+
+    A word with digits has none: another number is another word.
+    """
     if numbered(word):
         return ()
     found = set()
     if len(word) >= FUZZY_LENGTH_MIN:
         head = word[:PREFIX]
         found = {head, *(head[:i] + head[i + 1 :] for i in range(len(head)))}
-    bones = skeleton(word)
-    if len(bones) > ALIKE_LENGTH_MIN:
+    if len(bones) >= ALIKE_LENGTH_MIN:
         found.add("~" + bones)
     return tuple(found)
 
 
-def similarity(one: str, other: str) -> float:
-    """How far two words are the same: 1 if equal, 0 if they are different words."""
-    if one == other:
-        return 1.0
-    shortest, longest = sorted((len(one), len(other)))
-    if longest < FUZZY_LENGTH_MIN or longest - shortest > longest * ALIKE_EDITS_MAX or numbered(one) or numbered(other):
-        return 0.0
-    edits = OSA.distance(one, other) + (one[0] != other[0])  # few err in the first letter
-    if edits <= max(1, longest // EDIT_LETTERS):
+def similarity(one: str, other: str, alike: bool) -> float:
+    """How far two words that share a key are the same: 0 if they are two words. `alike`: their skeletons are equal."""
+    longest = max(len(one), len(other))
+    edits_max = max(1, longest // EDIT_LETTERS)
+    edits = OSA.distance(one, other, score_cutoff=longest // 2 if alike else edits_max)
+    if one[0] != other[0]:
+        edits += 1  # few err in the first letter
+    if edits <= edits_max and longest >= FUZZY_LENGTH_MIN:
         return 1 - STEEPNESS * edits / longest
-    bones = skeleton(one) if edits <= longest * ALIKE_EDITS_MAX else ""
-    return ALIKE if len(bones) >= ALIKE_LENGTH_MIN and bones == skeleton(other) else 0.0
+    return ALIKE if alike and edits <= longest // 2 else 0.0

@@ -128,6 +128,14 @@ def test_an_alias_that_the_list_does_not_trust_is_possible_at_most() -> None:
     assert (Band.POSSIBLE, 0) == (hit.band, dict(hit.features)["alias"])
 
 
+def test_a_name_that_is_also_a_weak_alias_is_trusted() -> None:
+    """The same words as an alias that is not trusted take nothing from a name that is."""
+    names = party("1", "Nordlicht Quarz", kind=NameKind.WEAK).names + party("1", "Quarz Nordlicht GmbH").names
+    (hit,) = screen(party("1")._replace(names=names)).hits(query("Nordlicht Quarz"))
+
+    assert (Band.LIKELY, "Quarz Nordlicht GmbH") == (hit.band, hit.matched)
+
+
 @pytest.mark.parametrize("schema", ["person", "vessel", "aircraft"])
 def test_persons_and_vessels_are_no_organisations(schema: str) -> None:
     """They are found only where they are asked for."""
