@@ -144,9 +144,7 @@ def test_a_blank_profile_is_flagged() -> None:
     taken = Taken()
     lines = played("who-blank")[0]
     taken.take(lines)
-    told = answer(
-        taken.book, reference(), max(fact.time for fact in decode(_records(lines), Rules()).observations), taken.archive
-    )
+    told = answer(taken.book, reference(), max(fact.time for fact in decode(_records(lines), Rules()).observations))
     (blank,) = (one for one in told.tenants if one.tenant == "blank")
 
     assert blank.flop.central > THRESHOLD
