@@ -22,7 +22,6 @@ from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.engine import (
     Answer,
-    Past,
     Reference,
     TenantAnswer,
     TenantMatch,
@@ -40,6 +39,7 @@ from monitor.core.engine import (
 )
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
+from monitor.core.groups import linked
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
@@ -66,7 +66,7 @@ from monitor.run.apply import Archive, take_in
 from monitor.run.decisions import cleared_in
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
-from monitor.run.holdings import make_pieces, past_of
+from monitor.run.holdings import Span, launched_with, make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.relisting import Relisting
@@ -411,6 +411,10 @@ class _Pasts:
         """Of each tenant what was said of it, as far as it may link tenants."""
         return {name: traits for past in self._pasts for name, traits in past.finished_traits().items()}
 
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
+        return {name: starts for past in self._pasts for name, starts in past.began(spans).items()}
+
 
 class KnownRuns(NamedTuple):
     """Runs as of an instant, and the story of the one that was asked for."""
@@ -735,11 +739,18 @@ def explain(
         return next((story for story in stories if story is not None), None)
 
 
-def _kin(book: Book, reference: Reference, name: str, past: Past, now: int) -> Kin:
-    """What links a tenant to others."""
-    known = linked_tenants(book, reference, past, now)
+def _kin(book: Book, reference: Reference, name: str, past: _Pasts, now: int) -> Kin:
+    """What links a tenant to others: also to those with which it shares nothing but the moments of launches.
+
+    These links are weak whatever they are, so whoever looks for groups alone need not look for them.
+    """
+    known, own = linked_tenants(book, reference, past, now), tenant_ties(book, reference, name, past, now)
+    others = launched_with(own.launches, book, past) - known.ties.keys() - {name}
+    if others:
+        further = {other: tenant_ties(book, reference, other, past, now) for other in sorted(others)}
+        known = linked(book.tenants, {**known.ties, name: own, **further})
     groups = tuple(group_answer(book, reference, group, now) for group in known.of(name))
-    return Kin(groups, known.links_of(name), tenant_ties(book, reference, name, past, now))
+    return Kin(groups, known.links_of(name), own)
 
 
 def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str) -> AllocationStory | None:
@@ -787,10 +798,11 @@ def clear_hit(
     now = SystemClock().now_ms()
     if until <= now:
         raise HitProblem("A clearance ends in the future: give a later day with --until.")
-    found = _hit_named(settings, state, name)
+    known = stored_hits(settings, state)
+    found = _named(known.hits, name)
     match = found.match
     digests = digest_of_query(match.query), digest_of_entry(match.hit.listed)
-    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, now)
+    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, known.as_of)
     with _existing(settings, state) as store:
         store.decide(JournalEntry(DECISION, decision(clearance)), [], now)
     return found
@@ -802,7 +814,7 @@ def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -
     Raises:
         HitProblem: there is no such hit, or nobody has cleared it.
     """
-    found = _hit_named(settings, state, name)
+    found = _named(stored_hits(settings, state).hits, name)
     if found.match.clearance is None:
         raise HitProblem(f"{name} is open.")
     subject, source, entry = found.match.place
@@ -812,8 +824,8 @@ def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -
     return found
 
 
-def _hit_named(settings: Settings, state: Path | None, name: str) -> TenantMatch:
-    for found in stored_hits(settings, state).hits:
+def _named(hits: Iterable[TenantMatch], name: str) -> TenantMatch:
+    for found in hits:
         if found.match.id == name:
             return found
     raise HitProblem(f"There is no hit {name}; `flopwatch hits` lists them.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import click
@@ -14,9 +15,9 @@ from monitor.core.bounds import in_per_cent
 from monitor.core.engine import GroupAnswer
 from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
-from monitor.core.structuring import signal_sentence
+from monitor.core.structuring import Signal, signal_sentence
 from monitor.errors import MonitorError
-from monitor.run.explain import AllocationStory, TenantStory, story_document, utilisation_text
+from monitor.run.explain import AllocationStory, LinkLine, TenantStory, story_document, utilisation_text
 from monitor.run.run_story import RunStory
 from monitor.settings import load_settings
 
@@ -65,9 +66,9 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         f"ceiling {show.flop(story.flop.ceiling)}.",
         *(f"  over {days} days: {show.flop_range(flop)}" for days, flop in story.flop_by_days.items()),
         "Model FLOP, from allocated time unless measured; 90 per cent range, bounds added over hardware.",
-        "",
-        "Hardware:",
     ]
+    lines += ["", "Who it is:", *(f"  {show.plain(sentence)}" for sentence in story.who)] if story.who else []
+    lines += ["", "Hardware:"]
     for line in story.hardware:
         hours = ", ".join(f"{show.accelerator_hours(amount)} h {name}" for name, amount in line.usage.items())
         lines += [
@@ -175,7 +176,10 @@ def _projection_lines(story: TenantStory) -> list[str]:
 
 def _kin_lines(story: TenantStory) -> list[str]:
     """Links, hits on lists, and signs."""
-    lines = ["", "Linked with other tenants:", *(f"  {show.plain(one)}" for one in story.links)] if story.links else []
+    lines = ["", "Linked with other tenants:"] if story.links else []
+    for link in story.links:
+        others = _named(link.tenants)
+        lines += [f"  {link.strength} ({link.weight / 1000:.2f}): {others}", *_weighed(link.evidence, link)]
     lines += ["", "Screening:"]
     for one in story.lists:
         dated = "" if one.dated is None else f", of {show.instant(one.dated)}"
@@ -184,25 +188,47 @@ def _kin_lines(story: TenantStory) -> list[str]:
         lines.append("  No lists are configured: nobody is screened.")
     elif not story.matches:
         lines.append("  No list match. That is not the same as clear: lists are short, and names can be changed.")
-    lines += [f"  {show.plain(one)}" for one in story.matches]
+    said = {reason for finding in story.findings for reason in finding.reasons}
+    lines += [f"  {show.plain(one)}" for one in story.matches if one not in said]
+    again = len(said.intersection(story.matches))
+    lines += [f"  {again} more with the findings above."] if again else []
     if story.signs:
-        lines += ["", "Signs, each a question:", *(f"  {show.plain(one)}" for one in story.signs)]
+        lines += ["", "Signs, each a question:"]
+        lines += [line for sign in story.signs for line in _weighed([sign.sentence], sign)]
     return lines
 
 
-def _group_lines(tenant: str, group: GroupAnswer) -> list[str]:
-    others = [show.plain(name) for name in group.tenants if name != tenant]
-    named = ", ".join(others[:MEMBERS_SHOWN]) + (
-        f" and {len(others) - MEMBERS_SHOWN} more" if len(others) > MEMBERS_SHOWN else ""
-    )
+def _weighed(sentences: Iterable[str], one: LinkLine | Signal) -> list[str]:
+    """What speaks for something, the strongest innocent explanation, and what would settle it."""
     return [
+        *(f"    {show.plain(sentence)}" for sentence in sentences),
+        f"    It may also be that: {show.plain(one.innocent)}",
+        f"    What would settle it: {show.plain(one.settles)}",
+    ]
+
+
+def _named(tenants: Sequence[str]) -> str:
+    more = f" and {len(tenants) - MEMBERS_SHOWN} more" if len(tenants) > MEMBERS_SHOWN else ""
+    return ", ".join(map(show.plain, tenants[:MEMBERS_SHOWN])) + more
+
+
+def _group_lines(tenant: str, group: GroupAnswer) -> list[str]:
+    others = _named([name for name in group.tenants if name != tenant])
+    lines = [
         "",
-        f"In the group {show.plain(group.group)} with {named}: together {show.flop_range(group.flop)} FLOP.",
+        f"In the group {show.plain(group.group)} with {others}: together {show.flop_range(group.flop)} FLOP.",
         *(f"  {show.plain(one.sentence)}" for one in group.evidence[:EVIDENCE_SHOWN]),
         *([] if group.unresolved is None else [f"  {show.plain(group.unresolved)}"]),
-        *(f"  Sign: {show.plain(signal_sentence(one))}" for one in group.signals),
-        *(f"  {finding.level.upper()} {finding.rule}: {show.plain(finding.reasons[0])}" for finding in group.findings),
     ]
+    for sign in group.signals:
+        lines += [f"  Sign, a question: {sign.kind}", *_weighed([sign.sentence], sign)]
+    said = {signal_sentence(sign) for sign in group.signals} | {group.unresolved}
+    for finding in group.findings:
+        lines.append(
+            f"  {finding.level.upper()} {finding.rule} ({finding.legal_force}), since {show.instant(finding.raised_at)}"
+        )
+        lines.extend(f"    {show.plain(reason)}" for reason in finding.reasons if reason not in said)
+    return lines
 
 
 def _allocation_lines(story: AllocationStory) -> list[str]:

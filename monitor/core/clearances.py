@@ -31,7 +31,7 @@ class Clearance(NamedTuple):
     until: int  # milliseconds
     authors: tuple[str, ...]
     reason: str
-    at: int
+    at: int  # of what they saw, by the time of events, which may be long before they looked
 
     @property
     def place(self) -> Place:
@@ -75,18 +75,19 @@ def clearance_sentence(clearance: Clearance) -> str:
 
 def decision(clearance: Clearance) -> dict[str, object]:
     """A clearance as the journal keeps it."""
-    _, _, _, record, entry, until, authors, reason, _ = clearance
-    what = {"subject": clearance.subject, "source": clearance.source, "entry": clearance.entry}
-    return {CLEAR: {**what, "record": record, "digest": entry, "until": until}, "by": list(authors), "reason": reason}
+    _, _, _, record, entry, until, authors, reason, at = clearance
+    what: dict[str, object] = {"subject": clearance.subject, "source": clearance.source, "entry": clearance.entry}
+    what |= {"record": record, "digest": entry, "as_of": at, "until": until}
+    return {CLEAR: what, "by": list(authors), "reason": reason}
 
 
-def standing(decisions: Iterable[tuple[int, Mapping[str, object]]]) -> dict[Place, Clearance]:
-    """The clearances that journalled decisions, (when, body) in order, leave."""
+def standing(decisions: Iterable[Mapping[str, object]]) -> dict[Place, Clearance]:
+    """The clearances that journalled decisions, in order, leave."""
     found: dict[Place, Clearance] = {}
-    for at, body in decisions:
+    for body in decisions:
         cleared, reopened = body.get(CLEAR), body.get(REOPEN)
         if isinstance(cleared, Mapping):
-            one = _clearance(at, cleared, body)
+            one = _clearance(cleared, body)
             found[one.place] = one
         if isinstance(reopened, Mapping):
             found.pop(_place(reopened), None)
@@ -97,9 +98,10 @@ def _place(what: Mapping[str, object]) -> Place:
     return str(what["subject"]), str(what["source"]), str(what["entry"])
 
 
-def _clearance(at: int, what: Mapping[str, object], body: Mapping[str, object]) -> Clearance:
-    authors, until = body["by"], what["until"]
+def _clearance(what: Mapping[str, object], body: Mapping[str, object]) -> Clearance:
+    authors, at, until = body["by"], what["as_of"], what["until"]
     assert isinstance(authors, list)
+    assert isinstance(at, int)
     assert isinstance(until, int)
     digests = str(what["record"]), str(what["digest"])
     return Clearance(*_place(what), *digests, until, tuple(map(str, authors)), str(body["reason"]), at)

@@ -10,4 +10,4 @@ from monitor.store import DECISION, JournalRow
 
 def cleared_in(rows: Iterable[JournalRow]) -> dict[Place, Clearance]:
     """The clearances that a journal leaves."""
-    return standing((row.at, row.entry.body) for row in rows if row.entry.kind == DECISION)
+    return standing(row.entry.body for row in rows if row.entry.kind == DECISION)

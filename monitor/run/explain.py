@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from monitor.core.blind import SILENCE, Blind
@@ -17,7 +17,7 @@ from monitor.core.findings import Finding
 from monitor.core.inventory import statements
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.likelihood import Training
-from monitor.core.links import Link, Ties
+from monitor.core.links import WEIGHING, Link, LinkKind, Ties
 from monitor.core.lists import ListVersion
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.ownership import interest, interest_sentences, stake_sentence
@@ -35,9 +35,21 @@ from monitor.core.profiles import (
 from monitor.core.projection import Projection, held_now, project, rate_a_day, stated_end
 from monitor.core.runs import Run
 from monitor.core.signs import signs_of_holdings
-from monitor.core.structuring import signal_sentence
+from monitor.core.structuring import Signal
 from monitor.core.telemetry import contradictions, notes, sampled
 from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
+
+# What a profile says, in the words of a story; where it is headquartered stands with its owners.
+TOLD = {
+    "legal_name": "legal name",
+    "aliases": "also called",
+    "party": "party",
+    "organisation": "organisation",
+    "payer": "payer",
+    "reseller_of": "reseller",
+    "contact_domain": "contacts at",
+    "declared_use": "use",
+}
 
 
 class HardwareLine(NamedTuple):
@@ -67,6 +79,17 @@ class RunLine(NamedTuple):
     training: str
 
 
+class LinkLine(NamedTuple):
+    """Tenants that share one thing, or the same things, with a tenant."""
+
+    strength: str
+    weight: int  # thousandths
+    tenants: tuple[str, ...]
+    evidence: tuple[str, ...]  # sentences, the weightiest first
+    innocent: str  # the strongest innocent explanation of the weightiest
+    settles: str  # what would settle it
+
+
 class TenantStory(NamedTuple):
     """Everything that an answer about a tenant rests on."""
 
@@ -81,14 +104,15 @@ class TenantStory(NamedTuple):
     runs: list[RunLine]  # with most compute first
     projections: list[Projection]  # of its total, for each threshold that it has not surely reached
     groups: list[GroupAnswer]  # that it is in
-    links: list[str]  # to other tenants, the strongest first
+    links: list[LinkLine]  # to other tenants, the strongest first
     matches: list[str]  # on lists, of it, its party and the owners; what was cleared says so
     lists: list[ListVersion]  # that were asked
-    signs: list[str]  # of somebody staying below a threshold on purpose, each with another explanation
+    signs: list[Signal]  # of somebody staying below a threshold on purpose; those of its groups stand there
     blind: list[Blind]  # when facts about it may be missing
     flop_unseen: Bounds  # the range, widened for the hours in which facts were lost
     economic_interest: list[str]  # in its party: shown, no rule asks
     contradictions: list[str]  # between sources of its profile and its party's
+    who: list[str]  # what its profile says of it, and what its party and the owners of that one are called
 
 
 class Kin(NamedTuple):
@@ -139,7 +163,7 @@ def explain_tenant(
         ],
         _projections(book, reference, name, answered.flop, now),
         list(kin.groups),
-        [_link_sentence(name, one) for one in kin.links],
+        list(_link_lines(name, kin.links)),
         _matches(book, reference, name, now),
         list(reference.lists.versions),
         _signs(book, reference, name, kin, now),
@@ -147,6 +171,7 @@ def explain_tenant(
         _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
         _economic_interest(book, tenant, now),
         _contradictions(book, tenant, now),
+        [*_told(of_tenant(tenant, now)), *_called(book, tenant, now)],
     )
 
 
@@ -163,19 +188,48 @@ def _matches(book: Book, reference: Reference, name: str, now: int) -> list[str]
     return sentences + [affiliation_sentence(one) for one in who.affiliations]
 
 
-def _link_sentence(name: str, link: Link) -> str:
-    others = ", ".join(link.other if name in link.one else link.one)
-    return f"{link.strength} ({link.weight / 1000:.2f}) with {others}: " + " ".join(
-        one.sentence for one in link.evidence
-    )
+def _told(profiled: Profiled) -> Iterator[str]:
+    """What a profile says of a tenant now, what has one basis and source together."""
+    told: dict[tuple[str, str], list[str]] = {}
+    for field, words in TOLD.items():
+        version = profiled.current(field)
+        if version is not None:
+            value = version.value
+            text = value if isinstance(value, str) or not isinstance(value, Iterable) else ", ".join(map(str, value))
+            told.setdefault((version.basis, version.source), []).append(f"{words} {text}")
+    for (basis, source), said in told.items():
+        yield f"{'; '.join(said)} ({basis}, from {source})"
 
 
-def _signs(book: Book, reference: Reference, name: str, kin: Kin, now: int) -> list[str]:
+def _called(book: Book, tenant: Tenant, now: int) -> Iterator[str]:
+    """What the party of a tenant and everybody above it are called."""
+    declared, parties = declared_party(tenant, now), Parties(book.parties, now)
+    if declared is not None:
+        above = {one for part in parties.parent(declared).tops for one in part}
+        above |= interest(declared, parties.owners_at(now)).units.keys()
+        for party in [declared, *sorted(above - {declared})]:
+            version = parties.profiled(party).current("names")
+            if version is not None and isinstance(version.value, Iterable):
+                yield f"party {party} is {', '.join(map(str, version.value))} ({version.basis}, from {version.source})"
+
+
+def _link_lines(name: str, links: Iterable[Link]) -> Iterator[LinkLine]:
+    """The links of a tenant, those of one strength that rest on the same evidence as one."""
+    alike: dict[tuple[str, int, tuple[str, ...], LinkKind], list[str]] = {}
+    for link in links:
+        key = link.strength.value, link.weight, tuple(one.sentence for one in link.evidence), link.evidence[0].kind
+        alike.setdefault(key, []).extend(link.other if name in link.one else link.one)
+    for (strength, weight, sentences, kind), others in alike.items():
+        weighing = WEIGHING[kind]
+        yield LinkLine(strength, weight, tuple(sorted(others)), sentences, weighing.innocent, weighing.settles)
+
+
+def _signs(book: Book, reference: Reference, name: str, kin: Kin, now: int) -> list[Signal]:
     tenant, parties = book.tenants[name], reference.parties(book, now)
     hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
     signs = signs_of_tenant(book, reference, name, hours, parties)
     signs += [] if kin.ties is None else signs_of_holdings(kin.ties, parties)
-    return [signal_sentence(one) for one in signs]
+    return signs
 
 
 def _headquarters(book: Book, name: str, now: int) -> list[str]:

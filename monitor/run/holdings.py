@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
 from typing import Protocol
 
 from monitor.core.book import Book, Finished, Moved
-from monitor.core.engine import Past
+from monitor.core.coincidence import SYNCHRONOUS_MIN, SYNCHRONOUS_MS
 from monitor.core.facts import effective
 from monitor.core.inventory import statements
+from monitor.core.links import Launch
 from monitor.core.model import Key, Traits
 from monitor.core.ties import linking_traits
 from monitor.core.timeline import Effects, fold
@@ -18,6 +20,32 @@ from monitor.intake.decode import decode_facts
 from monitor.store import Commit
 
 ALLOCATIONS_AT_ONCE = 2_000
+
+Span = tuple[int, int]  # both ends are inside; milliseconds
+
+
+class Beginnings(Protocol):
+    """When tenants began to hold something."""
+
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
+        ...
+
+
+class Held(Protocol):
+    """What allocations have held and no longer hold, and who began when."""
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        ...
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants."""
+        ...
+
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
+        ...
 
 
 class Books(Protocol):
@@ -43,6 +71,10 @@ class Books(Protocol):
         """Of each tenant what was said of what it has held, if they have all pieces."""
         ...
 
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces began inside these spans of time, if they have all pieces."""
+        ...
+
     def making_pieces(self) -> AbstractContextManager[None]:
         """One transaction for commits that together give them the pieces of all their facts."""
         ...
@@ -52,7 +84,7 @@ class Books(Protocol):
         ...
 
 
-def past_of(book: Book, store: Books) -> Past:
+def past_of(book: Book, store: Books) -> Held:
     """What allocations have held; where pieces are missing, only the owner of the books may write them."""
     return store if store.has_pieces() else _Folded(book, store)
 
@@ -71,6 +103,40 @@ class _Folded:
     def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
         """Of each tenant what was said of it, as far as it may link tenants."""
         return {name: linking_traits(self.finished(name).values()) for name in self._book.tenants}
+
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
+        return {
+            name: {
+                piece.start
+                for effects in self.finished(name).values()
+                for piece in effects.pieces
+                if any(first <= piece.start <= last for first, last in spans)
+            }
+            for name in self._book.tenants
+        }
+
+
+def launched_with(launches: Sequence[Launch], book: Book, past: Beginnings) -> set[str]:
+    """The tenants that may have launched together with these launches: whoever has, is among them.
+
+    Nobody needs the runs of all tenants for that: a launch begins where something begins to be held.
+    """
+    spans = [(launch.start - SYNCHRONOUS_MS, launch.start + SYNCHRONOUS_MS) for launch in launches]
+    if len(spans) < SYNCHRONOUS_MIN:
+        return set()
+    began, found = past.began(spans), set()
+    for name, tenant in book.tenants.items():
+        since = {timeline.since for _, timeline in tenant.held() if timeline.since is not None}
+        starts = sorted(since | began.get(name, set()))
+        if sum(_any_inside(starts, span) for span in spans) >= SYNCHRONOUS_MIN:
+            found.add(name)
+    return found
+
+
+def _any_inside(starts: Sequence[int], span: Span) -> bool:
+    position = bisect_left(starts, span[0])
+    return position < len(starts) and starts[position] <= span[1]
 
 
 def make_pieces(book: Book, store: Books, at: int) -> None:

@@ -166,7 +166,10 @@ class Rollup:
         heads = self._books.profile_heads()
         self._learn({name: place for name, place in heads.items() if self._heads.get(name) != place})
         self._heads = dict(heads)
-        known = joined(part.load_tenants(decode_facts, ()) for part in past.parts.values())
+        named = past.end_customers() - past.owner.keys()
+        told = {number: part.load_tenants(decode_facts, named) for number, part in past.parts.items()}
+        past.owner |= {name: number for number, book in told.items() for name in book.tenants}
+        known = joined(told.values())
         everybody = {name: self._profiled.get(name) or Tenant() for name in past.owner}
         keys = tenant_keys(everybody, past.finished_traits(), reference.parties(known, at))
         wanted: dict[int, set[str]] = {}
@@ -192,7 +195,7 @@ class _Past:
     """What allocations of all partitions have held."""
 
     def __init__(
-        self, parts: Mapping[int, Part], owner: Mapping[str, int], traits: Mapping[str, AbstractSet[Traits]]
+        self, parts: Mapping[int, Part], owner: dict[str, int], traits: Mapping[str, AbstractSet[Traits]]
     ) -> None:
         self.parts = parts
         self.owner = owner  # tenant -> partition
@@ -205,3 +208,7 @@ class _Past:
     def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
         """Of each tenant what was said of it, as far as it may link tenants."""
         return self._traits
+
+    def end_customers(self) -> set[str]:
+        """Whom somebody holds something for: tenants may be among them of whom nothing else is said."""
+        return {one.end_customer.strip() for seen in self._traits.values() for one in seen if one.end_customer}

@@ -20,6 +20,7 @@ from monitor.core.engine import (
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Flag, State, flag_id
+from monitor.run.holdings import Held
 from monitor.run.replay import MakeArchive, rebuild
 
 
@@ -30,7 +31,7 @@ class Kept(NamedTuple):
     flags: Mapping[str, Mapping[str, Flag]]  # by tenant, then id
     evaluated_at: int | None  # the instant of the last evaluation stored, None if there was none
     lines: Callable[[], Iterable[bytes]]  # every fact as it came
-    past: Past
+    past: Held
 
 
 class Verified(NamedTuple):

@@ -51,6 +51,7 @@ Which = ColumnElement[bool]  # rows
 
 ROWS_AT_ONCE = 10_000
 LINES_AT_ONCE = 5_000
+SPANS_AT_ONCE = 200  # in one query
 SOURCE_FACTS_MAX = 1_024  # of the latest `alive` facts about a source: what a book remembers of it
 
 
@@ -268,6 +269,25 @@ def finished_traits(connection: Connection, names: Names, partition: int) -> Map
         for tenant_id, image, reservation, end_customer in _rows(connection, query):
             traits = Traits(image=image, reservation=reservation, end_customer=end_customer)
             found[tenants[tenant_id]].add(traits)
+    return dict(found)
+
+
+def began(
+    connection: Connection, names: Names, partition: int, spans: Sequence[tuple[int, int]]
+) -> Mapping[str, AbstractSet[int]]:
+    """Of each tenant of a partition when pieces that it no longer holds began, inside these spans of time alone."""
+    tenants, found = names.tenants.values(), defaultdict[str, set[int]](set)
+    start = PIECES.c.start_time
+    held = select(ALLOCATIONS.c.tenant_id, start)
+    held = held.join_from(PIECES, ALLOCATIONS, ALLOCATIONS.c.id == PIECES.c.allocation_id)
+    for first in range(0, len(spans), SPANS_AT_ONCE):
+        inside = or_(*(start.between(*span) for span in spans[first : first + SPANS_AT_ONCE]))
+        query = select(ALLOCATIONS.c.tenant_id, start)
+        query = query.join_from(PIECES, ALLOCATIONS, ALLOCATIONS.c.id == PIECES.c.allocation_id)
+        for tenant_id, at in _rows(
+            connection, query.where(of_partition(ALLOCATIONS.c.id, partition), inside).distinct()
+        ):
+            found[tenants[tenant_id]].add(at)
     return dict(found)
 
 

@@ -41,6 +41,7 @@ from monitor.store.database import Database, connect, insert_new
 from monitor.store.loading import (
     Decode,
     Stored,
+    began,
     finished,
     finished_traits,
     load_book,
@@ -354,6 +355,13 @@ class SqlStore:
         """
         with self._database.reading() as connection:
             return finished_traits(connection, self._stored.names, self.partition)
+
+    def began(self, spans: Sequence[tuple[int, int]]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant of these books when pieces that it no longer holds began, inside these spans of time alone, as
+        of the last commit. Only of books that have all pieces.
+        """
+        with self._database.reading() as connection:
+            return began(connection, self._stored.names, self.partition, spans)
 
     def has_pieces(self) -> bool:
         """Whether these books have the pieces of all their facts: every commit came from a program that keeps them."""

@@ -4,7 +4,7 @@ database.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 import pytest
 from sqlalchemy import text
@@ -18,7 +18,7 @@ from monitor.run.holdings import folded, make_pieces, past_of
 from monitor.store.database import connect
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
-from tests.core.table import events
+from tests.core.table import BASE_MS, events
 from tests.store.taking import AT, commit_of, filled, known_of, loaded_book, seen, started, stopped, take
 
 TABLES = {
@@ -109,7 +109,60 @@ def test_nobody_knows_a_tenant_that_never_came(url: str) -> None:
 
     assert {} == store.heads_of("amber")
     assert {} == store.finished("amber")
+    assert {} == store.finished_traits() == store.began([(0, 1)])
     assert store.has_pieces()
+    store.close()
+
+
+LINKING = """
+    0   start x accelerator=H100 count=8 image_digest=i1 job=a tenant=amber
+    60  resize x count=4 image_digest=i2 tenant=amber
+    90  stop x tenant=amber
+    95  start y accelerator=H100 count=8 reservation=r1 tenant=amber
+    0   start x accelerator=H100 count=8 job=only tenant=basalt
+    50  stop x tenant=basalt
+    60  start x accelerator=H100 count=8 on_behalf_of=amber tenant=coral
+    70  stop x tenant=coral
+    80  start z accelerator=H100 count=8 on_behalf_of=amber tenant=coral
+    """
+
+
+def test_traits_that_may_link_are_those_of_memory(url: str) -> None:
+    """Of what was held, and of what is held still, which memory has in its book; whoever says nothing is left out."""
+    lines = events(LINKING)
+    kept, archive = in_memory(lines)
+    expected = {
+        name: found
+        for name, tenant in kept.tenants.items()
+        if (found := {*archive.finished_traits().get(name, ()), *linking(one.traits for _, one in tenant.held())})
+    }
+    store = SqlStore.open(url)
+    take(book := Book(), store, lines)
+    store.commit(commit_of(book))
+
+    assert {"amber", "coral"} == expected.keys()
+    assert expected == store.finished_traits()
+    store.close()
+
+
+def linking(traits: Iterable[Traits]) -> set[Traits]:
+    """Those parts that may link tenants, where there are any."""
+    parts = {Traits(image=one.image, reservation=one.reservation, end_customer=one.end_customer) for one in traits}
+    return parts - {Traits()}
+
+
+def test_who_began_something_is_known_with_and_without_pieces(url: str) -> None:
+    """Inside spans of time, both ends included, however many spans; of stores that lack pieces too."""
+    lines = events(LINKING)
+    spans = [(BASE_MS + at, BASE_MS + at) for at in range(0, 59_999, 100)] + [(BASE_MS + 60_000, BASE_MS + 94_999)]
+    expected = {"amber": {BASE_MS, BASE_MS + 60_000}, "basalt": {BASE_MS}, "coral": {BASE_MS + 60_000}}
+    store = SqlStore.open(url)
+    take(book := Book(), store, lines)
+    store.commit(commit_of(book))
+
+    assert expected == store.began(spans)
+    behind(url, *WITHOUT_PIECES)
+    assert expected == past_of(loaded_book(store), store).began(spans)
     store.close()
 
 

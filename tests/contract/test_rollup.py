@@ -11,7 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.core.book import Book
-from monitor.core.engine import answer
+from monitor.core.engine import GroupAnswer, answer
 from monitor.core.flags import Act, State, flag_id
 from monitor.errors import StoreProblem
 from monitor.log import build_log
@@ -20,6 +20,7 @@ from monitor.run.rollup import REST, ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
+from tests.core.facts_strategy import event
 from tests.core.table import BASE_MS, events
 from tests.core.test_estimate import reference
 from tests.core.test_groups import TOGETHER
@@ -63,17 +64,23 @@ def rollup(store: SqlStore, clock: TurnedClock | None = None) -> Rollup:
     return Rollup(store, reference(), watch(clock or TurnedClock()))
 
 
-def whole(lines: list[bytes]) -> Book:
-    """One book of everything."""
+def groups_of(lines: list[bytes], now: int | None = None) -> tuple[GroupAnswer, ...]:
+    """The groups of one book of everything."""
     book, archive = Book(), MemoryArchive()
     take(book, archive, lines)
-    return book
+    archive.commit(book.drain())
+    return answer(book, reference(), book.clock if now is None else now, archive).groups
+
+
+def told_of(store: SqlStore, groups: tuple[GroupAnswer, ...]) -> bool:
+    """Whether the flags of groups are those of the findings of these groups, and no other."""
+    findings = {flag_id(one.rule, group.group): one for group in groups for one in group.findings}
+    return findings == {name: flag.finding for name, flag in store.group_flags().items()}
 
 
 def test_a_group_over_partitions_is_flagged_as_one_replay_flags_it(store: SqlStore) -> None:
     """The flags are those of the findings of one book; tenants' own flags are left alone."""
-    book = whole(LINES)
-    (group,) = answer(book, reference(), book.clock).groups
+    (group,) = groups_of(LINES)
     rolling = rollup(store)
     rolling.work()
     flags = store.group_flags()
@@ -218,10 +225,101 @@ def test_a_roll_up_knows_parties(store: SqlStore) -> None:
     known = events("864000 party acme hq_country=CN id=known")
     for number in range(3):
         commit(store, number, [*known, *(changed if number == 0 else [])])
-    (group,) = answer(whole([*LINES, *changed, *known]), reference(), BASE_MS + 864_000_000).groups
+    (group,) = groups_of([*LINES, *changed, *known], BASE_MS + 864_000_000)
     rollup(store).work()
     flags = store.group_flags()
     assert {flag_id(one.rule, "acme"): one for one in group.findings} == {
         name: flag.finding for name, flag in flags.items()
     }
     assert any("The party of the tenant, acme, is headquartered in CN" in one.reasons[1] for one in group.findings)
+
+
+# What each of two tenants holds: together it is more than 1e23 FLOP at the high bound.
+HOLD = "accelerator=H100-SXM5-80GB count=200"
+START = f"1 start x tenant=a id=xa {HOLD} {{0}} \n 1 start x tenant=b id=xb {HOLD} {{0}}"
+STOP = "864000 stop x tenant=a \n 864000 stop x tenant=b \n 864000 profile tenant=c id=pc"
+# Each of five launches at a minute of its own, of both tenants within seconds: b has nothing but its launches.
+LAUNCHES = "\n".join(
+    f"""
+    {start} start l{start} tenant=a {HOLD} {{0}}
+    {start + 5} start l{start} tenant=b {HOLD} {{1}}
+    {start + 170_000} stop l{start} tenant=a
+    {start + 170_000} stop l{start} tenant=b
+    """
+    for start in (60, 172_920, 346_200, 519_720, 692_580)
+)
+LINKED = {
+    "a payer": "0 profile tenant=a payer=P-1 id=pa \n 0 profile tenant=b payer=P-1 id=pb \n"
+    + START.format("")
+    + "\n"
+    + STOP,
+    "an owner": f"""
+        0 profile party=one tenant=a id=pa
+        0 profile party=other tenant=b id=pb
+        {START.format("")}
+        {STOP}
+        """,
+    "an image and launches, one tenant without a profile": "0 profile tenant=a id=pa \n"
+    + LAUNCHES.format("image_digest=i1", "image_digest=i1")
+    + "\n"
+    + STOP.splitlines()[-1],
+    "an end customer that has nothing but launches": "0 profile tenant=a id=pa \n"
+    + LAUNCHES.format("on_behalf_of=b", "")
+    + "\n"
+    + STOP.splitlines()[-1],
+    "a reseller's book": f"""
+        0 profile tenant=a reseller_of=R id=pa
+        0 profile tenant=b reseller_of=R id=pb
+        {START.format("")}
+        {STOP}
+        """,
+}
+
+
+def register() -> list[bytes]:
+    """What every partition hears: two companies of one owner."""
+    return [
+        event(
+            "party.profiled",
+            0,
+            "s",
+            f"of {name}",
+            {"party": name, "owners": [{"party": "holding", "share": 1, "control": True, "source": "register"}]},
+        )
+        for name in ("one", "other")
+    ]
+
+
+@pytest.mark.parametrize("case", LINKED)
+def test_what_links_tenants_of_several_partitions(url: str, case: str) -> None:
+    """Whatever links them, and whatever their partitions know of them: the flags are those of one replay."""
+    known, lines = register(), events(LINKED[case])
+    groups = groups_of([*known, *lines])
+    store = SqlStore.open(url)
+    for number in range(3):
+        commit(store, number, [*known, *(line for line in lines if number_of(line) == number)])
+
+    rollup(store).work()
+
+    assert [("a", "b")] == [group.tenants for group in groups]
+    assert store.group_flags()
+    assert told_of(store, groups)
+    store.close()
+
+
+def test_a_crash_between_two_roll_ups_changes_nothing(store: SqlStore, url: str) -> None:
+    """Who begins anew, with nothing in memory, tells what the first would have: nothing is told twice, nothing lost."""
+    rollup(store).work()
+    later = events("864000 profile tenant=c party=acme id=joins")
+    commit(store, 2, later)
+    store.close()
+
+    again = SqlStore.open(url)
+    rollup(again).work()
+    rollup(again).work()
+
+    groups = groups_of([*LINES, *later])
+    assert [("a", "b", "c")] == [group.tenants for group in groups]
+    assert told_of(again, groups)
+    assert {1} == {sum(entry.act == "raised" for entry in again.flag_history(flag)) for flag in again.group_flags()}
+    again.close()

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from bench.holdings import Held, held_by_tenant
+from bench.holdings import HeldStretch, held_by_tenant
 from monitor.core.links import Launch, LinkKind, Tie, Ties, identifier
 from monitor.core.structuring import Version
 
@@ -115,9 +115,9 @@ def _owners(parties: Iterable[tuple[int, Mapping[str, Any]]], party: str) -> lis
     return found
 
 
-def _launches(held: Iterable[Held], starts: Iterable[Mapping[str, Any]]) -> tuple[Launch, ...]:
+def _launches(held: Iterable[HeldStretch], starts: Iterable[Mapping[str, Any]]) -> tuple[Launch, ...]:
     said = {one["data"]["allocation"]: one["data"] for one in starts}
-    groups: list[list[Held]] = []
+    groups: list[list[HeldStretch]] = []
     for one in sorted(held, key=lambda one: (one.start, one.allocation)):
         if groups and one.start - groups[-1][0].start <= LAUNCH_MS:
             groups[-1].append(one)
@@ -133,7 +133,7 @@ def _launches(held: Iterable[Held], starts: Iterable[Mapping[str, Any]]) -> tupl
     return tuple(found)
 
 
-def _daily(held: Iterable[Held]) -> dict[int, int]:
+def _daily(held: Iterable[HeldStretch]) -> dict[int, int]:
     found: Counter[int] = Counter()
     for one in held:
         for day in range(one.start // DAY_MS, one.end // DAY_MS + 1):
