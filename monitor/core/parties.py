@@ -258,8 +258,8 @@ class Parties:
             at = until
 
     def _headquarters_of(self, profiled: Profiled) -> list[Headquarters]:
-        found = [Headquarters(version, period) for version, period in _periods(profiled.history(HEADQUARTERS))]
-        for declared, period in _periods(profiled.history(PARTY)):
+        found = [Headquarters(version, period) for version, period in periods(profiled.history(HEADQUARTERS))]
+        for declared, period in periods(profiled.history(PARTY)):
             found += _within(self._headquarters_of_party(str(declared.value)), period)
         return found
 
@@ -276,7 +276,7 @@ class Parties:
     def _stated(self, name: str, steps: tuple[Edge, ...]) -> list[Headquarters]:
         return [
             Headquarters(version, period, steps)
-            for version, period in _periods(self.profiled(name).history(HEADQUARTERS))
+            for version, period in periods(self.profiled(name).history(HEADQUARTERS))
         ]
 
     def _unresolved(self, profiled: Profiled) -> str | None:
@@ -316,7 +316,7 @@ def _declared(profiled: Profiled) -> str | None:
     return None if declared is None else str(declared.value)
 
 
-def _periods(versions: Sequence[Version]) -> Iterator[tuple[Version, Period]]:
+def periods(versions: Sequence[Version]) -> Iterator[tuple[Version, Period]]:
     """When each version holds; what held before the first is what the first says."""
     for position, version in enumerate(versions):
         start = version.since if position else BEGINNING

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.links import Launch, LinkKind, Tie, Ties, comparable, identifier
 from monitor.core.model import NO_TRAITS, Traits
-from monitor.core.ownership import END
-from monitor.core.parties import Parties
+from monitor.core.parties import Parties, periods
 from monitor.core.profiles import HEADQUARTERS, IDENTIFIERS, PARTY, Profiled, of_tenant
 from monitor.core.runs import Holding, Run
 from monitor.core.structuring import Version
@@ -124,14 +123,20 @@ def tenant_keys(
     found = {}
     for name, tenant in tenants.items():
         traits = {*finished.get(name, ()), *(timeline.traits for _, timeline in tenant.held())}
-        found[name] = _keys(name, {*profile_ties(tenant, parties), *_seen_ties(traits)})
+        found[name] = keys_of(name, {*profile_ties(tenant, parties), *_seen_ties(traits)})
     return found
 
 
-def _keys(name: str, ties: Iterable[Tie]) -> Keys:
+def keys_of(name: str, ties: Iterable[Tie]) -> Keys:
+    """What others must have to be linked with a tenant.
+
+    To be the end customer that another one names is something in common; and to buy from whoever pays for others, since
+    a payer that is a reseller links nobody.
+    """
     found = {(tie.kind, value) for tie in ties if (value := comparable(tie))}
     called = {name, *(value for kind, value in found if kind is LinkKind.PARTY)}
-    return found | {(LinkKind.END_CUSTOMER, one) for one in called}
+    sold = {value for kind, value in found if kind is LinkKind.RESELLER}
+    return found | {(LinkKind.END_CUSTOMER, one) for one in called} | {(LinkKind.PAYER, one) for one in sold}
 
 
 def sharing(of_tenants: Mapping[str, Keys]) -> list[str]:
@@ -160,11 +165,10 @@ def versions_of(tenant: Tenant, parties: Parties) -> list[Version]:
 
 def _owner_versions(profiled: Profiled, parties: Parties) -> Iterator[Version]:
     """Who was above the party that a tenant declared at the time: the party may change, or its owners."""
-    declared = profiled.history(PARTY)
-    for one, until in zip(declared, [*(later.since for later in declared[1:]), END], strict=True):
+    for one, declared in periods(profiled.history(PARTY)):
         for period, above in parties.parents(str(one.value)):
             at = max(one.since, period.start)
-            if at < min(until, period.end):
+            if at < min(declared.end, period.end):
                 stakes = [stake for step in above.steps for stake in step.stakes]
                 latest = max(stakes, key=lambda stake: stake.since, default=one)
                 tops = "; ".join(", ".join(top) for top in above.tops)

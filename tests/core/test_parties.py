@@ -175,7 +175,7 @@ def test_unresolved(table: str, sentence: str | None) -> None:
     """A tenant is unresolved while its headquarters, or who is above it and where, are not at least documented."""
     tenant, parties = world(table)
 
-    assert sentence == Parties(parties, 30 * DAY_MS).who(tenant).unresolved
+    assert sentence == Parties(parties, 30 * DAY_MS).who("t", tenant).unresolved
     assert [sentence] * (sentence is not None) == [one.reasons[1] for one in found(table, 30, Scope.UNRESOLVED)]
 
 
@@ -291,7 +291,7 @@ def test_the_order_in_which_facts_came_does_not_matter(made: list[Observation], 
         tenant, parties = kept(order)
         asked = Parties(parties, now)
         drawn = asked.graph(now)
-        return asked.who(tenant), [asked.parents(name) for name in "PQR"], drawn, cascade(drawn, {"P"})
+        return asked.who("t", tenant), [asked.parents(name) for name in "PQR"], drawn, cascade(drawn, {"P"})
 
     assert everything(made) == everything(shuffled)
 
