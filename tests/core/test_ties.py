@@ -102,17 +102,17 @@ def test_who_is_attested(table: str, expected: bool) -> None:
 
 
 SEEN = """
-    0     start x accelerator=H100 count=8 image_digest=i reservation=r zone=z tenant=a
-    7200  stop x tenant=a
-    9000  start y accelerator=H100 count=4 on_behalf_of=c job=j tenant=a
-    20000 seen y tenant=a
+    0     start x accelerator=H100 count=640 image_digest=i reservation=r zone=z tenant=a
+    86400 stop x tenant=a
+    90000 start y accelerator=H100 count=320 on_behalf_of=c job=j tenant=a
+    190000 seen y tenant=a
     0     start z count=1 tenant=b
 """
 
 
 def test_what_is_seen_of_a_tenant() -> None:
     """Images, reservations and end customers of all that it held, and its launches with their images and jobs."""
-    taken, now = Taken(SEEN), BASE_MS + 20_000_000
+    taken, now = Taken(SEEN), BASE_MS + 190_000_000
     holdings = tenant_holdings(taken.book, "a", taken.archive.finished("a"), now)
     found = observed(holdings, runs("a", holdings, reference().estimator, now))
 
@@ -120,7 +120,7 @@ def test_what_is_seen_of_a_tenant() -> None:
         (LinkKind.END_CUSTOMER, "c"), (LinkKind.IMAGE, "i"), (LinkKind.RESERVATION, "r")
     ] == sorted((tie.kind, tie.value) for tie in found.ties)  # fmt: skip
     assert {("observed", "the control plane")} == {(tie.basis, tie.source) for tie in found.ties}
-    assert [(BASE_MS, 8_000, frozenset({"i"})), (BASE_MS + 9_000_000, 4_000, frozenset({"j"}))] == [
+    assert [(BASE_MS, 640_000, frozenset({"i"})), (BASE_MS + 90_000_000, 320_000, frozenset({"j"}))] == [
         (one.start, one.count, one.marks) for one in found.launches
     ]
     assert Ties("a", found.ties, False, found.launches) == tenant_ties(taken.book, reference(), "a", taken.archive, now)
