@@ -415,8 +415,9 @@ def test_the_order_of_hits() -> None:
     ]
     decided = cleared("tenant t", hit("h", "sdn"), Query((), frozenset(), (), ()))
     ordered = [*of_one, match(hit("h", "sdn"), decided), match(hit("i", "sdn", Band.POSSIBLE), decided)]
+    shuffled = ordered[::-1]
 
-    assert ordered == sorted(ordered[::-1], key=rank_of)
+    assert ordered == sorted(shuffled, key=rank_of)
 
 
 def test_a_hit_has_a_stable_name() -> None:
@@ -515,9 +516,9 @@ def test_the_sentence_of_an_affiliation(share: str, sure: str) -> None:
     assert (
         f"Owners that are likely on the list el or the list meu {sure}: A holds 25 per cent of P (registry, from kyc); "
         f"B holds {held} of P (claimed, from x). If they are the same: end use review (who decides: office of el; "
-        "office of meu). Party A (A) is named like el-A Ltd, entry el-A of the list el: likely, score 0.95. If they are the "
-        "same: end use review (who decides: office of el). Party B (B) is named like meu-B Ltd, entry meu-B of the "
-        "list meu: likely, score 0.95. If they are the same: end use review (who decides: office of meu)."
+        "office of meu). Party A (A) is named like el-A Ltd, entry el-A of the list el: likely, score 0.95. If they "
+        "are the same: end use review (who decides: office of el). Party B (B) is named like meu-B Ltd, entry meu-B of "
+        "the list meu: likely, score 0.95. If they are the same: end use review (who decides: office of meu)."
     ) == affiliation_sentence(one)
 
 
