@@ -48,6 +48,7 @@ CORE_IMPORTS = {
     "bisect",
     "collections",
     "dataclasses",
+    "datetime",  # days in sentences; its clock is for nobody, see BANNED
     "decimal",
     "enum",
     "fractions",

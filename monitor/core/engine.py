@@ -31,7 +31,7 @@ from monitor.core.policy import Aggregation, Policy, Rule
 from monitor.core.profiles import declared_party
 from monitor.core.projection import Durations
 from monitor.core.runs import Holding, Run, holding, runs
-from monitor.core.signs import daily_usage, signs_of
+from monitor.core.signs import daily_usage, has_changed, signs_of
 from monitor.core.structuring import Signal
 from monitor.core.ties import observed, sharing, tenant_keys, ties_of
 from monitor.core.timeline import Effects, Shape
@@ -67,10 +67,8 @@ class Reference:
             "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
             "policies": {policy.id: policy.digest for policy in self.policies},
-            "lists": {
-                "effects": self.lists.effects.digest,
-                **{version.name: version.digest for version in self.lists.versions},
-            },
+            "effects": self.lists.effects.digest,
+            "lists": {version.name: version.digest for version in self.lists.versions},
         }
 
     def parties(self, book: Book, now: int) -> Parties:
@@ -168,7 +166,7 @@ def signs_of_tenant(
 ) -> list[Signal]:
     """The signs of structuring that a tenant's hours and its profile show."""
     tenant, now = book.tenants[name], parties.now
-    if not parties.who(name, tenant).changed:
+    if not has_changed(tenant, parties):
         return []
     daily = daily_usage(tenant, reference.estimator.catalogue, now, hearing(book, now))
     return signs_of(name, tenant, hours, daily, parties, reference.thresholds(Aggregation.TENANT, now))
@@ -258,7 +256,7 @@ def matches_of_all(book: Book, reference: Reference, now: int) -> list[TenantMat
     for name in sorted(book.tenants):
         declared = declared_party(book.tenants[name], now)
         above = () if declared is None else parties.matches_above(declared)
-        for match in (*parties.who(name, book.tenants[name]).matches, *above):
+        for match in (*parties.matches_of_tenant(name, book.tenants[name]), *above):
             found.setdefault(match.id, TenantMatch(name, match))
     held = {name: sum(amount for of in by_shape.values() for amount in of.values()) for name, by_shape in usage.items()}
 

@@ -29,6 +29,7 @@ from monitor.core.parties import (
 )
 from monitor.core.policy import LEVELS, Aggregation, Level, Policy, Rule, Scope
 from monitor.core.profiles import contradiction_sentence
+from monitor.core.signs import has_changed
 from monitor.core.structuring import Signal, signal_sentence
 
 HOURS_A_DAY = 24
@@ -57,8 +58,8 @@ class _Subject(NamedTuple):
 
     name: str
     aggregation: Aggregation
-    members: Mapping[str, Who]
-    whole: Who  # what holds for all of a group together; of a tenant: its own
+    who: Who  # of a group: what holds for all of it together
+    members: Mapping[str, Who]  # of a group
 
 
 def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
@@ -140,7 +141,7 @@ def find(
     `signals`: the signs that were found in its hours and its profile.
     """
     who = parties.who(name, tenant)._replace(signals=tuple(signals))
-    subject = _Subject(name, Aggregation.TENANT, {name: who}, who)
+    subject = _Subject(name, Aggregation.TENANT, who, {})
     return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
@@ -155,7 +156,7 @@ def least_threshold(
             for policy in policies
             if policy.in_force(now)
             for rule in policy.rules_on(Aggregation.TENANT)
-            if (rule.scope is Scope.STRUCTURED and who.changed)  # only its hours can tell
+            if (rule.scope is Scope.STRUCTURED and has_changed(tenant, parties))  # only its hours can tell
             or _scope_reason(policy, rule, who, countries, now) is not None
         ),
         default=None,
@@ -167,8 +168,8 @@ def find_of_group(
 ) -> list[Finding]:
     """All findings that hold for a group at the instant of `parties`, in the order of the policies."""
     members = {name: parties.who(name, tenant) for name, tenant in group.tenants.items()}
-    whole = Who([], group.unresolved, signals=group.signals)
-    subject = _Subject(group.name, Aggregation.GROUP, members, whole)
+    together = Who([], group.unresolved, signals=group.signals)
+    subject = _Subject(group.name, Aggregation.GROUP, together, members)
     return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
 
 
@@ -192,19 +193,10 @@ def _apply(
         return None
     everything, known = series.total(rule.window_days)
     level = level_of(rule, everything, known)
-    inside = {
-        name: (reason, _in_scope_since(policy, rule, who, countries, now))
-        for name, who in {"": subject.whole, **subject.members}.items()
-        if (reason := _scope_reason(policy, rule, who, countries, now)) is not None
-    }
-    if level is None or not inside:
+    inside = _in_scope(policy, rule, subject, countries, now)
+    if level is None or inside is None:
         return None
-    # Of several members in scope the one that has been so for longest speaks for the group.
-    first = min(inside, key=lambda name: (inside[name][1], name))
-    reason, in_scope_since = inside[first]
-    of_group = subject.aggregation is Aggregation.GROUP
-    if first:
-        reason = f"In the group is {first}. {reason}" if of_group and rule.scope is not Scope.ANY else reason
+    in_scope_since, reason = inside
     return Finding(
         policy.id,
         policy.version,
@@ -217,8 +209,28 @@ def _apply(
         max(reached * HOUR_MS, policy.effective_from, in_scope_since),
         (_sentence(rule, level, everything, len(subject.members)), reason),
         rule.not_established,
-        tuple(sorted(subject.members)) if of_group else (),
+        tuple(sorted(subject.members)),
     )
+
+
+def _in_scope(policy: Policy, rule: Rule, subject: _Subject, countries: Countries, now: int) -> tuple[int, str] | None:
+    """Since when a subject has been in the scope of a rule, and why; None if it is not.
+
+    What holds for all of a group comes before what holds for a member; of members the one speaks for the group that has
+    been in scope for longest.
+    """
+    reason = _scope_reason(policy, rule, subject.who, countries, now)
+    if reason is not None:
+        return _in_scope_since(policy, rule, subject.who, countries, now), reason
+    of_members = [
+        (_in_scope_since(policy, rule, who, countries, now), name, reason)
+        for name, who in subject.members.items()
+        if (reason := _scope_reason(policy, rule, who, countries, now)) is not None
+    ]
+    if not of_members:
+        return None
+    since, name, reason = min(of_members)
+    return since, f"In the group is {name}. {reason}"
 
 
 def _scope_reason(policy: Policy, rule: Rule, who: Who, countries: Countries, now: int) -> str | None:
@@ -244,7 +256,7 @@ def _reasons(rule: Rule, who: Who) -> Iterator[str]:
     elif rule.scope in (Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE):
         verdict = Verdict.CAUGHT if rule.scope is Scope.AFFILIATE else Verdict.UNDECIDED
         for one in who.affiliations:
-            if one.verdict is verdict and one.effect.owner in rule.effects:
+            if one.verdict is verdict and one.effect in rule.effects:
                 yield affiliation_sentence(one)
     elif rule.scope is Scope.CONTRADICTED:
         for contradiction in who.contradictions:

@@ -43,7 +43,6 @@ from monitor.core.profiles import (
 )
 from monitor.core.structuring import Signal
 
-CHANGEABLE = ("payer", HEADQUARTERS, PARTY)
 STRICTEST = ("blocked", "licence", "end_use_review", "attention")
 _NAMES, _PLACES = ("legal_name", "names", "aliases"), ("hq_country", "incorporation_country")
 
@@ -84,7 +83,8 @@ class Match(NamedTuple):
 class Affiliation(NamedTuple):
     """What a tenant's party inherits from owners that are likely listed, if they hold half of it."""
 
-    effect: Effect  # of the strictest list
+    effect: str  # blocked, licence, end_use_review or attention
+    lists: tuple[Effect, ...]  # those that the owners are on, by name; for what they own each has this effect
     verdict: Verdict  # caught or undecided
     steps: tuple[Edge, ...]  # who owns how much of what, up to the listed owners
     matches: tuple[Match, ...]  # of those owners
@@ -98,7 +98,6 @@ class Who(NamedTuple):
     matches: tuple[Match, ...] = ()  # the best first
     affiliations: tuple[Affiliation, ...] = ()  # at most one for each effect
     contradictions: tuple[Contradiction, ...] = ()
-    changed: bool = False  # whether its payer, owner or headquarters ever changed
     signals: tuple[Signal, ...] = ()  # as far as they were looked for
 
 
@@ -125,17 +124,13 @@ class Parties:
     def who(self, name: str, tenant: Tenant) -> Who:
         """What the rules ask of a tenant."""
         profiled = of_tenant(tenant, self.now)
-        declared = profiled.current(PARTY)
-        party = None if declared is None else str(declared.value)
-        known = [profiled] if party is None else [profiled, self.profiled(party)]
-        matches = self._matches_of(f"tenant {name}", profiled) + (() if party is None else self.matches(party))
+        party = _declared(profiled)
         return Who(
             self._headquarters_of(profiled),
             self._unresolved(profiled),
-            tuple(sorted(matches, key=rank_of)),
+            self._matches_of_tenant(name, profiled),
             () if party is None else self.affiliations(party),
-            tuple(contradicted(*known)),
-            self._has_changed(profiled, party),
+            tuple(contradicted(profiled, *([] if party is None else [self.profiled(party)]))),
         )
 
     def unresolved(self, tenant: Tenant) -> str | None:
@@ -147,9 +142,14 @@ class Parties:
         stated = unresolved(self.profiled(party).current(HEADQUARTERS), party)
         return stated is None and self._unresolved_above(self.parent(party)) is None
 
-    def _has_changed(self, profiled: Profiled, party: str | None) -> bool:
-        several = (len({str(one.value) for one in profiled.statements(field)}) > 1 for field in CHANGEABLE)
-        return any(several) or (party is not None and len(self.parents(party)) > 1)
+    def matches_of_tenant(self, name: str, tenant: Tenant) -> tuple[Match, ...]:
+        """The hits of a tenant and of its party on lists, the best first."""
+        return self._matches_of_tenant(name, of_tenant(tenant, self.now))
+
+    def _matches_of_tenant(self, name: str, profiled: Profiled) -> tuple[Match, ...]:
+        party = _declared(profiled)
+        of_party = () if party is None else self.matches(party)
+        return tuple(sorted((*self._matches_of(f"tenant {name}", profiled), *of_party), key=rank_of))
 
     def matches(self, party: str) -> tuple[Match, ...]:
         """The hits of a party on lists."""
@@ -178,26 +178,28 @@ class Parties:
 
         Each effect is an instrument of its own: owners whose lists have it add up, others do not.
         """
-        if not self._lists.versions:
-            return ()
         graph = self._above(party)
-        by_effect: dict[str, dict[str, list[tuple[Effect, Match]]]] = {}
+        by_effect: dict[str, dict[str, list[Match]]] = {}
         for owner in sorted(graph.keys() - {party}):
             for match in self.matches(owner):
-                owned = self._lists.effects.of_owned(match.hit.listed.source, self.now)
+                owned = self._of_owned(match)
                 if owned is not None and match.clearance is None and match.hit.band is Band.LIKELY:
-                    by_effect.setdefault(owned.owner, {}).setdefault(owner, []).append((owned, match))
+                    by_effect.setdefault(owned.owner, {}).setdefault(owner, []).append(match)
         found = []
         for effect in sorted(by_effect, key=STRICTEST.index):
             listed = by_effect[effect]
             caught = cascade(graph, listed.keys())
-            if caught.verdict(party) is not Verdict.NOT_CAUGHT:
+            verdict = caught.verdict(party)
+            if verdict is not Verdict.NOT_CAUGHT:
                 steps = caught.evidence(party)
                 through = {step.owner for step in steps}
-                reached = [one for owner in listed if owner in through for one in listed[owner]]
-                matches = tuple(match for _, match in reached)
-                found.append(Affiliation(reached[0][0], caught.verdict(party), steps, matches))
+                matches = tuple(match for owner, many in listed.items() if owner in through for match in many)
+                lists = {owned.source: owned for match in matches if (owned := self._of_owned(match)) is not None}
+                found.append(Affiliation(effect, tuple(lists[name] for name in sorted(lists)), verdict, steps, matches))
         return tuple(found)
+
+    def _of_owned(self, match: Match) -> Effect | None:
+        return self._lists.effects.of_owned(match.hit.listed.source, self.now)
 
     def _above(self, party: str) -> dict[str, tuple[Edge, ...]]:
         """A party and everybody who owns anything of it, directly or not, now: each with its owners."""
@@ -256,8 +258,8 @@ class Parties:
             at = until
 
     def _headquarters_of(self, profiled: Profiled) -> list[Headquarters]:
-        found = [Headquarters(version, period) for version, period in _periods(profiled.history(HEADQUARTERS))]
-        for declared, period in _periods(profiled.history(PARTY)):
+        found = [Headquarters(version, period) for version, period in periods(profiled.history(HEADQUARTERS))]
+        for declared, period in periods(profiled.history(PARTY)):
             found += _within(self._headquarters_of_party(str(declared.value)), period)
         return found
 
@@ -274,7 +276,7 @@ class Parties:
     def _stated(self, name: str, steps: tuple[Edge, ...]) -> list[Headquarters]:
         return [
             Headquarters(version, period, steps)
-            for version, period in _periods(self.profiled(name).history(HEADQUARTERS))
+            for version, period in periods(self.profiled(name).history(HEADQUARTERS))
         ]
 
     def _unresolved(self, profiled: Profiled) -> str | None:
@@ -309,7 +311,12 @@ class Parties:
         return None
 
 
-def _periods(versions: Sequence[Version]) -> Iterator[tuple[Version, Period]]:
+def _declared(profiled: Profiled) -> str | None:
+    declared = profiled.current(PARTY)
+    return None if declared is None else str(declared.value)
+
+
+def periods(versions: Sequence[Version]) -> Iterator[tuple[Version, Period]]:
     """When each version holds; what held before the first is what the first says."""
     for position, version in enumerate(versions):
         start = version.since if position else BEGINNING
@@ -373,7 +380,10 @@ def query_of(profiled: Profiled) -> Query:
 
 
 def _texts(value: object) -> Iterable[str]:
-    return [value] if isinstance(value, str) else map(str, value) if isinstance(value, Iterable) else ()
+    if isinstance(value, str):
+        return [value]
+    assert isinstance(value, Sequence)
+    return map(str, value)
 
 
 def rank_of(match: Match) -> tuple[bool, bool, int, int, str, str]:
@@ -388,22 +398,22 @@ def match_sentence(match: Match) -> str:
     hit = match.hit
     what = {"name": "is named like", "identifier": "has the identifier of", "address": "has the address of"}[hit.kind]
     return (
-        f"{match.subject.capitalize()} ({hit.asked}) {what} {hit.matched}, entry {hit.listed.id} of "
+        f"{match.subject[0].upper()}{match.subject[1:]} ({hit.asked}) {what} {hit.matched}, entry {hit.listed.id} of "
         f"{match.effect.title}: {hit.band}, score {hit.score / 1000:.2f}. If they are the same: "
-        f"{_meaning(match.effect)}."
+        f"{_meaning(match.effect.direct, [match.effect])}."
     )
 
 
-def _meaning(effect: Effect) -> str:
-    return f"{effect.direct.replace('_', ' ')} (who decides: {effect.decides})"
+def _meaning(effect: str, lists: Iterable[Effect]) -> str:
+    return f"{effect.replace('_', ' ')} (who decides: {'; '.join(one.decides for one in lists)})"
 
 
 def affiliation_sentence(one: Affiliation) -> str:
     """The 50 per cent test in words, with who owns how much of what."""
-    owners = "; ".join(match_sentence(match) for match in one.matches)
+    owners = " ".join(match_sentence(match) for match in one.matches)
     sure = "hold half of the party or more" if one.verdict is Verdict.CAUGHT else "may hold half of the party"
-    effect = one.effect
+    titles = " or ".join(each.title for each in one.lists)
     return (
-        f"Owners that are likely on {effect.title} {sure}: {edge_sentences(one.steps)}. That would mean "
-        f"{effect.owner.replace('_', ' ')} (who decides: {effect.decides}). {owners}"
+        f"Owners that are likely on {titles} {sure}: {edge_sentences(one.steps)}. If they are the same: "
+        f"{_meaning(one.effect, one.lists)}. {owners}"
     )

@@ -17,6 +17,12 @@ from monitor.core.ties import versions_of
 Heard = Callable[[str], int]
 
 
+def has_changed(tenant: Tenant, parties: Parties) -> bool:
+    """Whether the payer, the owner or the headquarters of a tenant ever changed; else `signs_of` finds nothing."""
+    versions = versions_of(tenant, parties)
+    return len({(one.field, one.value) for one in versions}) > len({one.field for one in versions})
+
+
 def signs_of(
     name: str,
     tenant: Tenant,

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.links import Launch, LinkKind, Tie, Ties, comparable, identifier
 from monitor.core.model import NO_TRAITS, Traits
-from monitor.core.ownership import BEGINNING
-from monitor.core.parties import Parties
+from monitor.core.parties import Parties, periods
 from monitor.core.profiles import HEADQUARTERS, IDENTIFIERS, PARTY, Profiled, of_tenant
 from monitor.core.runs import Holding, Run
 from monitor.core.structuring import Version
@@ -124,18 +123,27 @@ def tenant_keys(
     found = {}
     for name, tenant in tenants.items():
         traits = {*finished.get(name, ()), *(timeline.traits for _, timeline in tenant.held())}
-        found[name] = _keys(name, {*profile_ties(tenant, parties), *_seen_ties(traits)})
+        found[name] = keys_of(name, {*profile_ties(tenant, parties), *_seen_ties(traits)})
     return found
 
 
-def _keys(name: str, ties: Iterable[Tie]) -> Keys:
+def keys_of(name: str, ties: Iterable[Tie]) -> Keys:
+    """What others must have to be linked with a tenant.
+
+    To be the end customer that another one names is something in common; and to buy from whoever pays for others, since
+    a payer that is a reseller links nobody.
+    """
     found = {(tie.kind, value) for tie in ties if (value := comparable(tie))}
     called = {name, *(value for kind, value in found if kind is LinkKind.PARTY)}
-    return found | {(LinkKind.END_CUSTOMER, one) for one in called}
+    sold = {value for kind, value in found if kind is LinkKind.RESELLER}
+    return found | {(LinkKind.END_CUSTOMER, one) for one in called} | {(LinkKind.PAYER, one) for one in sold}
 
 
 def sharing(of_tenants: Mapping[str, Keys]) -> list[str]:
-    """The tenants that have something in common with another one: nobody else can be linked. Sorted."""
+    """The tenants that have something in common with another one, sorted: nobody else can be in a group.
+
+    Launches at the same time are not looked at: by themselves they are weak, and group nobody.
+    """
     holders: dict[tuple[LinkKind, str], list[str]] = {}
     for name, values in of_tenants.items():
         for value in values:
@@ -151,12 +159,17 @@ def versions_of(tenant: Tenant, parties: Parties) -> list[Version]:
         for field in ("payer", HEADQUARTERS)
         for one in profiled.history(field)
     ]
-    declared = profiled.current(PARTY)
-    if declared is not None:
-        for period, above in parties.parents(str(declared.value)):
-            stakes = [stake for step in above.steps for stake in step.stakes]
-            latest = max(stakes, key=lambda one: one.since, default=None)
-            basis, source = (latest.basis, latest.source) if latest else (declared.basis, declared.source)
-            at = declared.since if period.start == BEGINNING else period.start
-            found.append(Version(at, "owner", "; ".join(", ".join(top) for top in above.tops), basis, source))
+    found += _owner_versions(profiled, parties)
     return sorted(one for one in found if one.at <= parties.now)
+
+
+def _owner_versions(profiled: Profiled, parties: Parties) -> Iterator[Version]:
+    """Who was above the party that a tenant declared at the time: the party may change, or its owners."""
+    for one, declared in periods(profiled.history(PARTY)):
+        for period, above in parties.parents(str(one.value)):
+            at = max(one.since, period.start)
+            if at < min(declared.end, period.end):
+                stakes = [stake for step in above.steps for stake in step.stakes]
+                latest = max(stakes, key=lambda stake: stake.since, default=one)
+                tops = "; ".join(", ".join(top) for top in above.tops)
+                yield Version(at, "owner", tops, latest.basis, latest.source)

@@ -108,11 +108,10 @@ class RuleEntry(BaseModel):
 
     @model_validator(mode="after")
     def _names_effects_where_it_looks_at_lists(self) -> RuleEntry:
-        if (self.scope in ON_LISTS) != bool(self.effects):
-            raise ValueError(
-                "names effects of lists and a scope that does not look at any, or the other way round; give `effects` "
-                "with the scopes listed, possibly_listed, affiliate and possibly_affiliate, and with no other"
-            )
+        if self.scope in ON_LISTS and not self.effects:
+            raise ValueError(f"has the scope {self.scope}, which looks at lists; name their `effects`")
+        if self.effects and self.scope not in ON_LISTS:
+            raise ValueError(f"has the scope {self.scope}, which looks at no list; leave its `effects` out")
         return self
 
 

@@ -80,7 +80,10 @@ def _event(number: int, line: str) -> bytes:
     elif word == "alive":
         data = {"source": named, "sent": {}}
     elif word in ("profile", "party"):
-        data = {"tenant": tenant, "party": named, **fields}
+        basis = fields.pop("basis", None)
+        data = {"tenant": tenant, **({"party": named} if named else {}), **fields}
+        if basis is not None:  # of every field of the line
+            data["basis"] = dict.fromkeys(data.keys() - {"tenant"}, basis)
     else:
         data = {
             "tenant": tenant,

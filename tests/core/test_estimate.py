@@ -10,7 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.bounds import ZERO, Bounds, total
-from monitor.core.engine import Reference, answer, evaluate, group_of, hearing, note_retractions, tenant_runs
+from monitor.core.engine import (
+    Reference,
+    answer,
+    evaluate,
+    group_answer,
+    hearing,
+    linked_tenants,
+    note_retractions,
+    tenant_answers,
+    tenant_runs,
+)
 from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage, active_of, totals
 from monitor.core.flags import Act, Flag, act
 from monitor.core.ledger import NOT_MEASURED, Measured
@@ -43,7 +53,7 @@ def reference() -> Reference:
 
 def flop_of(table: str, seconds: int) -> Bounds:
     """The FLOP of tenant t of a table, so many seconds after its base."""
-    (tenant,) = answer(Taken(table).book, reference(), BASE_MS + seconds * 1_000).tenants
+    (tenant,) = tenant_answers(Taken(table).book, reference(), BASE_MS + seconds * 1_000)
     return tenant.flop
 
 
@@ -97,7 +107,7 @@ def test_unknown_hardware_is_nothing_to_the_fastest() -> None:
 def test_instances_count_their_accelerators() -> None:
     """Two p5.48xlarge are sixteen H100, in the usage shown and in the FLOP."""
     book = Taken("0 start x instance_type=p5.48xlarge instances=2 \n 3600 stop x").book
-    (tenant,) = answer(book, reference(), BASE_MS + 3_600_000).tenants
+    (tenant,) = tenant_answers(book, reference(), BASE_MS + 3_600_000)
     assert {"H100 SXM5 80GB": 16 * HOUR_S * 10**6} == tenant.accelerator_us
     assert expected(3600, 0, 0, 16)[:3] == tenant.flop[:3]
 
@@ -309,7 +319,7 @@ def test_a_tenant_with_an_earlier_run_has_its_own_weights() -> None:
     assert estimator.of("other") is estimator is not estimator.of("t")
     table = f"0 start x {H100} count=8 \n 3600 stop x \n 0 start y {H100} count=8 tenant=u \n 3600 stop y tenant=u"
     book, now = Taken(table).book, BASE_MS + 3_600_000
-    t, u = answer(book, ours, now).tenants
+    t, u = tenant_answers(book, ours, now)
     prior = reference().estimator.priors.of("hopper")
     own = estimator.of("t").priors.of("hopper")
     assert expected(3600, 0, 0, 8).central == u.flop.central
@@ -325,7 +335,7 @@ def test_a_run_goes_by_the_prior_of_its_tenant() -> None:
     book, now = Taken(f"0 start x {H100} count=64 \n 86400 seen x").book, BASE_MS + 86_400_000
     ours = calibrated_reference("t")
     ((run, _),) = tenant_runs(book, ours, "t", {}, now)
-    (tenant,) = answer(book, ours, now).tenants
+    (tenant,) = tenant_answers(book, ours, now)
     assert tenant.flop == run.flop
     assert expected(86_400, 0, 0, 64).central < run.flop.central
 
@@ -337,23 +347,22 @@ def test_a_group_adds_up_its_tenants_own_estimates() -> None:
         f" 7200000 stop {name} tenant={name}"
         for name in ("t", "u")
     )
-    book, now = Taken(table).book, BASE_MS + 7_200_000_000
-    ours = answer(book, calibrated_reference("t"), now)
-    plain = answer(book, reference(), now)
+    taken, now = Taken(table), BASE_MS + 7_200_000_000
+    ours = answer(taken.book, calibrated_reference("t"), now, taken.archive)
+    plain = answer(taken.book, reference(), now, taken.archive)
     (group,), (before,) = ours.groups, plain.groups
     assert total(tenant.flop for tenant in ours.tenants) == group.flop
     assert before.flop.central < group.flop.central
     assert group.findings
     assert group.flop == max(finding.flop for finding in group.findings)
-    found = group_of(book, calibrated_reference("t"), "u", now)
-    assert found is not None
-    assert (group.flop, group.findings) == (found.flop, found.findings)
+    (linked,) = linked_tenants(taken.book, calibrated_reference("t"), taken.archive, now).of("u")
+    assert group == group_answer(taken.book, calibrated_reference("t"), linked, now)
 
 
 def test_a_calibration_is_part_of_the_digest() -> None:
     """An answer says by its digest that it was read with other calibrations; the books are the same."""
-    book, now = Taken(f"0 start x {H100} count=8 tenant=u").book, BASE_MS + 3_600_000
-    plain, ours = answer(book, reference(), now), answer(book, calibrated_reference("t"), now)
+    taken, now = Taken(f"0 start x {H100} count=8 tenant=u"), BASE_MS + 3_600_000
+    plain, ours = (answer(taken.book, one, now, taken.archive) for one in (reference(), calibrated_reference("t")))
     assert plain.books_digest == ours.books_digest
     assert plain.digest != ours.digest
 

@@ -15,11 +15,16 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.countries import Countries, GroupChange, history
 from monitor.core.estimate import SCALE, TenantHour
-from monitor.core.findings import Finding, Series, find, level_of
+from monitor.core.findings import Finding, Series, find, find_of_group, least_threshold, level_of
+from monitor.core.groups import Group
+from monitor.core.lists import NO_LISTS, Band, Lists
 from monitor.core.model import DAY_MS, HOUR_MS, Kind, Observation, Profile
 from monitor.core.parties import Parties
 from monitor.core.policy import Aggregation, Level, Policy, Rule, Scope
 from monitor.core.profiles import HEADQUARTERS, of_tenant
+from monitor.core.structuring import Signal, SignalKind
+from tests.core.listed import hit, lists
+from tests.core.world import world
 
 THRESHOLD = 1_000
 DAYS = 2
@@ -631,3 +636,168 @@ def test_the_loser_of_a_tie_never_held(moves: list[tuple[int, str]]) -> None:
 
     assert all(one.since < other.since for one, other in pairwise(versions))
     assert {cell * CELL: country for cell, country in moves} == {one.since: one.value for one in versions}
+
+
+# -- lists, owners, contradictions and signs -----------------------------------------------------------------------
+
+LISTED = lists(hit("Likely", "sdn"), hit("Perhaps", "sdn", Band.POSSIBLE), hit("Noted", "own"))
+ENOUGH = used((9 * 24, THRESHOLD))
+SIGN = Signal(SignalKind.MANY_PAYERS, ("t",), 1 * DAY_MS, 9 * DAY_MS + 5, (), "Many paid.", "Innocent.", "A contract.")
+
+
+def on(scope: Scope, *effects: str, aggregation: Aggregation = Aggregation.TENANT) -> Policy:
+    """A policy of one rule on these effects of lists."""
+    return policy(replace(rule(scope), effects=frozenset(effects), aggregation=aggregation))
+
+
+def of_world(table: str, asked: Policy, *signals: Signal, known: Lists = LISTED, day: int = 9) -> list[Finding]:
+    """The findings of a tenant of a table that used just enough on day 9."""
+    tenant, parties = world(table)
+    made = Parties(parties, day * DAY_MS + HOUR_MS, known)
+    return find("t", tenant, ENOUGH, [asked], COUNTRIES, made, signals)
+
+
+OWNED = "0 t party=P \n 0 P owners=A-{} \n 0 A legal_name=Likely"
+SCOPES = [
+    ("0 t legal_name=Likely", on(Scope.LISTED, "blocked"), "Tenant t (Likely) is named like sdn-Likely Ltd"),
+    ("0 t party=P \n 0 P legal_name=Likely", on(Scope.LISTED, "blocked"), "Party P (Likely) is named like"),
+    ("0 t legal_name=Likely", on(Scope.LISTED, "licence", "attention"), None),
+    ("0 t legal_name=Likely", on(Scope.POSSIBLY_LISTED, "blocked"), None),
+    ("0 t legal_name=Perhaps", on(Scope.LISTED, "blocked"), None),
+    ("0 t legal_name=Perhaps", on(Scope.POSSIBLY_LISTED, "blocked"), "Tenant t (Perhaps) is named like"),
+    ("0 t legal_name=Noted names=Likely", on(Scope.LISTED, "attention"), "Tenant t (Noted) is named like"),
+    # The best of several.
+    ("0 t legal_name=Noted names=Likely", on(Scope.LISTED, "blocked", "attention"), "Tenant t (Likely) is named like"),
+    ("0 t legal_name=Nobody", on(Scope.LISTED, "blocked"), None),
+    (OWNED.format(50), on(Scope.AFFILIATE, "blocked"), "Owners that are likely on the list sdn hold half"),
+    (OWNED.format(50), on(Scope.AFFILIATE, "licence"), None),
+    (OWNED.format(50), on(Scope.POSSIBLY_AFFILIATE, "blocked"), None),
+    (OWNED.format(50), on(Scope.LISTED, "blocked"), None),
+    (OWNED.format("?"), on(Scope.AFFILIATE, "blocked"), None),
+    (
+        OWNED.format("?"),
+        on(Scope.POSSIBLY_AFFILIATE, "blocked"),
+        "Owners that are likely on the list sdn may hold half",
+    ),
+    (
+        "0 t hq_country=US \n 0 t hq_country=CN source=x",
+        on(Scope.CONTRADICTED),
+        "hq_country: the tenant's profile says CN",
+    ),
+    ("0 t hq_country=US", on(Scope.CONTRADICTED), None),
+    ("0 t hq_country=US", on(Scope.STRUCTURED), None),
+]
+
+
+@pytest.mark.parametrize(("table", "asked", "reason"), SCOPES)
+def test_who_is_in_a_scope_on_lists_and_profiles(table: str, asked: Policy, reason: str | None) -> None:
+    """By band, by effect, and by how sure a share is; the reason is the sentence of the weightiest."""
+    reasons = [finding.reasons[1] for finding in of_world(table, asked)]
+
+    assert (reason is not None) == bool(reasons)
+    assert all(reason is not None and one.startswith(reason) for one in reasons)
+    assert [9 * DAY_MS] * len(reasons) == [finding.raised_at for finding in of_world(table, asked)]
+
+
+def test_a_list_that_is_not_read_finds_nobody() -> None:
+    """The same tenant without any list."""
+    assert [] == of_world("0 t legal_name=Likely", on(Scope.LISTED, "blocked"), known=NO_LISTS)
+
+
+@pytest.mark.parametrize(
+    ("until", "raised"),
+    [
+        ([9 * DAY_MS + HOUR_MS], 9 * DAY_MS + HOUR_MS),
+        ([9 * DAY_MS + HOUR_MS + 5, 9 * DAY_MS + 3 * HOUR_MS], 9 * DAY_MS + HOUR_MS),
+        ([3 * DAY_MS], 9 * DAY_MS),  # the use came later
+        ([None], 9 * DAY_MS),  # a sign without a date has always been there
+    ],
+)
+def test_a_sign_counts_from_when_it_was_complete(until: list[int | None], raised: int) -> None:
+    """From the hour of the first sign on, once the use is there; the reason tells its innocent explanation too."""
+    signals = [SIGN._replace(until=one) for one in until]
+    (finding,) = of_world("0 t payer=p", on(Scope.STRUCTURED), *signals)
+
+    assert raised == finding.raised_at
+    assert finding.reasons[1].startswith("Many paid.")
+    assert "Innocent." in finding.reasons[1]
+
+
+# -- groups --------------------------------------------------------------------------------------------------------
+
+
+def of_group(asked: Policy, unresolved: str | None = None, *signals: Signal) -> list[Finding]:
+    """The findings of a group of `a`, documented, and `b`, of whom one is likely listed."""
+    tables = {"a": "0 t hq_country=US:registry", "b": "0 t legal_name=Likely hq_country=CN"}
+    tenants = {name: world(table)[0] for name, table in tables.items()}
+    group = Group("acme", tenants, (), unresolved, signals)
+    return find_of_group(group, ENOUGH, [asked], COUNTRIES, Parties({}, 9 * DAY_MS + HOUR_MS, LISTED))
+
+
+UNSURE = "The headquarters of the tenant (CN) are only claimed, not documented."
+
+
+@pytest.mark.parametrize(
+    ("scope", "unresolved", "signals", "reason"),
+    [
+        (Scope.ANY, None, (), "The rule looks at every tenant; an amount alone is no more than a reason to look."),
+        (Scope.UNRESOLVED, None, (), f"In the group is b. {UNSURE}"),
+        # What holds for all of it comes before what holds for one.
+        (Scope.UNRESOLVED, "One book.", (), "One book."),
+        (Scope.OF_CONCERN, None, (), "In the group is b. The tenant is headquartered in CN"),
+        (Scope.LISTED, None, (), "In the group is b. Tenant b (Likely) is named like"),
+        (Scope.STRUCTURED, None, (SIGN,), "Many paid."),
+        (Scope.STRUCTURED, None, (), None),
+        (Scope.CONTRADICTED, "One book.", (), None),
+    ],
+)
+def test_of_whom_a_group_is_told(
+    scope: Scope, unresolved: str | None, signals: tuple[Signal, ...], reason: str | None
+) -> None:
+    """The group itself, or the member that is in the scope; all members are named either way."""
+    effects = ["blocked"] if scope is Scope.LISTED else []
+    found = of_group(on(scope, *effects, aggregation=Aggregation.GROUP), unresolved, *signals)
+
+    assert (reason is not None) == bool(found)
+    for one in found:
+        assert reason is not None
+        assert one.reasons[1].startswith(reason)
+        assert "of the 2 tenants of this group" in one.reasons[0]
+        assert ("acme", ("a", "b")) == (one.tenant, one.members)
+
+
+def test_the_member_that_has_been_of_concern_for_longest_speaks() -> None:
+    """A group is of concern since the first of its members was."""
+    tables = {"a": "0 t hq_country=US \n 8 t hq_country=CN", "b": "0 t hq_country=US \n 7 t hq_country=CN"}
+    group = Group("acme", {name: world(table)[0] for name, table in tables.items()}, ())
+    hours = used(*((hour, THRESHOLD) for hour in range(9 * 24)))
+    asked = on(Scope.OF_CONCERN, aggregation=Aggregation.GROUP)
+    (finding,) = find_of_group(group, hours, [asked], COUNTRIES, Parties({}, 9 * DAY_MS))
+
+    assert 7 * DAY_MS == finding.raised_at
+    assert finding.reasons[1].startswith("In the group is b.")
+
+
+# -- whom it is worth to look at by the hour -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("0 t hq_country=US:registry", None),
+        ("0 t legal_name=Likely", 1),
+        ("0 t legal_name=Noted", None),
+        ("0 t hq_country=US:registry payer=p \n 1 t payer=q", 50),
+        ("0 t legal_name=Likely payer=p \n 1 t payer=q", 1),
+    ],
+)
+def test_the_least_threshold_of_a_tenant(table: str, expected: int | None) -> None:
+    """Of the rules whose scope it is in, and of those on signs if anything ever changed: only its hours can tell."""
+    listed, structured = replace(on(Scope.LISTED, "blocked").rules[0], threshold_flop=1), rule(Scope.STRUCTURED)
+    group = replace(rule(), aggregation=Aggregation.GROUP, threshold_flop=1)
+    asked = policy(listed, replace(structured, threshold_flop=50), group)
+    tenant, parties = world(table)
+
+    assert expected == least_threshold("t", tenant, [asked], COUNTRIES, Parties(parties, 9 * DAY_MS, LISTED))
+    late = replace(asked, effective_from=10 * DAY_MS)
+    assert None is least_threshold("t", tenant, [late], COUNTRIES, Parties(parties, 9 * DAY_MS, LISTED))

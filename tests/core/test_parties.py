@@ -9,11 +9,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.clearances import Clearance, digest_of_entry, digest_of_query
 from monitor.core.findings import Finding, find
+from monitor.core.lists import NO_LISTS, Band, Hit, Query
 from monitor.core.model import DAY_MS, HOUR_MS, Observation
-from monitor.core.ownership import ALWAYS, Edge, Stake, cascade, edges_at, parent
-from monitor.core.parties import Parties
+from monitor.core.ownership import ALWAYS, Edge, Stake, Verdict, cascade, edges_at, parent
+from monitor.core.parties import Match, Parties, affiliation_sentence, match_sentence, query_of, rank_of
 from monitor.core.policy import Scope
+from monitor.core.profiles import Profiled, of_tenant
+from tests.core.listed import EFFECTS, RULE_FROM, RULE_UNTIL, hit, lists
 from tests.core.test_findings import COUNTRIES, THRESHOLD, policy, rule, used
 from tests.core.world import fact, facts, kept, world
 
@@ -175,7 +179,7 @@ def test_unresolved(table: str, sentence: str | None) -> None:
     """A tenant is unresolved while its headquarters, or who is above it and where, are not at least documented."""
     tenant, parties = world(table)
 
-    assert sentence == Parties(parties, 30 * DAY_MS).who(tenant).unresolved
+    assert sentence == Parties(parties, 30 * DAY_MS).who("t", tenant).unresolved
     assert [sentence] * (sentence is not None) == [one.reasons[1] for one in found(table, 30, Scope.UNRESOLVED)]
 
 
@@ -291,7 +295,7 @@ def test_the_order_in_which_facts_came_does_not_matter(made: list[Observation], 
         tenant, parties = kept(order)
         asked = Parties(parties, now)
         drawn = asked.graph(now)
-        return asked.who(tenant), [asked.parents(name) for name in "PQR"], drawn, cascade(drawn, {"P"})
+        return asked.who("t", tenant), [asked.parents(name) for name in "PQR"], drawn, cascade(drawn, {"P"})
 
     assert everything(made) == everything(shuffled)
 
@@ -304,3 +308,225 @@ def test_the_graph_is_of_an_instant() -> None:
     assert [["A"], []] == [[edge.owner for edge in asked.graph(day * DAY_MS)["P"]] for day in (4, 5)]
     assert () == asked.graph(0)["Q"]
     assert 2 == len(facts("0 P owners=A-60@..5 \n 0 Q hq_country=US"))
+
+
+# -- lists -------------------------------------------------------------------------------------------------------------
+
+
+def known(table: str, *hits: Hit, day: int = 15, cleared: Sequence[Clearance] = ()) -> Parties:
+    """What is known of the parties of a table, with these hits on lists."""
+    return Parties(world(table)[1], day * DAY_MS, lists(*hits), {one.place: one for one in cleared})
+
+
+def matched(table: str, *hits: Hit) -> list[tuple[str, str]]:
+    """Whose hits a tenant has, and on which lists."""
+    tenant, _ = world(table)
+    return [(one.subject, one.hit.listed.source) for one in known(table, *hits).who("t", tenant).matches]
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("0 t legal_name=Acme", [("tenant t", "sdn")]),
+        ("0 t names=Acme \n 1 t names=Zeta", [("tenant t", "sdn")]),  # a name that it had
+        ("0 t party=P \n 0 P aliases=Acme", [("party P", "sdn")]),
+        ("0 t legal_name=Acme party=P \n 0 P aliases=Acme", [("party P", "sdn"), ("tenant t", "sdn")]),
+        ("0 t party=P \n 0 P owners=A-60 \n 0 A legal_name=Acme", []),  # of owners: see affiliations
+        ("0 t party=P \n 1 t party=Q \n 0 P legal_name=Acme", []),  # it is no longer of that party
+        ("0 t legal_name=Zeta", []),
+        ("", []),
+    ],
+)
+def test_hits_are_those_of_the_tenant_and_its_party(table: str, expected: list[tuple[str, str]]) -> None:
+    """By every name that they ever had; of no party but the one of now."""
+    tenant, _ = world(table)
+    asked = known(table, hit("Acme", "sdn"))
+
+    assert expected == sorted(matched(table, hit("Acme", "sdn")))
+    assert asked.who("t", tenant).matches == asked.matches_of_tenant("t", tenant)
+    assert () == Parties(world(table)[1], 15 * DAY_MS, NO_LISTS).who("t", tenant).matches
+
+
+def test_hits_of_owners_are_told_apart() -> None:
+    """Of everybody who owns anything of a party now, directly or not, and of owners that own each other once."""
+    table = """
+        0 P legal_name=Pe owners=A-10+B-1@..5
+        0 A legal_name=Acme owners=C-5
+        0 B legal_name=Before
+        0 C legal_name=Cee owners=A-5+P-5
+    """
+    hits = (hit("Acme", "sdn"), hit("Before", "sdn"), hit("Cee", "el"), hit("Pe", "own"))
+
+    assert [("party A", "sdn"), ("party C", "el")] == [
+        (one.subject, one.hit.listed.source) for one in known(table, *hits).matches_above("P")
+    ]
+
+
+def test_what_is_asked_is_all_that_is_known() -> None:
+    """Names and addresses of all times, identifiers, and the countries of now."""
+    tenant, _ = kept(
+        [
+            fact("t", 0, "kyc", "0", {"legal_name": "A", "hq_country": "US", "addresses": ["x"]}),
+            fact("t", 1, "kyc", "1", {"names": ["B", "A"], "hq_country": "CN", "addresses": ["y", "x"]}),
+            fact("t", 2, "kyc", "2", {"aliases": [], "incorporation_country": "KY", "identifiers": {"lei": "1"}}),
+        ]
+    )
+
+    assert Query(("A", "B"), frozenset({"CN", "KY"}), (("lei", "1"),), ("x", "y")) == query_of(of_tenant(tenant, 5))
+    assert Query((), frozenset(), (), ()) == query_of(Profiled({}, 5))
+
+
+def cleared(subject: str, one: Hit, query: Query) -> Clearance:
+    return Clearance(
+        subject, one.listed.source, one.listed.id, digest_of_query(query), digest_of_entry(one.listed), 90 * DAY_MS,
+        ("ann", "bo"), "Somebody else", 0,
+    )  # fmt: skip
+
+
+def test_a_cleared_hit_is_told_as_such_until_the_record_changes() -> None:
+    """It covers one subject, one entry, and what was known of both."""
+    one = hit("Acme", "sdn")
+    decided = cleared("tenant t", one, Query(("Acme",), frozenset({"US"}), (), ()))
+    before, after = "0 t legal_name=Acme hq_country=US party=P \n 0 P legal_name=Acme", "1 t hq_country=CN"
+
+    for table, expected in ((before, [None, decided]), (f"{before} \n {after}", [None, None])):
+        tenant, _ = world(table)
+        found = known(table, one, cleared=[decided]).who("t", tenant).matches
+        assert expected == [match.clearance for match in found]
+        assert {"party P", "tenant t"} == {match.subject for match in found}
+
+
+def match(one: Hit, clearance: Clearance | None = None) -> Match:
+    return Match(
+        "tenant t-7 Ltd", Query((one.asked,), frozenset(), (), ()), one, EFFECTS.of(one.listed.source), clearance
+    )
+
+
+def test_the_order_of_hits() -> None:
+    """Open before cleared, likely before possible, strict before mild, high before low, then by entry."""
+    of_one = [
+        match(hit("a", "sdn", score=900)),
+        match(hit("b", "el", score=990)),
+        match(hit("c", "el", score=980, id="1")),
+        match(hit("d", "el", score=980, id="2")),
+        match(hit("e", "own", score=999)),
+        match(hit("f", "sdn", Band.POSSIBLE, 800)),
+        match(hit("g", "own", Band.POSSIBLE, 820)),
+    ]
+    decided = cleared("tenant t", hit("h", "sdn"), Query((), frozenset(), (), ()))
+    ordered = [*of_one, match(hit("h", "sdn"), decided), match(hit("i", "sdn", Band.POSSIBLE), decided)]
+    shuffled = ordered[::-1]
+
+    assert ordered == sorted(shuffled, key=rank_of)
+
+
+def test_a_hit_has_a_stable_name() -> None:
+    """The same over versions of list and profile; another for another subject or entry."""
+    one = match(hit("a", "sdn"))
+
+    assert one.id == match(hit("a", "sdn", Band.POSSIBLE, 800))._replace(query=Query((), frozenset(), (), ())).id
+    assert 4 == len({one.id, one._replace(subject="party t").id, match(hit("a", "el")).id, match(hit("b", "sdn")).id})
+
+
+@pytest.mark.parametrize(
+    ("kind", "says"),
+    [("name", "is named like"), ("identifier", "has the identifier of"), ("address", "has the address of")],
+)
+def test_the_sentence_of_a_hit(kind: str, says: str) -> None:
+    """Who is like whom on which list, how far, what that means and who decides; names keep their capitals."""
+    assert (
+        f"Tenant t-7 Ltd (Acme) {says} el-Acme Ltd, entry el-Acme of the list el: possible, score 0.81. If they are "
+        "the same: end use review (who decides: office of el)."
+    ) == match_sentence(match(hit("Acme", "el", Band.POSSIBLE, 810, kind)))
+
+
+# -- the 50 per cent test ----------------------------------------------------------------------------------------------
+
+NAMED = "\n 0 A legal_name=A \n 0 B legal_name=B \n 0 C legal_name=C"
+A_SDN, B_SDN, A_EL, B_EL, B_MEU = (
+    hit(*one) for one in (("A", "sdn"), ("B", "sdn"), ("A", "el"), ("B", "el"), ("B", "meu"))
+)
+AFFILIATED = [
+    ("0 P owners=A-50", [A_SDN], 15, ["blocked caught A"]),
+    ("0 P owners=A-49", [A_SDN], 15, []),
+    ("0 P owners=A-25+B-25", [A_SDN, B_SDN], 15, ["blocked caught AB"]),
+    ("0 P owners=A-25+B-25", [A_SDN], 15, []),
+    ("0 P owners=A-?", [A_SDN], 15, ["blocked undecided A"]),
+    ("0 P owners=A-40+B-?", [A_SDN, B_SDN], 15, ["blocked undecided AB"]),
+    ("0 P owners=C-50 \n 0 C owners=A-50", [A_SDN], 15, ["blocked caught A"]),
+    # Two instruments do not add up, two lists of one instrument do.
+    ("0 P owners=A-25+B-25", [A_SDN, B_EL], 15, []),
+    ("0 P owners=A-25+B-25", [A_EL, B_MEU], 15, ["end_use_review caught AB"]),
+    # The strictest first; who is on two lists counts in both.
+    ("0 P owners=A-50+B-50", [A_EL, B_SDN], 15, ["blocked caught B", "end_use_review caught A"]),
+    ("0 P owners=A-50", [A_EL, A_SDN], 15, ["blocked caught A", "end_use_review caught A"]),
+    # What reaches what they own is dated.
+    ("0 P owners=A-50", [A_EL], RULE_FROM // DAY_MS - 1, ["attention caught A"]),
+    ("0 P owners=A-50", [A_EL], RULE_FROM // DAY_MS, ["end_use_review caught A"]),
+    ("0 P owners=A-50", [A_EL], RULE_UNTIL // DAY_MS, []),
+    ("0 P owners=A-50", [hit("A", "own")], 15, []),
+    # Owners of now, who are likely listed.
+    ("0 P owners=A-50@..9", [A_SDN], 15, []),
+    ("0 P owners=A-50", [hit("A", "sdn", Band.POSSIBLE)], 15, []),
+    # A party that is listed itself inherits nothing from itself.
+    ("0 P legal_name=P owners=C-100", [hit("P", "sdn")], 15, []),
+    ("0 P legal_name=P owners=C-100 \n 0 C owners=P-100", [hit("P", "sdn")], 15, []),
+    # Who is listed and not on the way is not told.
+    ("0 P owners=A-60+B-1 \n 0 A owners=C-1", [A_SDN, hit("C", "sdn")], 15, ["blocked caught A"]),
+]
+
+
+@pytest.mark.parametrize(("table", "hits", "day", "expected"), AFFILIATED)
+def test_what_a_party_inherits(table: str, hits: list[Hit], day: int, expected: list[str]) -> None:
+    """The effect of each instrument by which it is caught or may be, and the listed owners that it is by."""
+    found = known(table + NAMED, *hits, day=day).affiliations("P")
+
+    assert expected == [
+        f"{one.effect} {one.verdict} {''.join(match.hit.asked for match in one.matches)}" for one in found
+    ]
+
+
+def test_cleared_owners_do_not_count() -> None:
+    """Half of it is held by two; one of them is somebody else."""
+    table = f"0 P owners=A-25+B-25 {NAMED}"
+    decided = cleared("party B", B_SDN, Query(("B",), frozenset(), (), ()))
+
+    assert [Verdict.CAUGHT] == [one.verdict for one in known(table, A_SDN, B_SDN).affiliations("P")]
+    assert () == known(table, A_SDN, B_SDN, cleared=[decided]).affiliations("P")
+
+
+def test_a_tenant_has_the_affiliations_of_its_party() -> None:
+    """And without a party none."""
+    table = f"0 t party=P \n 0 P owners=A-50 {NAMED}"
+    tenant, _ = world(table)
+    asked = known(table, A_SDN)
+
+    assert asked.affiliations("P") == asked.who("t", tenant).affiliations != ()
+    assert () == asked.who("t", world("0 t legal_name=A")[0]).affiliations
+
+
+@pytest.mark.parametrize(
+    ("share", "sure"), [("25", "hold half of the party or more"), ("?", "may hold half of the party")]
+)
+def test_the_sentence_of_an_affiliation(share: str, sure: str) -> None:
+    """All lists, who holds how much, what it would mean, who decides, and the hits."""
+    (one,) = known(f"0 P owners=A-25:registry \n 0 P owners=B-{share} source=x {NAMED}", A_EL, B_MEU).affiliations("P")
+    held = "an unknown share" if share == "?" else "25 per cent"
+
+    assert (
+        f"Owners that are likely on the list el or the list meu {sure}: A holds 25 per cent of P (registry, from kyc); "
+        f"B holds {held} of P (claimed, from x). If they are the same: end use review (who decides: office of el; "
+        "office of meu). Party A (A) is named like el-A Ltd, entry el-A of the list el: likely, score 0.95. If they "
+        "are the same: end use review (who decides: office of el). Party B (B) is named like meu-B Ltd, entry meu-B of "
+        "the list meu: likely, score 0.95. If they are the same: end use review (who decides: office of meu)."
+    ) == affiliation_sentence(one)
+
+
+def test_contradictions_of_tenant_and_party_are_asked_together() -> None:
+    """What the tenant says is held against what is said of its party."""
+    table = "0 t hq_country=US party=P \n 1 P hq_country=CN source=x"
+    tenant, parties = world(table)
+    found = Parties(parties, DAY_MS * 5).who("t", tenant).contradictions
+
+    assert [("hq_country", "CN", "US")] == [(one.field, one.latest.value, one.other.value) for one in found]
+    assert () == Parties({}, DAY_MS * 5).who("t", tenant).contradictions

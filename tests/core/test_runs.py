@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from monitor.core.bounds import Bounds, total
 from monitor.core.chains import Strength
-from monitor.core.engine import answer
+from monitor.core.engine import answer, tenant_answers
 from monitor.core.model import ACCELERATOR, CERTAIN, DAY_MS, HOUR_MS, INSTANCE, NO_TRAITS, OPEN, PRESUMED, Traits
 from monitor.core.runs import Holding, Run, TenantRuns, is_segment_id, runs
 from monitor.core.segments import ID_LETTERS, Stay
@@ -378,7 +378,7 @@ def test_no_run_is_more_than_its_tenant() -> None:
     assert 3 == len(tenant.runs)
     together = total(run.flop for run, _ in tenant.runs)
     assert all(part <= whole for part, whole in zip(together, tenant.flop, strict=True))
-    assert Bounds(*tenant.flop) == answer(taken.book, reference(), BASE_MS + 200_000_000).tenants[0].flop
+    assert Bounds(*tenant.flop) == tenant_answers(taken.book, reference(), BASE_MS + 200_000_000)[0].flop
 
 
 # -- kept up with events -----------------------------------------------------------------------------------------------

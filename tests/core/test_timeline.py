@@ -435,6 +435,7 @@ def test_later_facts_name_what_they_say() -> None:
     """What a later fact leaves out stays; nodes are replaced as a whole."""
     before = Traits(zone="z", job="a", nodes=("n1", "n2"))
     assert before == before.updated(NO_TRAITS)
+    assert before == NO_TRAITS.updated(before)
     assert Traits(zone="z", job="b", nodes=("n3",)) == before.updated(Traits(job="b", nodes=("n3",)))
 
 

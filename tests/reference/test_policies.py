@@ -105,6 +105,29 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
     )
 
 
+def test_what_was_published_has_the_digest_that_it_had() -> None:
+    """The ladder said nothing of lists when it was published, and is the same policy since rules can."""
+    assert ["sha256:3088c4a9fda72688c7cc0ca2e002cef94c9d0a864968c2b94c5963236d57d1cd"] == [
+        policy.digest for policy in SHIPPED if policy.id == "internal-ladder"
+    ]
+
+
+def test_screening_looks_at_everybody_on_a_list() -> None:
+    """Each effect of a list has its rules: for whoever is likely on one, may be, or is owned by half; at any use."""
+    (screening,) = [policy for policy in SHIPPED if policy.id == "internal-screening"]
+    of_scope = {
+        scope: [rule for rule in screening.rules if rule.scope is scope]
+        for scope in (Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE)
+    }
+
+    for rules in of_scope.values():
+        assert ["attention", "blocked", "end_use_review", "licence"] == sorted(
+            effect for rule in rules for effect in rule.effects
+        )
+        assert {1} == {rule.threshold_flop for rule in rules}
+    assert {Scope.CONTRADICTED, Scope.STRUCTURED} == {rule.scope for rule in screening.rules if not rule.effects}
+
+
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_the_examples_of_a_rule_hold(rule: Rule) -> None:
     """Each example that ships gives the level that it states."""
@@ -118,12 +141,12 @@ def test_the_examples_of_a_rule_hold(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.id)
 def test_each_level_has_examples_on_both_sides_of_its_edge(rule: Rule) -> None:
-    """The high and the central bound are shown exactly at the threshold and at most a thousandth below it."""
+    """The high and the central bound are shown exactly at the threshold and at most a thousandth, or 1 FLOP, below."""
     for bound in ("high", "central"):
         shown = [getattr(example, bound) for example in rule.examples]
 
         assert rule.threshold_flop in shown, bound
-        assert any(0 < rule.threshold_flop - value <= rule.threshold_flop // 1_000 for value in shown), bound
+        assert any(0 < rule.threshold_flop - value <= max(1, rule.threshold_flop // 1_000) for value in shown), bound
 
 
 def test_the_policies_that_ship_have_no_fault() -> None:
@@ -230,7 +253,20 @@ EXAMPLE = '{low: "1e24", central: "2e24", high: "9e24", level: none}'
             "scope: any",
             "scope: everybody",
             "In the policy file policies/1.yaml, rules #1 (small.any), scope is 'everybody'; "
-            "write 'any', 'of_concern' or 'unresolved'.",
+            "write 'any', 'of_concern', 'unresolved', 'listed', 'possibly_listed', 'affiliate', 'possibly_affiliate', "
+            "'contradicted' or 'structured'.",
+        ),
+        (
+            "scope: any",
+            "scope: listed",
+            "In the policy file policies/1.yaml, rules #1 (small.any) has the scope listed, which looks at lists; "
+            "name their `effects`.",
+        ),
+        (
+            "scope: any",
+            "scope: any\n    effects: [blocked]",
+            "In the policy file policies/1.yaml, rules #1 (small.any) has the scope any, which looks at no list; "
+            "leave its `effects` out.",
         ),
         (
             "level_max: watch",

@@ -144,7 +144,8 @@ def test_a_blank_profile_is_flagged() -> None:
     taken = Taken()
     lines = played("who-blank")[0]
     taken.take(lines)
-    told = answer(taken.book, reference(), max(fact.time for fact in decode(_records(lines), Rules()).observations))
+    now = max(fact.time for fact in decode(_records(lines), Rules()).observations)
+    told = answer(taken.book, reference(), now, taken.archive)
     (blank,) = (one for one in told.tenants if one.tenant == "blank")
 
     assert blank.flop.central > THRESHOLD

@@ -27,7 +27,7 @@ def test_all_sources_of_the_us_list_have_an_effect() -> None:
     us = ["el", "meu", "uvl", "dpl", "isn", "dtc", "sdn", "ssi", "fse", "plc", "cap", "mbs", "cmic"]
 
     assert {*(f"us.{key}" for key in us), "own", "linked", "other"} == SOURCES.effects.of_source.keys()
-    assert ("blocked", "licence", "attention") == tuple(
+    assert ("blocked", "end_use_review", "attention") == tuple(
         SOURCES.effects.of(source).direct for source in ("us.sdn", "us.el", "us.uvl")
     )
     assert "(from memory, as of " in SOURCES.effects.of("us.sdn").citation

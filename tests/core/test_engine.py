@@ -1,0 +1,132 @@
+"""What the engine asks of lists, links and rules over a whole book."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.core.clearances import Clearance, digest_of_entry, digest_of_query
+from monitor.core.engine import Reference, answer, group_answer, linked_tenants, matches_of_all, tenant_findings
+from monitor.core.estimate import totals
+from monitor.core.lists import Band, Hit, ListVersion
+from monitor.core.policy import Aggregation
+from tests.core.facts_strategy import event
+from tests.core.listed import hit, lists
+from tests.core.table import BASE_MS, Taken
+from tests.core.test_estimate import reference
+
+NOW = BASE_MS + 7_200_000
+H100 = "accelerator=H100-SXM5-80GB"
+
+
+def screened(*hits: Hit, cleared: tuple[Clearance, ...] = ()) -> Reference:
+    """What ships, with these hits on lists."""
+    return replace(reference(), lists=lists(*hits), cleared={one.place: one for one in cleared})
+
+
+WHO = f"""
+    0    profile party=P legal_name=One tenant=a
+    0    profile party=P legal_name=Two tenant=b
+    0    profile legal_name=Three tenant=c
+    0    start x {H100} count=1 tenant=a
+    0    start x {H100} count=8 tenant=b
+    0    start x {H100} count=64 tenant=c
+    7200 seen x tenant=a
+    7200 seen x tenant=b
+    7200 seen x tenant=c
+"""
+HITS = (
+    hit("Three", "sdn", Band.POSSIBLE),
+    hit("Two", "el", score=990),
+    hit("One", "el", score=999),
+    hit("Party", "sdn"),
+)
+
+
+PARTIES = [
+    event("party.profiled", 0, "register", name, {"party": name, "names": [called], "owners": owners})
+    for name, called, owners in (("A", "Owner", []), ("P", "Party", [{"party": "A", "share": 0.1}]))
+]
+
+
+def known() -> Taken:
+    """Three tenants, the party of two, and its owner."""
+    taken = Taken(WHO)
+    taken.take(PARTIES)
+    return taken
+
+
+def test_the_hits_of_all_are_told_once_and_in_order() -> None:
+    """A party's hit once, with the first of its tenants; of equal ones first the tenant that has computed most."""
+    found = matches_of_all(known().book, screened(*HITS), NOW)
+
+    assert [("a", "party P"), ("b", "tenant b"), ("a", "tenant a"), ("c", "tenant c")] == [
+        (one.tenant, one.match.subject) for one in found
+    ]
+    assert [] == matches_of_all(known().book, reference(), NOW)
+
+
+def test_the_hits_of_owners_are_told_on_account_of_whom_they_own() -> None:
+    """With the first tenant whose party they own, however little; who owns nothing of anybody's is not asked for."""
+    asked = screened(hit("Owner", "sdn"))
+
+    assert [("a", "party A")] == [(one.tenant, one.match.subject) for one in matches_of_all(known().book, asked, NOW)]
+    assert [] == matches_of_all(Taken(WHO).book, asked, NOW)
+
+
+def test_a_cleared_hit_comes_last_and_raises_nothing() -> None:
+    """It is told with its clearance, and its tenant is no longer in the scope of the rule."""
+    book, sdn = Taken(WHO).book, hit("Three", "sdn")
+    (one,) = matches_of_all(book, screened(sdn), NOW)
+    decided = Clearance(
+        *one.match.place, digest_of_query(one.match.query), digest_of_entry(sdn.listed), NOW + 1, ("ann", "bo"),
+        "Another one", NOW,
+    )  # fmt: skip
+    el, by_shape = hit("One", "el"), totals(book.tenants["c"], NOW, lambda _: NOW)
+    rules = [
+        {found.rule for found in tenant_findings(book, asked, "c", by_shape, NOW)}
+        for asked in (screened(sdn, el), screened(sdn, el, cleared=(decided,)))
+    ]
+
+    assert ["a", "c"] == [one.tenant for one in matches_of_all(book, screened(sdn, el, cleared=(decided,)), NOW)]
+    assert [{"screening.blocked"}, set()] == rules
+
+
+def test_lists_are_part_of_the_digest() -> None:
+    """Another version of a list, or of what lists mean, is another answer; a list may be called anything."""
+    taken, plain = Taken(WHO), reference()
+    first = plain.lists._replace(versions=(ListVersion("effects", "sha256:1", None, 0),))
+    newer = plain.lists._replace(versions=(ListVersion("effects", "sha256:2", None, 0),))
+    other = first._replace(effects=first.effects._replace(digest="sha256:e"))
+    answers = [
+        answer(taken.book, replace(plain, lists=one), NOW, taken.archive) for one in (plain.lists, first, newer, other)
+    ]
+
+    assert 4 == len({one.digest for one in answers})
+    assert 1 == len({one.books_digest for one in answers})
+
+
+def test_thresholds_are_of_amounts_that_matter_by_themselves() -> None:
+    """Those of rules on lists are at any use at all: nobody structures to stay below them."""
+    of_tenants = reference().thresholds(Aggregation.TENANT, NOW)
+
+    assert 10**23 in of_tenants
+    assert of_tenants == sorted(set(of_tenants))
+    assert 1 == reference().least(Aggregation.TENANT, NOW) < min(of_tenants)
+
+
+@given(st.permutations(WHO.strip().splitlines()[:3]), st.permutations(["a", "b", "c"]))
+def test_groups_are_answered_by_themselves_as_with_all(profiles: list[str], order: list[str]) -> None:
+    """The answer for one group is the one in the answer for everything, whatever came first."""
+    started = [f"1 start x {H100} count=8 tenant={name}" for name in order]
+    taken = Taken("\n".join([*profiles, *started]))
+    whole = answer(taken.book, reference(), NOW, taken.archive).groups
+    alone = [
+        group_answer(taken.book, reference(), group, NOW)
+        for group in linked_tenants(taken.book, reference(), taken.archive, NOW).groups
+    ]
+
+    assert [("P", ("a", "b"))] == [(one.group, one.tenants) for one in whole]
+    assert list(whole) == alone
