@@ -277,6 +277,22 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 "percentunit",
                 0.01,
             ),
+            Panel(
+                24,
+                "Screening lists",
+                "Entries that count, and files that do not: then the last good version counts.",
+                (
+                    Query(by("list", "flopwatch_screening_list_entries", operation="max"), "entries of {{list}}"),
+                    Query(by("list", "flopwatch_screening_list_refused", operation="max"), "{{list}} is refused"),
+                ),
+            ),
+            Panel(
+                25,
+                "Age of screening lists",
+                "Since the version that counts was loaded; a list that nobody fetches grows old here.",
+                (Query(age("flopwatch_screening_list_loaded_timestamp_seconds"), "{{list}} {{instance}}"),),
+                "s",
+            ),
         ),
     ),
 )

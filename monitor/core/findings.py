@@ -293,6 +293,8 @@ def _sentence(rule: Rule, level: Level, bounds: Bounds, tenants: int) -> str:
         Level.WARNING: f"the central estimate reaches {threshold}",
         Level.CRITICAL: f"it reaches {threshold} with a probability of at least {certainty}",
     }[level]
+    if rule.effects:  # a threshold of one FLOP is only how a rule says it
+        return f"Training compute{whose} is {_flop(bounds.central, _MEASURED)} FLOP; the rule looks at any use at all."
     days = "a day" if rule.window_days == 1 else f"{rule.window_days} days"
     low, central, high = (_flop(bound, _MEASURED) for bound in bounds[:3])
     return f"Training compute{whose} over {days} is {central} FLOP (90 per cent range {low} to {high}); {reached}."

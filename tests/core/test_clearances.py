@@ -98,7 +98,7 @@ def test_the_journal_gives_a_clearance_back() -> None:
     """Through JSON, as it is kept."""
     kept = json.loads(json.dumps(decision(CLEARED)))
 
-    assert {CLEARED.place: CLEARED} == standing([(CLEARED.at, kept)])
+    assert {CLEARED.place: CLEARED} == standing([kept])
 
 
 REOPENED = {REOPEN: {"subject": "tenant t", "source": "sdn", "entry": "s-1"}, "by": ["ann"], "reason": "It is them"}
@@ -107,14 +107,13 @@ REOPENED = {REOPEN: {"subject": "tenant t", "source": "sdn", "entry": "s-1"}, "b
 def test_the_last_decision_on_a_hit_stands() -> None:
     """A later clearance replaces an earlier one, and reopening ends it; other decisions have nothing to do with it."""
     later = CLEARED._replace(until=60 * DAY_MS, at=12 * DAY_MS)
-    first, second = (CLEARED.at, decision(CLEARED)), (later.at, decision(later))
-    reopened, other = (11 * DAY_MS, REOPENED), (13 * DAY_MS, {"close": {"flag": "F-1"}})
+    first, second, other = decision(CLEARED), decision(later), {"close": "F-1"}
 
     assert {later.place: later} == standing([first, second, other])
-    assert {} == standing([first, reopened])
-    assert {later.place: later} == standing([first, reopened, second])
-    assert {} == standing([reopened])
-    assert CLEAR in first[1]
+    assert {} == standing([first, REOPENED])
+    assert {later.place: later} == standing([first, REOPENED, second])
+    assert {} == standing([REOPENED])
+    assert CLEAR in first
 
 
 def test_the_sentence_names_both_authors_and_the_end() -> None:

@@ -16,7 +16,7 @@ import yaml
 
 from monitor.metrics import METRICS
 from monitor.simulate.scenarios import simulate
-from tests.deploy.monitoring import DEPLOY, page, prometheus, samples, told, wait_for
+from tests.deploy.monitoring import DEPLOY, ROOT, page, prometheus, samples, told, wait_for
 from tests.deploy.test_alerts import ALERTS, metrics_in
 from tests.kafka.workers import Site
 from tests.servers.kafka import Topics
@@ -111,7 +111,8 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     lines = [line for line, _ in zip(simulate("frontier").events(), range(6_000), strict=False)]
     rest = iter(lines[1_000:])
     site.produce(lines[:1_000])
-    worker = site.start()
+    lists = [{"name": "own", "path": str(ROOT / "config" / "lists" / "synthetic" / "own.yaml")}]
+    worker = site.start(LISTS=json.dumps(lists))
     unanswered = set(QUERIES)
 
     with prometheus(tmp_path, {"flopwatch": worker.port}) as (_, asked):
