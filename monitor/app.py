@@ -32,6 +32,7 @@ from monitor.core.engine import (
     group_answer,
     linked_tenants,
     matches_of_all,
+    tenant_amounts,
     tenant_answers,
     tenant_runs,
     tenant_ties,
@@ -45,6 +46,7 @@ from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
 from monitor.core.partitions import adopter
 from monitor.core.runs import is_segment_id
+from monitor.core.structuring import Trigger, bunching
 from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
 from monitor.errors import FlagProblem, HitProblem, LetterProblem, LimitReached, ProfileProblem, SettingsProblem
@@ -719,7 +721,7 @@ def explain(
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
                 reference, now = screened_reference(settings, store), _latest(kept)
-                kin = _kin(_whole(kept), reference, what, _Pasts(kept), now)
+                kin = _kin(_whole(kept), reference, what, _Pasts(kept), _triggers(settings), now)
                 found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
                 return explain_tenant(one.book, reference, what, now, found, kin, blind)
             for flags in one.flags.values():
@@ -739,7 +741,14 @@ def explain(
         return next((story for story in stories if story is not None), None)
 
 
-def _kin(book: Book, reference: Reference, name: str, past: _Pasts, now: int) -> Kin:
+def _kin(
+    book: Book,
+    reference: Reference,
+    name: str,
+    past: _Pasts,
+    triggers: tuple[list[Trigger], list[Trigger]],
+    now: int,
+) -> Kin:
     """What links a tenant to others: also to those with which it shares nothing but the moments of launches.
 
     These links are weak whatever they are, so whoever looks for groups alone need not look for them.
@@ -750,7 +759,17 @@ def _kin(book: Book, reference: Reference, name: str, past: _Pasts, now: int) ->
         further = {other: tenant_ties(book, reference, other, past, now) for other in sorted(others)}
         known = linked(book.tenants, {**known.ties, name: own, **further})
     groups = tuple(group_answer(book, reference, group, now) for group in known.of(name))
-    return Kin(groups, known.links_of(name), own)
+    amounts = tenant_amounts(book, reference, name, past, now)
+    signs = (sign for own, under in zip(amounts, triggers, strict=True) for sign in bunching(own, under))
+    return Kin(groups, known.links_of(name), own, tuple(signs))
+
+
+def _triggers(settings: Settings) -> tuple[list[Trigger], list[Trigger]]:
+    """The triggers of the settings on accelerators and on accelerator-hours, in thousandths."""
+    counts = ((one.name, one.accelerators) for one in settings.triggers)
+    hours = ((one.name, one.accelerator_hours) for one in settings.triggers)
+    of_counts, of_hours = ([Trigger(name, 1_000 * most) for name, most in one if most] for one in (counts, hours))
+    return of_counts, of_hours
 
 
 def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str) -> AllocationStory | None:

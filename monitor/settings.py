@@ -131,6 +131,22 @@ class ScreeningList(BaseModel):
     )
 
 
+class ReportingTrigger(BaseModel):
+    """Where something begins for an allocation: a quota is exceeded, a form must be filled in, somebody looks."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(min_length=1, max_length=200)
+    accelerators: int | None = Field(default=None, ge=1, le=10_000_000)
+    accelerator_hours: int | None = Field(default=None, ge=1, le=10**12)
+
+    @model_validator(mode="after")
+    def _has_one_amount(self) -> ReportingTrigger:
+        if (self.accelerators is None) == (self.accelerator_hours is None):
+            raise ValueError("a trigger has either `accelerators` or `accelerator_hours`")
+        return self
+
+
 class Http(BaseModel):
     """Where /metrics, /healthz and /readyz answer."""
 
@@ -161,6 +177,7 @@ class Settings(BaseSettings):
     allowed_sources: dict[str, tuple[str, ...]] = {}
     lists: tuple[ScreeningList, ...] = ()
     lists_state: Path | None = None
+    triggers: tuple[ReportingTrigger, ...] = ()
     bis_affiliates_suspended_until: date = Field(default=date(2026, 11, 10), ge=date(2025, 11, 10))
     http: Http = Http()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)

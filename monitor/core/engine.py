@@ -25,14 +25,14 @@ from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
 from monitor.core.links import Evidence, Ties
 from monitor.core.lists import NO_LISTS, Lists
-from monitor.core.model import CERTAIN, OPEN, PRESUMED, Traits
+from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED, Traits
 from monitor.core.parties import Match, Parties, rank_of
 from monitor.core.policy import Aggregation, Policy, Rule
 from monitor.core.profiles import declared_party
 from monitor.core.projection import Durations
 from monitor.core.runs import Holding, Run, holding, runs
 from monitor.core.signs import daily_usage, has_changed, signs_of
-from monitor.core.structuring import Signal
+from monitor.core.structuring import Amount, Signal
 from monitor.core.ties import observed, sharing, tenant_keys, ties_of
 from monitor.core.timeline import Effects, Shape
 
@@ -362,6 +362,22 @@ def tenant_ties(book: Book, reference: Reference, name: str, past: Past, now: in
     holdings = tenant_holdings(book, name, past.finished(name), now)
     seen = observed(holdings, runs(name, holdings, reference.estimator.of(name), now))
     return ties_of(name, book.tenants[name], reference.parties(book, now), seen)
+
+
+def tenant_amounts(
+    book: Book, reference: Reference, name: str, past: Past, now: int
+) -> tuple[list[Amount], list[Amount]]:
+    """How much each allocation of a tenant was at most, in accelerators, and in all, in accelerator-hours."""
+    catalogue, most, hours = reference.estimator.catalogue, list[Amount](), list[Amount]()
+    for one in tenant_holdings(book, name, past.finished(name), now):
+        held = [
+            (stay.count * catalogue.resolve(stay.shape.hardware, stay.shape.unit, now).per_unit // 1_000, stay)
+            for stay in one.held
+        ]
+        start = min(stay.start for _, stay in held)
+        most.append(Amount(name, start, max(count for count, _ in held)))
+        hours.append(Amount(name, start, sum(count * (stay.end - stay.start) for count, stay in held) // HOUR_MS))
+    return most, hours
 
 
 def group_answer(book: Book, reference: Reference, group: Group, now: int) -> GroupAnswer:

@@ -121,9 +121,10 @@ class Kin(NamedTuple):
     groups: tuple[GroupAnswer, ...]
     links: tuple[Link, ...]
     ties: Ties | None
+    signs: tuple[Signal, ...]  # that the sizes of its allocations show
 
 
-NO_KIN = Kin((), (), None)
+NO_KIN = Kin((), (), None, ())
 
 
 def explain_tenant(
@@ -229,7 +230,7 @@ def _signs(book: Book, reference: Reference, name: str, kin: Kin, now: int) -> l
     hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
     signs = signs_of_tenant(book, reference, name, hours, parties)
     signs += [] if kin.ties is None else signs_of_holdings(kin.ties, parties)
-    return signs
+    return [*signs, *kin.signs]
 
 
 def _headquarters(book: Book, name: str, now: int) -> list[str]:

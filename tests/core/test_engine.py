@@ -8,10 +8,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.clearances import Clearance, digest_of_entry, digest_of_query
-from monitor.core.engine import Reference, answer, group_answer, linked_tenants, matches_of_all, tenant_findings
+from monitor.core.engine import (
+    Reference,
+    answer,
+    group_answer,
+    linked_tenants,
+    matches_of_all,
+    tenant_amounts,
+    tenant_findings,
+)
 from monitor.core.estimate import totals
 from monitor.core.lists import Band, Hit, ListVersion
 from monitor.core.policy import Aggregation
+from monitor.core.structuring import Amount
 from tests.core.facts_strategy import event
 from tests.core.listed import hit, lists
 from tests.core.table import BASE_MS, Taken
@@ -130,3 +139,17 @@ def test_groups_are_answered_by_themselves_as_with_all(profiles: list[str], orde
 
     assert [("P", ("a", "b"))] == [(one.group, one.tenants) for one in whole]
     assert list(whole) == alone
+
+
+def test_the_sizes_of_allocations_are_accelerators_whatever_was_counted() -> None:
+    """Instances count as the accelerators in them: at most so many at once, and so many hours in all."""
+    taken = Taken("""
+        0    start x instance_type=p5.48xlarge instances=2 tenant=a
+        3600 resize x instances=4 tenant=a
+        7200 stop x tenant=a
+    """)
+
+    most, hours = tenant_amounts(taken.book, reference(), "a", taken.archive, NOW)
+
+    assert [Amount("a", BASE_MS, 32_000)] == most
+    assert [Amount("a", BASE_MS, 48_000)] == hours

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -178,3 +179,30 @@ def test_stores_with_groups_verify(stores: Any) -> None:
         ran = flopwatch("verify", "--state", stores(scenario), "--json")
 
         assert (0, []) == (ran.code, ran.document["problems"])
+
+
+def test_whoever_stays_just_under_a_trigger_is_told_about(tmp_path: Path) -> None:
+    """Twenty allocations of 31 accelerators where the form begins at 32; without the trigger nothing is said."""
+    lines = []
+    for number in range(20):
+        for hour, kind in ((number, "started"), (number + 1, "stopped")):
+            data = {"tenant": "amber", "allocation": f"a{number}", "accelerator": "H100 SXM5 80GB", "count": 31}
+            lines.append(
+                {
+                    "specversion": "1.0",
+                    "id": f"{number}/{kind}",
+                    "source": "/control-plane",
+                    "type": f"io.flopwatch.allocation.{kind}.v1",
+                    "time": f"2026-01-{1 + hour // 24:02}T{hour % 24:02}:00:00Z",
+                    "data": data if kind == "started" else {key: data[key] for key in ("tenant", "allocation")},
+                }
+            )
+    events, state, settings = tmp_path / "events.jsonl", tmp_path / "books.db", tmp_path / "settings.yaml"
+    events.write_text("\n".join(map(json.dumps, lines)), "utf-8")
+    settings.write_text("triggers: [{name: the form for large customers, accelerators: 32}]", "utf-8")
+    assert 0 == flopwatch("replay", events, "--state", state).code
+
+    said = flopwatch("explain", "amber", "--state", state, "--config", settings).out
+
+    assert "20 allocations of amber are less than a tenth under the form for large customers" in said
+    assert "a tenth under" not in flopwatch("explain", "amber", "--state", state).out
