@@ -64,7 +64,7 @@ def _tenant_lines(story: TenantStory) -> list[str]:
         f"Tenant {show.plain(story.tenant)} as of {show.instant(story.as_of)}",
         f"Training compute since onboarding: {show.flop_range(story.flop)} FLOP, "
         f"ceiling {show.flop(story.flop.ceiling)}.",
-        *(f"  over {days} days: {show.flop_range(flop)}" for days, flop in story.flop_by_days.items()),
+        *(f"  {line}" for line in show.totals_by_days(story.flop_by_days)),
         "Model FLOP, from allocated time unless measured; 90 per cent range, bounds added over hardware.",
     ]
     lines += ["", "Who it is:", *(f"  {show.plain(sentence)}" for sentence in story.who)] if story.who else []

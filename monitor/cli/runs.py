@@ -55,13 +55,13 @@ def runs(
         show.document([{"tenant": one.tenant, **show.run_document(one.run, one.training)} for one in chosen[:limit]])
         return
     click.echo(f"As of {show.instant(known.as_of)}, {len(chosen)} runs" + show.rest(len(chosen), limit))
-    for days, flop in known.totals.items():
-        click.echo(f"All that this tenant held in the latest {days} days: {show.flop_range(flop)} FLOP")
     if chosen:
         click.echo(show.table(HEAD, map(_row, chosen[:limit])))
         click.echo(
             "`flopwatch explain RUN` says what may belong to one besides: over weak links, and at the same time."
         )
+    if known.totals:
+        click.echo(f"All that this tenant held: {'; '.join(show.totals_by_days(known.totals))}.")
 
 
 def _draw(known: app.KnownRuns, plot: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,6 +95,17 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "not_established": list(finding.not_established),
         **({"tenants": list(finding.members)} if finding.members else {}),
     }
+
+
+def totals_by_days(totals: Mapping[int, Bounds]) -> list[str]:
+    """What a tenant held over the latest days; windows with the same total share a line."""
+    windows: dict[Bounds, list[int]] = {}
+    for days, flop in totals.items():
+        windows.setdefault(flop, []).append(days)
+    return [
+        f"over {days[0]} days" + (f" and {days[-1]}" if len(days) > 1 else "") + f": {flop_range(flop)} FLOP"
+        for flop, days in windows.items()
+    ]
 
 
 def run_document(run: Run, training: Training) -> dict[str, Any]:

@@ -174,7 +174,7 @@ def test_a_daemon_takes_lists_in_and_tells_what_it_refuses(config: Path) -> None
     assert 2 == ran.code
     warnings = [line for line in ran.err.splitlines() if "screening list refused" in line]
     assert 1 == len(warnings)
-    assert '"level":"warning"' in warnings[0].replace(" ", "")
+    assert '"level":"error"' in warnings[0].replace(" ", "")
     assert "The list gone cannot be read from" in warnings[0]
     assert ["gone.history.jsonl", "us.history.jsonl", "us.jsonl.zst"] == sorted(
         path.name for path in (config.parent / "kept").iterdir()

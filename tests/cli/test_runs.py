@@ -124,7 +124,10 @@ def test_runs_of_one_tenant(state: Path) -> None:
     assert [runs[0], runs[2]] == listed(state, "acme")
     assert [runs[1]] == listed(state, "basalt")
     assert [] == listed(state, "cobalt")
-    assert "As of 2026-03-07T00:00:00Z, 0 runs:\n" == flopwatch("runs", "cobalt", "--state", state).out
+    assert (
+        "As of 2026-03-07T00:00:00Z, 0 runs:\n"
+        "All that this tenant held: over 90 days and 540: 8.24e19 (4.21e19 to 1.82e20) FLOP.\n"
+    ) == flopwatch("runs", "cobalt", "--state", state).out
 
 
 def test_any_segment_leads_to_its_run(state: Path, trained: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from monitor.core.engine import (
     matches_of_all,
     tenant_amounts,
     tenant_findings,
+    window_totals,
 )
 from monitor.core.estimate import totals
 from monitor.core.lists import Band, Hit, ListVersion
@@ -153,3 +155,20 @@ def test_the_sizes_of_allocations_are_accelerators_whatever_was_counted() -> Non
 
     assert [Amount("a", BASE_MS, 32_000)] == most
     assert [Amount("a", BASE_MS, 48_000)] == hours
+
+
+def test_the_totals_of_longer_windows_hold_those_of_shorter_ones() -> None:
+    """What was held 100 days ago is in the total of 180 days and not in that of 90."""
+    day = 86_400
+    taken = Taken(f"""
+        0            start x {H100} count=8 tenant=a
+        3600         stop x tenant=a
+        {100 * day}  start y {H100} count=1 tenant=a
+        {100 * day + 3600}  stop y tenant=a
+    """)
+    now = BASE_MS + (100 * day + 3600) * 1_000
+
+    totals = window_totals(taken.book, reference(), "a", now)
+
+    assert totals[90].high * 9 == pytest.approx(totals[180].high)
+    assert totals[180] == totals[365] == totals[540]
