@@ -274,4 +274,4 @@ def _flag_lines(flag: Flag, history: list[Entry]) -> list[str]:
 def _about(flag: Flag) -> str:
     if not flag.of_group:
         return f"Tenant {show.plain(flag.tenant)}"
-    return f"Party {show.plain(flag.tenant)}, tenants {', '.join(map(show.plain, flag.finding.members))}"
+    return f"Group {show.plain(flag.tenant)}, tenants {', '.join(map(show.plain, flag.finding.members))}"

@@ -76,7 +76,7 @@ def document(content: Any) -> None:
 
 def subject(finding: Finding) -> str:
     """Whom a finding is about."""
-    of_group = f"party {finding.tenant} ({len(finding.members)} tenants)"
+    of_group = f"group {finding.tenant} ({len(finding.members)} tenants)"
     return plain(of_group if finding.members else finding.tenant)
 
 
