@@ -34,6 +34,7 @@ from monitor.core.engine import (
     matches_of_all,
     tenant_amounts,
     tenant_answers,
+    tenant_hours,
     tenant_runs,
     tenant_ties,
     window_totals,
@@ -45,7 +46,7 @@ from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
 from monitor.core.partitions import adopter
-from monitor.core.runs import is_segment_id
+from monitor.core.runs import Run, is_segment_id
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
@@ -447,7 +448,7 @@ def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> Known
             of_name = [TenantRun(name, *pair) for pair in held]
             found += of_name
             if of_tenant:
-                totals = window_totals(one.book, reference, name, now)
+                totals = window_totals(tenant_hours(one.book, reference, name, now), now)
             if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
                 blind = [blind_of(row) for row in store.blind(partition)]
     story = None if who is None else story_of(who, found, blind, reference, now)
@@ -721,8 +722,9 @@ def explain(
             if what in one.book.tenants:
                 blind = [blind_of(row) for row in store.blind(partition)]
                 reference, now = screened_reference(settings, store), _latest(kept)
-                kin = _kin(_whole(kept), reference, what, _Pasts(kept), _triggers(settings), now)
                 found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
+                known = {what: [run for run, _ in found]}
+                kin = _kin(_whole(kept), reference, what, _Pasts(kept), known, _triggers(settings), now)
                 return explain_tenant(one.book, reference, what, now, found, kin, blind)
             for flags in one.flags.values():
                 if what in flags:
@@ -730,9 +732,9 @@ def explain(
         of_groups = store.group_flags()
         if what in of_groups:
             return of_groups[what], store.flag_history(what)
-        known = _known_runs(store, kept, what) if is_segment_id(what) else None
-        if known is not None and known.story is not None:
-            return known.story
+        of_run = _known_runs(store, kept, what) if is_segment_id(what) else None
+        if of_run is not None and of_run.story is not None:
+            return of_run.story
         catalogue = load_catalogue(config_root())
         stories = (
             _explain_event(store.beside(partition), one.book, catalogue, what)
@@ -746,6 +748,7 @@ def _kin(
     reference: Reference,
     name: str,
     past: _Pasts,
+    known_runs: Mapping[str, Sequence[Run]],
     triggers: tuple[list[Trigger], list[Trigger]],
     now: int,
 ) -> Kin:
@@ -753,12 +756,14 @@ def _kin(
 
     These links are weak whatever they are, so whoever looks for groups alone need not look for them.
     """
-    known, own = linked_tenants(book, reference, past, now), tenant_ties(book, reference, name, past, now)
+    parties = reference.parties(book, now)
+    known = linked_tenants(book, reference, past, parties, known_runs)
+    own = known.ties.get(name) or tenant_ties(book, reference, name, past, parties, known_runs)
     others = launched_with(own.launches, book, past) - known.ties.keys() - {name}
     if others:
-        further = {other: tenant_ties(book, reference, other, past, now) for other in sorted(others)}
+        further = {other: tenant_ties(book, reference, other, past, parties) for other in sorted(others)}
         known = linked(book.tenants, {**known.ties, name: own, **further})
-    groups = tuple(group_answer(book, reference, group, now) for group in known.of(name))
+    groups = tuple(group_answer(book, reference, group, parties) for group in known.of(name))
     amounts = tenant_amounts(book, reference, name, past, now)
     signs = (sign for own, under in zip(amounts, triggers, strict=True) for sign in bunching(own, under))
     return Kin(groups, known.links_of(name), own, tuple(signs))

@@ -13,11 +13,20 @@ from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.clearances import clearance_sentence
 from monitor.core.engine import TenantMatch
+from monitor.core.lists import BANDS, Band
 from monitor.core.parties import match_sentence
 from monitor.settings import load_settings
 
+HELP = "\n\n".join(
+    [
+        "List hits on screening lists, weightiest first; `hits clear` says that one is somebody else.",
+        *(f"{band}: {BANDS[band]}" for band in (Band.LIKELY, Band.POSSIBLE)),
+        "A hit says that records are alike, never that anybody is listed.",
+    ]
+)
 
-@click.group(invoke_without_command=True)
+
+@click.group(invoke_without_command=True, help=HELP)
 @click.option("--tenant", help="Only hits on account of this tenant.")
 @click.option("--all", "with_cleared", is_flag=True, help="Cleared ones too.")
 @state_option
@@ -32,12 +41,7 @@ def hits(
     as_json: bool,
     config: Path | None,
 ) -> None:
-    """List hits on screening lists, weightiest first; `hits clear` says that one is somebody else.
-
-    likely: the names are the same but for spelling, or an identifier is the same; look today. possible: a good part of
-    a name or an address is the same; look when you can. A hit says that records are alike, never that anybody is
-    listed.
-    """
+    """List hits on screening lists."""
     context.obj = (state, config)
     if context.invoked_subcommand is not None:
         return

@@ -146,19 +146,26 @@ def hearing(book: Book, now: int) -> Callable[[str], int]:
     return heard
 
 
-def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> list[Finding]:
+def tenant_hours(book: Book, reference: Reference, name: str, now: int) -> list[TenantHour]:
+    """The FLOP of one tenant by hour, up to `now`."""
+    return reference.estimator.of(name).hours(book.tenants[name], now, hearing(book, now))
+
+
+# What follows asks `parties`, of which one is made for each instant: many tenants have owners in common.
+
+
+def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, parties: Parties) -> list[Finding]:
     """The findings that hold for one tenant, given its usage totals."""
-    if not by_the_hour(book, reference, name, by_shape, now):
+    if not by_the_hour(book, reference, name, by_shape, parties):
         return []
-    return hourly_findings(book, reference, name, now)
+    return hourly_findings(book, reference, name, parties)
 
 
-def hourly_findings(book: Book, reference: Reference, name: str, now: int) -> list[Finding]:
+def hourly_findings(book: Book, reference: Reference, name: str, parties: Parties) -> list[Finding]:
     """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
-    tenant, parties = book.tenants[name], reference.parties(book, now)
-    hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
+    hours = tenant_hours(book, reference, name, parties.now)
     signs = signs_of_tenant(book, reference, name, hours, parties)
-    return find(name, tenant, hours, reference.policies, reference.countries, parties, signs)
+    return find(name, book.tenants[name], hours, reference.policies, reference.countries, parties, signs)
 
 
 def signs_of_tenant(
@@ -172,21 +179,22 @@ def signs_of_tenant(
     return signs_of(name, tenant, hours, daily, parties, reference.thresholds(Aggregation.TENANT, now))
 
 
-def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> bool:
+def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, parties: Parties) -> bool:
     """Whether a tenant must be looked at by the hour, given its usage totals.
 
     Most are far below every threshold, or in the scope of no rule that looks at so little.
     """
-    tenant = book.tenants[name]
+    tenant, now = book.tenants[name], parties.now
     high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
     if not _reaches_any(reference, Aggregation.TENANT, high, now):
         return False
-    in_scope = least_threshold(name, tenant, reference.policies, reference.countries, reference.parties(book, now))
+    in_scope = least_threshold(name, tenant, reference.policies, reference.countries, parties)
     return in_scope is not None and high >= in_scope
 
 
-def group_findings(book: Book, reference: Reference, group: Group, now: int) -> list[Finding]:
+def group_findings(book: Book, reference: Reference, group: Group, parties: Parties) -> list[Finding]:
     """The findings that hold for a group, all of whose tenants are in the book."""
+    now = parties.now
     heard, estimator = hearing(book, now), reference.estimator
     high = sum(
         _greatest_high(estimator.of(name), one, totals(one, now, heard), now) for name, one in group.tenants.items()
@@ -194,7 +202,7 @@ def group_findings(book: Book, reference: Reference, group: Group, now: int) -> 
     if not _reaches_any(reference, Aggregation.GROUP, high, now):
         return []
     hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
-    return find_of_group(group, hours, reference.policies, reference.countries, reference.parties(book, now))
+    return find_of_group(group, hours, reference.policies, reference.countries, parties)
 
 
 def _reaches_any(reference: Reference, aggregation: Aggregation, high: int, now: int) -> bool:
@@ -215,9 +223,12 @@ def evaluate(
     book: Book, reference: Reference, names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int
 ) -> list[Change]:
     """What an evaluation of these tenants changes about their flags; `flags` by tenant, then id."""
-    heard = hearing(book, now)
+    heard, parties = hearing(book, now), reference.parties(book, now)
     return follow(
-        {name: tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), now) for name in names},
+        {
+            name: tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), parties)
+            for name in names
+        },
         flags,
         now,
     )
@@ -232,10 +243,15 @@ def follow(
     ]
 
 
-def linked_tenants(book: Book, reference: Reference, past: Past, now: int) -> Linked:
+KnownRuns = Mapping[str, Sequence[Run]]  # of some tenants, so that they are not computed twice
+
+
+def linked_tenants(
+    book: Book, reference: Reference, past: Past, parties: Parties, known: KnownRuns | None = None
+) -> Linked:
     """Who is linked with whom among the tenants of a book."""
-    common = sharing(tenant_keys(book.tenants, past.finished_traits(), reference.parties(book, now)))
-    return linked(book.tenants, {name: tenant_ties(book, reference, name, past, now) for name in common})
+    common = sharing(tenant_keys(book.tenants, past.finished_traits(), parties))
+    return linked(book.tenants, {name: tenant_ties(book, reference, name, past, parties, known) for name in common})
 
 
 class TenantMatch(NamedTuple):
@@ -269,12 +285,14 @@ def matches_of_all(book: Book, reference: Reference, now: int) -> list[TenantMat
 
 def evaluate_groups(book: Book, reference: Reference, past: Past, flags: Mapping[str, Flag], now: int) -> list[Change]:
     """What an evaluation of all groups changes about their flags; `flags` by id, those of groups and no other."""
-    findings = (
-        finding
-        for group in linked_tenants(book, reference, past, now).groups
-        for finding in group_findings(book, reference, group, now)
-    )
-    return reconcile(flags, findings, now, UNDONE_GROUP)
+    return reconcile(flags, findings_of_groups(book, reference, past, now), now, UNDONE_GROUP)
+
+
+def findings_of_groups(book: Book, reference: Reference, past: Past, now: int) -> list[Finding]:
+    """The findings that hold for the groups of a book."""
+    parties = reference.parties(book, now)
+    found = linked_tenants(book, reference, past, parties).groups
+    return [finding for group in found for finding in group_findings(book, reference, group, parties)]
 
 
 def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int) -> list[Change]:
@@ -289,16 +307,17 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
 
 def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
     """Everything that is known at `now`, which is no earlier than any fact in the book."""
-    usage = _usage(book, now)
+    usage, parties = _usage(book, now), reference.parties(book, now)
     tenants = tuple(
         one._replace(runs=tenant_runs(book, reference, one.tenant, past.finished(one.tenant), now))
-        for one in _tenant_answers(book, reference, usage, now)
+        for one in _tenant_answers(book, reference, usage, parties)
     )
+    known = {one.tenant: [run for run, _ in one.runs] for one in tenants}
     books = _usage_digest(usage, now)
     by_name = {tenant.tenant: tenant for tenant in tenants}
     grouped = tuple(
-        _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), now)
-        for group in linked_tenants(book, reference, past, now).groups
+        _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), parties)
+        for group in linked_tenants(book, reference, past, parties, known).groups
     )
     findings = [finding for tenant in tenants for finding in tenant.findings]
     findings += [finding for group in grouped for finding in group.findings]
@@ -307,16 +326,18 @@ def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
 
 def tenant_answers(book: Book, reference: Reference, now: int) -> tuple[TenantAnswer, ...]:
     """What is known of each tenant by itself, without its runs."""
-    return tuple(_tenant_answers(book, reference, _usage(book, now), now))
+    return tuple(_tenant_answers(book, reference, _usage(book, now), reference.parties(book, now)))
 
 
-def _tenant_answers(book: Book, reference: Reference, usage: Mapping[str, Usage], now: int) -> Iterator[TenantAnswer]:
-    return (answer_tenant(book, reference, name, by_shape, now) for name, by_shape in usage.items())
+def _tenant_answers(
+    book: Book, reference: Reference, usage: Mapping[str, Usage], parties: Parties
+) -> Iterator[TenantAnswer]:
+    return (answer_tenant(book, reference, name, by_shape, parties) for name, by_shape in usage.items())
 
 
-def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> TenantAnswer:
+def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, parties: Parties) -> TenantAnswer:
     """What is known of one tenant, given its usage totals."""
-    tenant = book.tenants[name]
+    tenant, now = book.tenants[name], parties.now
     estimator = reference.estimator.of(name)
     return TenantAnswer(
         name,
@@ -325,16 +346,15 @@ def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, 
         estimator.accelerators(by_shape, (OPEN,), now),
         estimator.total(tenant, by_shape, now, hearing(book, now)),
         tenant.open_allocations,
-        tuple(tenant_findings(book, reference, name, by_shape, now)),
+        tuple(tenant_findings(book, reference, name, by_shape, parties)),
     )
 
 
 TOTAL_DAYS = (90, 180, 365, 540)  # a slow accumulator passes a threshold that no single year of it reaches
 
 
-def window_totals(book: Book, reference: Reference, name: str, now: int) -> dict[int, Bounds]:
+def window_totals(hours: Sequence[TenantHour], now: int) -> dict[int, Bounds]:
     """Model FLOP of one tenant over the latest so many days, whole hours; each is in the next, all in its total."""
-    hours = reference.estimator.of(name).hours(book.tenants[name], now, hearing(book, now))
     series = Series(hours, now)
     return {days: series.total(days)[0] for days in TOTAL_DAYS}
 
@@ -357,11 +377,15 @@ def tenant_holdings(book: Book, name: str, finished: Mapping[str, Effects], now:
     return [one for one in holdings if one.held]
 
 
-def tenant_ties(book: Book, reference: Reference, name: str, past: Past, now: int) -> Ties:
+def tenant_ties(
+    book: Book, reference: Reference, name: str, past: Past, parties: Parties, known: KnownRuns | None = None
+) -> Ties:
     """Everything that may link one tenant."""
-    holdings = tenant_holdings(book, name, past.finished(name), now)
-    seen = observed(holdings, runs(name, holdings, reference.estimator.of(name), now))
-    return ties_of(name, book.tenants[name], reference.parties(book, now), seen)
+    holdings = tenant_holdings(book, name, past.finished(name), parties.now)
+    found = (known or {}).get(name)
+    if found is None:
+        found = runs(name, holdings, reference.estimator.of(name), parties.now)
+    return ties_of(name, book.tenants[name], parties, observed(holdings, found))
 
 
 def tenant_amounts(
@@ -380,17 +404,18 @@ def tenant_amounts(
     return most, hours
 
 
-def group_answer(book: Book, reference: Reference, group: Group, now: int) -> GroupAnswer:
+def group_answer(book: Book, reference: Reference, group: Group, parties: Parties) -> GroupAnswer:
     """What is known of a group, all of whose tenants are in the book."""
+    now = parties.now
     heard, estimator = hearing(book, now), reference.estimator
     flop = sum_of(
         estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard) for one, tenant in group.tenants.items()
     )
-    return _answer_group(book, reference, group, flop, now)
+    return _answer_group(book, reference, group, flop, parties)
 
 
-def _answer_group(book: Book, reference: Reference, group: Group, flop: Bounds, now: int) -> GroupAnswer:
-    findings = tuple(group_findings(book, reference, group, now))
+def _answer_group(book: Book, reference: Reference, group: Group, flop: Bounds, parties: Parties) -> GroupAnswer:
+    findings = tuple(group_findings(book, reference, group, parties))
     return GroupAnswer(
         group.name, tuple(group.tenants), flop, findings, group.evidence, group.unresolved, group.signals
     )

@@ -91,6 +91,16 @@ class Band(StrEnum):
     UNLIKELY = "unlikely"  # below the threshold: kept out of the queue, shown when asked for
 
 
+BANDS = {
+    Band.LIKELY: "The same name but for what differs between two writings of it, and nothing against it. Treat it "
+    "as the listed party until somebody has shown that it is another.",
+    Band.POSSIBLE: "A good part of the name is the same; or all of it, where the name is short or of everyday words, "
+    "where the list does not trust the alias, or where the country is another. Somebody must look.",
+    Band.UNLIKELY: "Something rare in the name is the same. Kept out of the queue, shown on demand. Finding nothing "
+    "never means that somebody is on no list.",
+}
+
+
 class Query(NamedTuple):
     """What is known of somebody who is to be screened."""
 

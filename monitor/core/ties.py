@@ -28,9 +28,6 @@ class Observed(NamedTuple):
     launches: tuple[Launch, ...]
 
 
-NOTHING_OBSERVED = Observed((), ())
-
-
 def observed(holdings: Iterable[Holding], runs: Iterable[Run]) -> Observed:
     """What the holdings of a tenant, and the runs that they are, show of it."""
     ties = _seen_ties({held.traits for one in holdings for held in one.held})

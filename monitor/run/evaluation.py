@@ -15,6 +15,7 @@ from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State, decided, numbers
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
+from monitor.core.parties import Parties
 from monitor.store import DECISION, JournalRow
 
 # Tenants that hold something, or have a flag, change with time alone: once a minute of the books' clock at most.
@@ -117,13 +118,14 @@ class Evaluation:
             return []
         noted, self._retracted = self._retracted, set()
         changes = self._applied(note_retractions(noted, self._flags, as_of))
+        parties = self._reference.parties(self._book, as_of)
         while self.pending:
             in_round = not self._changed
             queue = self._round if in_round else self._changed
             name = next(iter(queue))
             del queue[name]
             before = self._clock.monotonic()
-            changes += self._applied(self._evaluate(name, as_of))
+            changes += self._applied(self._evaluate(name, parties))
             self.evaluated += 1
             now = self._clock.monotonic()
             if in_round:
@@ -134,15 +136,15 @@ class Evaluation:
                 break
         return changes
 
-    def _evaluate(self, name: str, as_of: int) -> list[Change]:
-        tenant = self._book.tenants[name]
+    def _evaluate(self, name: str, parties: Parties) -> list[Change]:
+        tenant, as_of = self._book.tenants[name], parties.now
         by_shape = totals(tenant, as_of, hearing(self._book, as_of))
         findings: list[Finding] = []
-        if by_the_hour(self._book, self._reference, name, by_shape, as_of):
+        if by_the_hour(self._book, self._reference, name, by_shape, parties):
             ledger = tenant.ledger
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))
-            findings = hourly_findings(self._book, self._reference, name, as_of)
+            findings = hourly_findings(self._book, self._reference, name, parties)
         return follow({name: findings}, self._flags, as_of)
 
     def _applied(self, changes: list[Change]) -> list[Change]:

@@ -10,7 +10,15 @@ from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.clearances import clearance_sentence
-from monitor.core.engine import GroupAnswer, Reference, answer_tenant, hearing, signs_of_tenant, window_totals
+from monitor.core.engine import (
+    GroupAnswer,
+    Reference,
+    answer_tenant,
+    hearing,
+    signs_of_tenant,
+    tenant_hours,
+    window_totals,
+)
 from monitor.core.estimate import CLASSES, PPM, SCALE, HourUsage, TenantHour, active_of, totals
 from monitor.core.facts import content_hash, effective
 from monitor.core.findings import Finding
@@ -27,7 +35,6 @@ from monitor.core.profiles import (
     HEADQUARTERS,
     PARTY,
     Profiled,
-    contradicted,
     contradiction_sentence,
     declared_party,
     of_tenant,
@@ -139,8 +146,9 @@ def explain_tenant(
     """The story of a tenant that the book knows and of its kin; `blind`: what its partition missed."""
     tenant = book.tenants[name]
     touching = [one for one in blind if _touches(one, tenant)]
-    by_shape = totals(tenant, now, hearing(book, now))
-    answered = answer_tenant(book, reference, name, by_shape, now)
+    by_shape, parties = totals(tenant, now, hearing(book, now)), reference.parties(book, now)
+    hours = tenant_hours(book, reference, name, now)
+    answered = answer_tenant(book, reference, name, by_shape, parties)
     held = [
         (key, timeline.shape.hardware or "unknown", timeline.units, timeline.since, timeline.evidence)
         for key, timeline in tenant.held()
@@ -150,13 +158,13 @@ def explain_tenant(
         name,
         now,
         answered.flop,
-        window_totals(book, reference, name, now),
+        window_totals(hours, now),
         [
             _hardware_line(book, reference, name, shape, usage, now)
             for shape, usage in sorted(by_shape.items(), key=repr)
         ],
         sorted(held, key=lambda one: (-one[2], one[0])),
-        _headquarters(book, name, now),
+        _headquarters(tenant, parties),
         answered.findings,
         [
             RunLine(run.id, run.start, run.end, run.peak, run.flop, run.flop_chain, training.band.value)
@@ -165,22 +173,21 @@ def explain_tenant(
         _projections(book, reference, name, answered.flop, now),
         list(kin.groups),
         list(_link_lines(name, kin.links)),
-        _matches(book, reference, name, now),
+        _matches(name, tenant, parties),
         list(reference.lists.versions),
-        _signs(book, reference, name, kin, now),
+        _signs(book, reference, name, kin, hours, parties),
         touching,
-        _widened(answered.flop, reference.estimator.of(name).hours(tenant, now, hearing(book, now)), touching),
-        _economic_interest(book, tenant, now),
-        _contradictions(book, tenant, now),
-        [*_told(of_tenant(tenant, now)), *_called(book, tenant, now)],
+        _widened(answered.flop, hours, touching),
+        _economic_interest(tenant, parties),
+        _contradictions(name, tenant, parties),
+        [*_told(of_tenant(tenant, now)), *_called(tenant, parties)],
     )
 
 
-def _matches(book: Book, reference: Reference, name: str, now: int) -> list[str]:
+def _matches(name: str, tenant: Tenant, parties: Parties) -> list[str]:
     """The hits of a tenant, its party and the owners of that one, and what the owners' would mean for it."""
-    tenant, parties = book.tenants[name], reference.parties(book, now)
     who = parties.who(name, tenant)
-    declared = declared_party(tenant, now)
+    declared = declared_party(tenant, parties.now)
     of_owners = [] if declared is None else parties.matches_above(declared)
     sentences = [
         match_sentence(one) + ("" if one.clearance is None else f" {clearance_sentence(one.clearance)}")
@@ -202,12 +209,12 @@ def _told(profiled: Profiled) -> Iterator[str]:
         yield f"{'; '.join(said)} ({basis}, from {source})"
 
 
-def _called(book: Book, tenant: Tenant, now: int) -> Iterator[str]:
+def _called(tenant: Tenant, parties: Parties) -> Iterator[str]:
     """What the party of a tenant and everybody above it are called."""
-    declared, parties = declared_party(tenant, now), Parties(book.parties, now)
+    declared = declared_party(tenant, parties.now)
     if declared is not None:
         above = {one for part in parties.parent(declared).tops for one in part}
-        above |= interest(declared, parties.owners_at(now)).units.keys()
+        above |= interest(declared, parties.owners_at(parties.now)).units.keys()
         for party in [declared, *sorted(above - {declared})]:
             version = parties.profiled(party).current("names")
             if version is not None and isinstance(version.value, Iterable):
@@ -225,18 +232,17 @@ def _link_lines(name: str, links: Iterable[Link]) -> Iterator[LinkLine]:
         yield LinkLine(strength, weight, tuple(sorted(others)), sentences, weighing.innocent, weighing.settles)
 
 
-def _signs(book: Book, reference: Reference, name: str, kin: Kin, now: int) -> list[Signal]:
-    tenant, parties = book.tenants[name], reference.parties(book, now)
-    hours = reference.estimator.of(name).hours(tenant, now, hearing(book, now))
+def _signs(
+    book: Book, reference: Reference, name: str, kin: Kin, hours: Sequence[TenantHour], parties: Parties
+) -> list[Signal]:
     signs = signs_of_tenant(book, reference, name, hours, parties)
     signs += [] if kin.ties is None else signs_of_holdings(kin.ties, parties)
     return [*signs, *kin.signs]
 
 
-def _headquarters(book: Book, name: str, now: int) -> list[str]:
+def _headquarters(tenant: Tenant, parties: Parties) -> list[str]:
     """Every version of the headquarters of a tenant and its party, those of its ultimate parents, and what is open."""
-    tenant = book.tenants[name]
-    parties, profiled = Parties(book.parties, now), of_tenant(tenant, now)
+    profiled = of_tenant(tenant, parties.now)
     sentences = _versions(profiled)
     declared = profiled.current(PARTY)
     if declared is not None:
@@ -259,18 +265,15 @@ def _versions(profiled: Profiled, whose: str = "") -> list[str]:
     return [f"{whose}{one.value} ({one.basis}), from {one.source}" for one in profiled.history(HEADQUARTERS)]
 
 
-def _economic_interest(book: Book, tenant: Tenant, now: int) -> list[str]:
+def _economic_interest(tenant: Tenant, parties: Parties) -> list[str]:
     """Who has what part in the tenant's party, products of shares along each way."""
-    party, parties = declared_party(tenant, now), Parties(book.parties, now)
-    return [] if party is None else interest_sentences(party, interest(party, parties.owners_at(now)))
+    party = declared_party(tenant, parties.now)
+    return [] if party is None else interest_sentences(party, interest(party, parties.owners_at(parties.now)))
 
 
-def _contradictions(book: Book, tenant: Tenant, now: int) -> list[str]:
+def _contradictions(name: str, tenant: Tenant, parties: Parties) -> list[str]:
     """Where sources, or the tenant and its party, say different things."""
-    profiled = of_tenant(tenant, now)
-    declared = profiled.current(PARTY)
-    told = [profiled] if declared is None else [profiled, Parties(book.parties, now).profiled(str(declared.value))]
-    return [contradiction_sentence(one) for one in contradicted(*told)]
+    return [contradiction_sentence(one) for one in parties.who(name, tenant).contradictions]
 
 
 def _projections(book: Book, reference: Reference, name: str, flop: Bounds, now: int) -> list[Projection]:

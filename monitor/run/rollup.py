@@ -151,9 +151,10 @@ class Rollup:
             parts = {number: self._books.beside(number) for number in self._books.partitions()}
             traits = {number: part.finished_traits() for number, part in parts.items()}
             owner = {name: number for number, of_part in traits.items() for name in of_part}
-            owner |= {name: place for name, (place, _) in self._books.profile_heads().items()}
+            heads = self._books.profile_heads()
+            owner |= {name: place for name, (place, _) in heads.items()}
             past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
-            changes = evaluate_groups(self._candidates(past, reference, at), reference, past, flags, at)
+            changes = evaluate_groups(self._candidates(past, heads, reference, at), reference, past, flags, at)
             if changes:
                 self._books.decide(JournalEntry(TICK, {"as_of": at}), changes, self._watch.clock.now_ms())
                 flags |= {change.flag.id: change.flag for change in changes}
@@ -161,9 +162,8 @@ class Rollup:
         self.flags = numbers(flags.values())
         return changes
 
-    def _candidates(self, past: _Past, reference: Reference, at: int) -> Book:
+    def _candidates(self, past: _Past, heads: Mapping[str, tuple[int, int]], reference: Reference, at: int) -> Book:
         """The books of all tenants that may be in a group: another one has something in common with them."""
-        heads = self._books.profile_heads()
         self._learn({name: place for name, place in heads.items() if self._heads.get(name) != place})
         self._heads = dict(heads)
         named = past.end_customers() - past.owner.keys()

@@ -12,9 +12,8 @@ from monitor.core.engine import (
     Past,
     Reference,
     answer,
-    group_findings,
+    findings_of_groups,
     hearing,
-    linked_tenants,
     tenant_findings,
 )
 from monitor.core.estimate import totals
@@ -69,21 +68,19 @@ def verify(
     if any(one.evaluated_at is not None for one in kept):
         # Groups are evaluated as of the least clock of all books.
         at = min((one.book.clock for one in kept if one.book.tenants), default=-1)
-        of_groups: list[Finding] = []
-        for group in linked_tenants(rebuilt, reference, working.past, at).groups:
-            of_groups.extend(group_findings(rebuilt, reference, group, at))
+        of_groups = findings_of_groups(rebuilt, reference, working.past, at)
         problems.extend(_compare_flags(of_groups, {"": group_flags}))
     return Verified(result, problems)
 
 
 def _findings(book: Book, reference: Reference, names: Iterable[str], at: int) -> list[Finding]:
     """What stands at an instant for some tenants."""
-    heard = hearing(book, at)
+    heard, parties = hearing(book, at), reference.parties(book, at)
     return [
         finding
         for name in sorted(names)
         if name in book.tenants
-        for finding in tenant_findings(book, reference, name, totals(book.tenants[name], at, heard), at)
+        for finding in tenant_findings(book, reference, name, totals(book.tenants[name], at, heard), parties)
     ]
 
 

@@ -11,18 +11,9 @@ from typing import NamedTuple
 from monitor.core.lists import Band, Hit
 from monitor.screening.index import Shared
 
-ALGORITHM = "1"  # of forms, weights and scores: another one with every change that may change a hit
 THRESHOLD = 700
 UNLIKELY_MIN = 400  # below that nothing is shown at all
 
-BANDS = {
-    Band.LIKELY: "The same name but for what differs between two writings of it, and nothing against it. Treat it "
-    "as the listed party until somebody has shown that it is another.",
-    Band.POSSIBLE: "A good part of the name is the same; or all of it, where the name is short or of everyday words, "
-    "where the list does not trust the alias, or where the country is another. Somebody must look.",
-    Band.UNLIKELY: "Something rare in the name is the same. Kept out of the queue, shown on demand. Finding nothing "
-    "never means that somebody is on no list.",
-}
 FEATURES = {
     "name": "how far the words are the same, each by how rare it is among all that are listed",
     "asked": "the share of the asked name that is in the listed one",

@@ -17,6 +17,7 @@ from monitor.core.engine import (
     matches_of_all,
     tenant_amounts,
     tenant_findings,
+    tenant_hours,
     window_totals,
 )
 from monitor.core.estimate import totals
@@ -97,7 +98,7 @@ def test_a_cleared_hit_comes_last_and_raises_nothing() -> None:
     )  # fmt: skip
     el, by_shape = hit("One", "el"), totals(book.tenants["c"], NOW, lambda _: NOW)
     rules = [
-        {found.rule for found in tenant_findings(book, asked, "c", by_shape, NOW)}
+        {found.rule for found in tenant_findings(book, asked, "c", by_shape, asked.parties(book, NOW))}
         for asked in (screened(sdn, el), screened(sdn, el, cleared=(decided,)))
     ]
 
@@ -134,9 +135,10 @@ def test_groups_are_answered_by_themselves_as_with_all(profiles: list[str], orde
     started = [f"1 start x {H100} count=8 tenant={name}" for name in order]
     taken = Taken("\n".join([*profiles, *started]))
     whole = answer(taken.book, reference(), NOW, taken.archive).groups
+    parties = reference().parties(taken.book, NOW)
     alone = [
-        group_answer(taken.book, reference(), group, NOW)
-        for group in linked_tenants(taken.book, reference(), taken.archive, NOW).groups
+        group_answer(taken.book, reference(), group, parties)
+        for group in linked_tenants(taken.book, reference(), taken.archive, parties).groups
     ]
 
     assert [("P", ("a", "b"))] == [(one.group, one.tenants) for one in whole]
@@ -168,7 +170,7 @@ def test_the_totals_of_longer_windows_hold_those_of_shorter_ones() -> None:
     """)
     now = BASE_MS + (100 * day + 3600) * 1_000
 
-    totals = window_totals(taken.book, reference(), "a", now)
+    totals = window_totals(tenant_hours(taken.book, reference(), "a", now), now)
 
     assert totals[90].high * 9 == pytest.approx(totals[180].high)
     assert totals[180] == totals[365] == totals[540]

@@ -355,8 +355,9 @@ def test_a_group_adds_up_its_tenants_own_estimates() -> None:
     assert before.flop.central < group.flop.central
     assert group.findings
     assert group.flop == max(finding.flop for finding in group.findings)
-    (linked,) = linked_tenants(taken.book, calibrated_reference("t"), taken.archive, now).of("u")
-    assert group == group_answer(taken.book, calibrated_reference("t"), linked, now)
+    parties = calibrated_reference("t").parties(taken.book, now)
+    (linked,) = linked_tenants(taken.book, calibrated_reference("t"), taken.archive, parties).of("u")
+    assert group == group_answer(taken.book, calibrated_reference("t"), linked, parties)
 
 
 def test_a_calibration_is_part_of_the_digest() -> None:

@@ -49,7 +49,7 @@ def answered(table: str, now: int = NOW) -> Answer:
 def seen(table: str, now: int = NOW) -> Linked:
     """Who is linked with whom in a table."""
     taken = Taken(table)
-    return linked_tenants(taken.book, reference(), taken.archive, now)
+    return linked_tenants(taken.book, reference(), taken.archive, reference().parties(taken.book, now))
 
 
 def members(found: Linked) -> list[tuple[str, list[str]]]:

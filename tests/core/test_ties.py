@@ -13,7 +13,7 @@ from monitor.core.model import DAY_MS
 from monitor.core.parties import Parties
 from monitor.core.runs import runs
 from monitor.core.ties import (
-    NOTHING_OBSERVED,
+    Observed,
     attested,
     keys_of,
     linking_traits,
@@ -98,7 +98,7 @@ def test_who_is_attested(table: str, expected: bool) -> None:
     known = Parties(parties, NOW)
 
     assert expected == attested(tenant, known)
-    assert Ties("t", profile_ties(tenant, known), expected) == ties_of("t", tenant, known, NOTHING_OBSERVED)
+    assert Ties("t", profile_ties(tenant, known), expected) == ties_of("t", tenant, known, Observed((), ()))
 
 
 SEEN = """
@@ -123,7 +123,9 @@ def test_what_is_seen_of_a_tenant() -> None:
     assert [(BASE_MS, 640_000, frozenset({"i"})), (BASE_MS + 90_000_000, 320_000, frozenset({"j"}))] == [
         (one.start, one.count, one.marks) for one in found.launches
     ]
-    assert Ties("a", found.ties, False, found.launches) == tenant_ties(taken.book, reference(), "a", taken.archive, now)
+    assert Ties("a", found.ties, False, found.launches) == tenant_ties(
+        taken.book, reference(), "a", taken.archive, Parties(taken.book.parties, now)
+    )
 
 
 def test_what_was_held_is_kept_as_far_as_it_links() -> None:

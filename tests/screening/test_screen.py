@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench import invented
-from monitor.core.lists import Band, ListVersion, NameKind
-from monitor.screening.score import BANDS, FEATURES, SUBSTANCE_MIN
+from monitor.core.lists import BANDS, Band, ListVersion, NameKind
+from monitor.screening.score import FEATURES, SUBSTANCE_MIN
 from monitor.screening.screen import Screen
 from tests.screening.listing import VERSION, party, query, screen
 
