@@ -51,6 +51,7 @@ class Finding(NamedTuple):
     reasons: tuple[str, ...]
     not_established: tuple[str, ...]
     members: tuple[str, ...] = ()  # the tenants of a group
+    page: str = ""  # why somebody is called at night; "": nobody is
 
 
 class _Subject(NamedTuple):
