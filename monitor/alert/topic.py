@@ -47,7 +47,7 @@ class Topic:
         try:
             if self._producer is None:
                 self._producer = KafkaProducer(
-                    **self._connection(),
+                    **{**self._connection(), "request_timeout_ms": round(seconds * 1_000)},
                     acks="all",
                     compression_type="gzip",
                     max_block_ms=BLOCK_MS,
@@ -94,4 +94,4 @@ def event_of(notice: Notice, message: Message) -> dict[str, Any]:
 
 
 def _encoded(event: Mapping[str, Any]) -> bytes:
-    return json.dumps(event, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    return json.dumps(event).encode()

@@ -44,7 +44,7 @@ class Webhook:
 
     def send(self, message: Message) -> Receipt:
         """Send one, and wait for the answer."""
-        body = json.dumps(document(message), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        body = json.dumps(document(message)).encode()
         seconds = self._clock.now_ms() // SECOND_MS
         headers = {
             "Content-Type": "application/json",
