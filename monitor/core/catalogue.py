@@ -53,6 +53,8 @@ class Chip:
     source: str
     origin: str  # seen, partly or memory
     rated_mw: int | None = None  # thermal design power, in milliwatts
+    classes: frozenset[str] = frozenset()  # of export control, such as "3A090.a", that it certainly is in
+    classes_possible: frozenset[str] = frozenset()  # those that it may be in, as far as the name tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,12 +147,19 @@ def family(name: str, default: Chip, members: Sequence[Chip], unstated: str, ori
         clock_khz=clocks.pop() if len(clocks) == 1 else None,
         tpp=max(chip.tpp for chip in members),
         rated_mw=rated.pop() if len(rated) == 1 else None,
+        classes=frozenset.intersection(*(chip.classes for chip in members)),
+        classes_possible=frozenset.union(*(chip.classes_possible for chip in members)),
         assumption=(
             f"'{name}' does not state {unstated}: counted as {default.name}, "
             f"with bounds over {len(members)} chips ({span})."
         ),
         origin=origin,
     )
+
+
+def _classified_as(known: Chip, unrated: Chip) -> Chip:
+    """A stand-in for a chip whose 16-bit rate is not known, in the classes of that chip: they go by other figures."""
+    return replace(unrated, classes=known.classes, classes_possible=known.classes_possible)
 
 
 def _teraflops(rate: int) -> str:
@@ -194,7 +203,8 @@ class Catalogue:
             instances = self.pool.accelerators_per_instance if unit == INSTANCE else 1
             return self._unknown(name, ONE_ACCELERATOR, instances, fastest)
         if not named.chip.rate_ceiling:
-            return self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            unrated = self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            return replace(unrated, chip=_classified_as(named.chip, unrated.chip))
         sentences = tuple(sentence for sentence in (named.chip.assumption, assumption) if sentence)
         return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences)
 
