@@ -66,6 +66,7 @@ class Hardware:
     per_unit: int
     known: bool
     assumptions: tuple[str, ...]
+    network_mbit_s: int | None = None  # of one unit, towards others
 
 
 class Named(NamedTuple):
@@ -73,6 +74,7 @@ class Named(NamedTuple):
 
     chip: Chip
     per_unit: int
+    network_mbit_s: int | None = None  # of an instance, towards others
 
 
 class Slice(NamedTuple):
@@ -206,7 +208,7 @@ class Catalogue:
             unrated = self._unknown(named.chip.name, named.per_unit, 1, fastest)
             return replace(unrated, chip=_classified_as(named.chip, unrated.chip))
         sentences = tuple(sentence for sentence in (named.chip.assumption, assumption) if sentence)
-        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences)
+        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences, named.network_mbit_s)
 
     def _find(self, name: str, unit: str | None) -> tuple[Named | None, str | None]:
         """What one unit of a name is, and the assumption in it; the unit decides which kind of name goes first."""
