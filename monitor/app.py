@@ -46,6 +46,7 @@ from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
 from monitor.core.partitions import adopter
+from monitor.core.policy import Policy
 from monitor.core.runs import Run, is_segment_id
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.timeline import Effects
@@ -61,8 +62,10 @@ from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
 from monitor.reference.lists.effects import Sources, load_effects
 from monitor.reference.lists.shelf import ListShelf, Standing
-from monitor.reference.policies import check_policies, load_policies
+from monitor.reference.policies import check_policies, load_policies, publish
+from monitor.reference.policy_schema import schema_text
 from monitor.reference.priors import load_priors
+from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
@@ -495,17 +498,54 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
         return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
-def check(config: Path | None, root: Path | None) -> list[str]:
-    """Everything that contradicts itself in settings and reference files, a sentence each."""
-    settings = load_settings(config)
+class Checked(NamedTuple):
+    """What a check found, as sentences."""
+
+    problems: list[str]
+    remarks: list[str]  # what the operator is asked, and is no contradiction
+
+
+def check(config: Path | None, root: Path | None) -> Checked:
+    """Everything that contradicts itself in settings and reference files, and what the operator should decide."""
+    settings, now = load_settings(config), SystemClock().now_ms()
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
         problems.extend(check_policies(folder, load_reference(folder).policies))
         sources = load_effects(folder, settings.bis_affiliates_suspended_until)
-        standings = _shelf(settings, sources).look(SystemClock().now_ms())
+        standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
-    return problems
+    return Checked(problems, list(unanswered(settings, now)))
+
+
+def unanswered(settings: Settings, now: int) -> Iterator[str]:
+    """What only the operator can know and has not said."""
+    name = "bis_affiliates_suspended_until"
+    until = settings.bis_affiliates_suspended_until
+    if name not in settings.model_fields_set and now >= milliseconds(until):
+        yield (
+            f"Nobody set {name}: the affiliates rule counts as holding again since {until}. Look up whether its "
+            "suspension was extended, and write into the settings the first day on which the rule holds again, also if "
+            "it is this one."
+        )
+
+
+# -- policies --------------------------------------------------------------------------------------------------------
+
+
+def policies(root: Path | None) -> tuple[tuple[Policy, ...], int]:
+    """All policies of a configuration folder (None: the packaged one), and the time that it is."""
+    return load_policies(config_root() if root is None else root), SystemClock().now_ms()
+
+
+def publish_policies(root: Path | None) -> list[str]:
+    """Guard the policies that were not published yet against edits; returns their names."""
+    return publish(config_root() if root is None else root)
+
+
+def policy_schema() -> str:
+    """The JSON schema of policy files, as text."""
+    return schema_text()
 
 
 # -- lists and profiles ----------------------------------------------------------------------------------------------

@@ -15,6 +15,7 @@ from monitor.cli.explain import explain
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
 from monitor.cli.lists import lists
+from monitor.cli.policies import policies
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
 from monitor.cli.replay import replay
@@ -41,6 +42,7 @@ for command in (
     flags,
     hits,
     lists,
+    policies,
     positions,
     profiles,
     replay,
