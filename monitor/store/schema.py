@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"  # the latest migration
+REVISION = "0005"  # the latest migration
 
 METADATA = MetaData()
 
@@ -108,8 +108,8 @@ TRAITS = Table(
     Column("purpose", Text),
     Column("layer", Text),
     Column("end_customer", Text),
-    Column("network_mbit_s", NUMBER),
     Column("nodes", Text),  # a list as JSON
+    Column("network_mbit_s", BigInteger),
 )
 
 # `key64` is a hash of tenant and name: an index on it is small, and equal hashes are told apart by the names.
