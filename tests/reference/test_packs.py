@@ -198,7 +198,7 @@ def test_the_clock_of_the_proposal() -> None:
         ("diffusion.small", 26_900_000),
         ("diffusion.country", 790_000_000),
         ("ear.744.23.supercomputer", 1_480_000_000_000_000_000),
-        ("chips.3a090.a.of_concern", 100_000),
+        ("chips.3a090.of_concern", 100_000),
         ("sb53.run", 10**26),
         ("raise.run", 10**26),
         ("eu-ai-act.systemic.run", 10**25),
