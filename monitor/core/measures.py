@@ -17,7 +17,7 @@ from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import TERAFLOP, Hardware
 from monitor.core.estimate import SCALE, Estimator, TenantHour, only_chips, usage_changes
 from monitor.core.facts import effective
-from monitor.core.ledger import hourly
+from monitor.core.ledger import changes_of, hourly
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, Reservation
 from monitor.core.policy import AT_ONCE, Bound, Measure, Precision, Quantity
 from monitor.core.segments import Holding, Stay
@@ -177,12 +177,22 @@ def hours_of(quantity: Quantity, tenant: Tenant, estimator: Estimator, now: int,
     if scale_of(quantity) == SCALE:
         executed = quantity.measure is Measure.EXECUTED_FLOP
         return estimator.hours(tenant, now, heard, executed=executed, chips=quantity.chips)
-    sums = _Hours()
+    sums, until = _Hours(), now // HOUR_MS + 1
     for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
-        for hour, amount in hourly(rows, now // HOUR_MS + 1):
+        if _never_counts(quantity, estimator.catalogue.resolve(shape.hardware, shape.unit, now)):
+            continue
+        last, weights = None, ZERO
+        for hour, amount in hourly(rows, until):
             hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
-            sums.add(hour, in_class(weight(quantity, hardware), usage_class, amount), hardware.known)
+            if hardware is not last:
+                last, weights = hardware, weight(quantity, hardware)
+            sums.add(hour, in_class(weights, usage_class, amount), hardware.known)
     return sums.sorted()
+
+
+def _never_counts(quantity: Quantity, hardware: Hardware) -> bool:
+    """Whether hardware is known, so that it is the same at any instant, and none of it counts in a quantity."""
+    return hardware.known and not weight(quantity, hardware).ceiling
 
 
 class _Hours:
@@ -284,7 +294,7 @@ def clusters(
 
     Where the network's speed is not known, what it joins counts in high only.
     """
-    sums: dict[str, _Hours] = {}
+    parts: dict[_Part, dict[int, tuple[int, int]]] = {}
     unstated: set[str] = set()
     for holding in holdings:
         for stay in holding.held:
@@ -292,20 +302,36 @@ def clusters(
             joined = _joined(stay, hardware, over_gbit_s)
             if joined is False:
                 continue
-            place = _place(stay)
+            place, weights = _place(stay), weight(quantity, hardware)
             if joined is None:
                 unstated.add(place)
-            weights = weight(quantity, hardware)
-            if joined is None:
                 weights = Bounds(0, 0, weights.high, weights.ceiling)
-            of_place = sums.setdefault(place, _Hours())
-            for hour, milliseconds in _by_hour(stay.start, stay.end):
-                bounds = in_class(weights, stay.usage_class, stay.count * milliseconds)
-                of_place.add(hour, bounds, hardware.known)
+            _hold(stay, parts.setdefault(_Part(place, weights, stay.usage_class, hardware.known), {}))
+    sums: dict[str, _Hours] = {}
+    for part, changes in parts.items():
+        of_place = sums.setdefault(part.place, _Hours())
+        for hour, amount in hourly(changes, now // HOUR_MS + 1):
+            of_place.add(hour, in_class(part.weights, part.usage_class, amount), part.known)
     return [
         Cluster(place, Series(of_place.sorted(), now, quantity), place in unstated)
         for place, of_place in sorted(sums.items())
     ]
+
+
+class _Part(NamedTuple):
+    """What of a cluster counts alike: thousands of stays come to a few of these."""
+
+    place: str
+    weights: Bounds
+    usage_class: str
+    known: bool
+
+
+def _hold(stay: Stay, changes: dict[int, tuple[int, int]]) -> None:
+    """Add what is held to changes of rate and area, as the ledger has them."""
+    for hour, rate, area in changes_of(stay.start, stay.end, stay.count):
+        before = changes.get(hour, (0, 0))
+        changes[hour] = (before[0] + rate, before[1] + area)
 
 
 def _joined(stay: Stay, hardware: Hardware, over_gbit_s: int | None) -> bool | None:
@@ -320,11 +346,3 @@ def _joined(stay: Stay, hardware: Hardware, over_gbit_s: int | None) -> bool | N
 def _place(stay: Stay) -> str:
     where = stay.shape.region or "no region"
     return f"{where}, no fabric stated" if stay.shape.fabric is None else f"{where}, fabric {stay.shape.fabric}"
-
-
-def _by_hour(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The hours that [start, end) touches, each with the milliseconds of it."""
-    while start < end:
-        stop = min(end, (start // HOUR_MS + 1) * HOUR_MS)
-        yield start // HOUR_MS, stop - start
-        start = stop
