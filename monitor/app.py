@@ -262,7 +262,7 @@ def _replay_into(
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
-        changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock)
+        changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock, store)
     changes += evaluate_groups(book, reference, store, store.group_flags(), book.clock)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
@@ -396,7 +396,8 @@ def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
     with _still(settings, state) as store:
         kept = _load_all(store)
         now = _latest(kept)
-        return KnownTenants(now, tenant_answers(_whole(kept), screened_reference(settings, store), now))
+        reference = screened_reference(settings, store)
+        return KnownTenants(now, tenant_answers(_whole(kept), reference, now, _Pasts(kept)))
 
 
 class _Pasts:
@@ -500,7 +501,7 @@ def check(config: Path | None, root: Path | None) -> list[str]:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
-        problems.extend(check_policies(load_reference(folder).policies))
+        problems.extend(check_policies(folder, load_reference(folder).policies))
         sources = load_effects(folder, settings.bis_affiliates_suspended_until)
         standings = _shelf(settings, sources).look(SystemClock().now_ms())
         problems.extend(standing.problem for standing in standings if standing.problem)
@@ -725,7 +726,7 @@ def explain(
                 found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
                 known = {what: [run for run, _ in found]}
                 kin = _kin(_whole(kept), reference, what, _Pasts(kept), known, _triggers(settings), now)
-                return explain_tenant(one.book, reference, what, now, found, kin, blind)
+                return explain_tenant(one.book, reference, what, now, one.past, found, kin, blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)

@@ -57,7 +57,7 @@ def flags(
                         show.subject(flag.finding),
                         flag.rule,
                         show.instant(flag.raised_at),
-                        show.flop(flag.finding.flop.central),
+                        show.flop(flag.finding.amount.central),
                     )
                     for flag in chosen
                 ],

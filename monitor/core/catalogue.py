@@ -53,6 +53,8 @@ class Chip:
     source: str
     origin: str  # seen, partly or memory
     rated_mw: int | None = None  # thermal design power, in milliwatts
+    classes: frozenset[str] = frozenset()  # of export control, such as "3A090.a", that it certainly is in
+    classes_possible: frozenset[str] = frozenset()  # those that it may be in, as far as the name tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Hardware:
     per_unit: int
     known: bool
     assumptions: tuple[str, ...]
+    network_mbit_s: int | None = None  # of one unit, towards others
 
 
 class Named(NamedTuple):
@@ -71,6 +74,7 @@ class Named(NamedTuple):
 
     chip: Chip
     per_unit: int
+    network_mbit_s: int | None = None  # of an instance, towards others
 
 
 class Slice(NamedTuple):
@@ -196,7 +200,7 @@ class Catalogue:
         if not named.chip.rate_ceiling:
             return self._unknown(named.chip.name, named.per_unit, 1, fastest)
         sentences = tuple(sentence for sentence in (named.chip.assumption, assumption) if sentence)
-        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences)
+        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences, named.network_mbit_s)
 
     def _find(self, name: str, unit: str | None) -> tuple[Named | None, str | None]:
         """What one unit of a name is, and the assumption in it; the unit decides which kind of name goes first."""

@@ -187,7 +187,21 @@ class Estimator:
         )
         return Bounds(low, central, high, ceiling)
 
-    def _dark_weights(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Bounds]:
+    def _unit(self, hardware: Hardware, executed: bool) -> Bounds:
+        """FLOP, times SCALE, of one unit of usage without telemetry: model or executed."""
+        weights = self.weights(hardware)
+        return self.with_recomputation(weights) if executed else weights
+
+    def with_recomputation(self, model: Bounds) -> Bounds:
+        """Executed FLOP of model FLOP of which no more is known: recomputation may or may not come on top."""
+        measuring = self.priors.measuring
+        high = min(model.high * measuring.recomputation_high_ppm // PPM, model.ceiling)
+        central = min(model.central * measuring.recomputation_central_ppm // PPM, high)
+        return Bounds(model.low, central, high, model.ceiling)
+
+    def _dark_weights(
+        self, tenant: Tenant, now: int, heard: Callable[[str], int], executed: bool
+    ) -> dict[Shape, Bounds]:
         """FLOP, times SCALE, of one unit of unmeasured usage, by shapes of a tenant some of which was measured."""
         measured_totals = tenant.ledger.measured_totals
         weights: dict[Shape, Bounds] = {}
@@ -198,23 +212,42 @@ class Estimator:
                 unmeasured = usage.certain + usage.presumed + usage.open - usage.measured.usage
                 high = self._dark(hardware, usage).high // max(1, unmeasured)
                 prior = self.weights(hardware)
-                weights[shape] = prior._replace(high=max(prior.high, high))
+                dark = prior._replace(high=max(prior.high, high))
+                weights[shape] = self._executed_dark(hardware, dark, usage.measured) if executed else dark
         return weights
 
-    def hours(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[TenantHour]:
-        """The FLOP of a tenant by hour, up to `now`, in the order of the hours."""
+    def _executed_dark(self, hardware: Hardware, dark: Bounds, measured: Measured) -> Bounds:
+        """The same as executed FLOP, centrally no less than the measured mean."""
+        executed = self.with_recomputation(dark)
+        active = active_of(hardware, measured) or 0
+        mean = hardware.chip.rate_central * hardware.per_unit * active // measured.usage
+        return executed._replace(central=min(max(executed.central, mean), executed.high))
+
+    def hours(
+        self,
+        tenant: Tenant,
+        now: int,
+        heard: Callable[[str], int],
+        *,
+        executed: bool = False,
+        chips: frozenset[str] = frozenset(),
+    ) -> list[TenantHour]:
+        """The FLOP of a tenant by hour, up to `now`, in the order of the hours: model, or executed.
+
+        `chips`: only what was on chips of one of these classes; none: on all.
+        """
         until = now // HOUR_MS + 1
         everything: dict[int, list[Bounds]] = {}
         known: dict[int, list[Bounds]] = {}
-        dark_weights = self._dark_weights(tenant, now, heard)
+        dark_weights = self._dark_weights(tenant, now, heard, executed)
         for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
             last_hardware, last_amount, flop = None, -1, ZERO  # most hours of a pool are equal
             dark = dark_weights.get(shape)
             for hour, amount in hourly(rows, until):
                 hardware = self.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
                 if hardware is not last_hardware or amount != last_amount:
-                    weights = self.weights(hardware) if dark is None else dark
-                    flop = _of_class(weights, usage_class, amount)
+                    weights = self._unit(hardware, executed) if dark is None else dark
+                    flop = only_chips(_of_class(weights, usage_class, amount), chips, hardware)
                     last_hardware, last_amount = hardware, amount
                 everything.setdefault(hour, []).append(flop)
                 if hardware.known:
@@ -222,18 +255,20 @@ class Estimator:
         for key, measured in tenant.ledger.measured.items():
             dark = dark_weights.get(key.shape)
             if dark is not None and key.hour in known:
-                correction = self._correction(dark, key, measured)
+                correction = self._correction(dark, key, measured, executed, chips)
                 everything[key.hour].append(correction)
                 known[key.hour].append(correction)
         return [TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)]
 
-    def _correction(self, dark: Bounds, key: MeasuredKey, measured: Measured) -> Bounds:
+    def _correction(
+        self, dark: Bounds, key: MeasuredKey, measured: Measured, executed: bool, chips: frozenset[str]
+    ) -> Bounds:
         """What measured time of an hour adds to its bounds as dark time."""
         hardware = self.catalogue.resolve(key.shape.hardware, key.shape.unit, key.hour * HOUR_MS)
         active = active_of(hardware, measured) or 0
-        bounds = self._measured(hardware, measured.usage, active, self.priors.telemetry)
-        as_dark = _of_class(dark, CERTAIN, measured.usage)
-        return Bounds(*(one - other for one, other in zip(bounds, as_dark, strict=True)))
+        quantiles = self.priors.measuring.executed if executed else self.priors.telemetry
+        bounds = self._measured(hardware, measured.usage, active, quantiles)
+        return only_chips(bounds.minus(_of_class(dark, CERTAIN, measured.usage)), chips, hardware)
 
     def total(
         self, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int, heard: Callable[[str], int]
@@ -275,6 +310,15 @@ def active_of(hardware: Hardware, measured: Measured) -> int | None:
     if not measured.usage or not hardware.known or clock_khz is None:
         return None
     return measured.work // clock_khz + measured.plain
+
+
+def only_chips(bounds: Bounds, classes: frozenset[str], hardware: Hardware) -> Bounds:
+    """What counts of an amount on some hardware where only chips of some classes do; no classes: all do."""
+    if not classes or classes & hardware.chip.classes:
+        return bounds
+    if not hardware.known or classes & hardware.chip.classes_possible:
+        return Bounds(0, 0, bounds.high, bounds.ceiling)
+    return ZERO
 
 
 def _usage_of(by_class: Mapping[str, int], measured: Measured) -> HourUsage:

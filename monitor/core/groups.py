@@ -35,6 +35,7 @@ class Linked(NamedTuple):
     ties: Mapping[str, Ties]  # of whoever has something in common with another
     links: Links
     groups: tuple[Group, ...]
+    corporate: tuple[Group, ...] = ()  # those that declare one party, or that one owner controls; by that name
 
     def links_of(self, tenant: str) -> tuple[Link, ...]:
         """The links of a tenant, the strongest first."""
@@ -54,7 +55,21 @@ def linked(tenants: Mapping[str, Tenant], ties: Mapping[str, Ties]) -> Linked:
     for book in links.books:
         members = {name: tenants[name] for name in book.tenants}
         made.append(Group(f"customers of {book.reseller}", members, (), book.sentence))
-    return Linked(ties, links, tuple(sorted(made, key=lambda group: group.name)))
+    return Linked(ties, links, tuple(sorted(made, key=lambda group: group.name)), _corporate(tenants, ties))
+
+
+def _corporate(tenants: Mapping[str, Tenant], ties: Mapping[str, Ties]) -> tuple[Group, ...]:
+    """The tenants of each party, and of each party that controls others, two at least, by its name."""
+    of_party: dict[str, set[str]] = {}
+    for name, one in ties.items():
+        for tie in one.ties:
+            if tie.kind in (LinkKind.PARTY, LinkKind.OWNER):
+                of_party.setdefault(tie.value, set()).add(name)
+    return tuple(
+        Group(party, {name: tenants[name] for name in sorted(members)}, ())
+        for party, members in sorted(of_party.items())
+        if len(members) > 1
+    )
 
 
 def _signals(group: LinkedGroup, attested: set[str], launches: Mapping[str, Sequence[Launch]]) -> Iterator[Signal]:

@@ -67,6 +67,7 @@ class Traits(NamedTuple):
     purpose: str | None = None
     layer: str | None = None
     end_customer: str | None = None  # on whose behalf it is held
+    network_mbit_s: int | None = None  # of one node, towards others
     nodes: tuple[str, ...] | None = None  # sorted, each once
 
     def updated(self, newer: Traits) -> Traits:

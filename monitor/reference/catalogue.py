@@ -9,7 +9,7 @@ from pathlib import Path
 from monitor.core.catalogue import ONE_ACCELERATOR, TERAFLOP, Catalogue, Chip, Named, Slice, family, normal_name, pool
 from monitor.errors import ReferenceProblem
 from monitor.reference.contradictions import contradictions, total_processing_performance
-from monitor.reference.rows import AcceleratorRow, Tables, read_tables
+from monitor.reference.rows import AcceleratorRow, InstanceRow, Tables, read_tables
 
 FASTER = Decimal("1.05")  # an FP8 rate within 5 per cent of the 16-bit one is the same rate, rounded
 
@@ -44,7 +44,7 @@ def _catalogue(tables: Tables) -> Catalogue:
         digest=tables.digest(),
         names=names,
         instances={
-            normal_name(row.instance_type): _scaled(names[normal_name(row.accelerator)], row.accelerator_thousandths)
+            normal_name(row.instance_type): _instance(names[normal_name(row.accelerator)], row)
             for row in tables.instances.values()
         },
         slices={row.prefix: Slice(chips[row.accelerator], row.units_per_chip) for row in tables.slices.values()},
@@ -64,9 +64,10 @@ def _names(tables: Tables, chips: Mapping[str, Chip]) -> dict[str, Named]:
     return names
 
 
-def _scaled(named: Named, thousandths: int) -> Named:
-    """So many thousandths of what a name stands for."""
-    return Named(named.chip, named.per_unit * thousandths // ONE_ACCELERATOR)
+def _instance(named: Named, row: InstanceRow) -> Named:
+    """What an instance type is, made of what the name of its accelerator stands for."""
+    network = None if row.network_gbit_s is None else int(row.network_gbit_s * 1_000)
+    return Named(named.chip, named.per_unit * row.accelerator_thousandths // ONE_ACCELERATOR, network)
 
 
 def _chip(row: AcceleratorRow) -> Chip:

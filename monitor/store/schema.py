@@ -108,6 +108,7 @@ TRAITS = Table(
     Column("purpose", Text),
     Column("layer", Text),
     Column("end_customer", Text),
+    Column("network_mbit_s", NUMBER),
     Column("nodes", Text),  # a list as JSON
 )
 
