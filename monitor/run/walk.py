@@ -179,10 +179,12 @@ class Walk:
         usage = totals(book.tenants[name], now, hearing(book, now))
         if has_changed(book.tenants[name], parties):  # then the thresholds of each policy show in the signs of others
             return {
-                view: tenant_findings(book, replace(self._reference, policies=one.policies), name, usage, parties)
+                view: tenant_findings(
+                    book, replace(self._reference, policies=one.policies), name, usage, parties, self.past
+                )
                 for view, one in self.views.items()
             }
-        return self._shared_out(tenant_findings(book, self._together, name, usage, parties))
+        return self._shared_out(tenant_findings(book, self._together, name, usage, parties, self.past))
 
     def _findings_of_groups(self, now: int) -> dict[str, list[Finding]]:
         """What holds for groups in each view."""
