@@ -37,6 +37,8 @@ class Pace(NamedTuple):
 
     step_ms: int = DAY_MS
     groups_every: int = 1  # steps
+    since: int = 0  # the first look is no earlier
+    until: int | None = None  # the last look; whatever is later, or came later, is not taken in
 
 
 DAILY = Pace()
@@ -62,15 +64,22 @@ class Step(NamedTuple):
 
 def by_arrival(lines: Iterable[bytes]) -> list[bytes]:
     """Events in the order in which they were recorded; one that does not say when goes with the one before it."""
-    found: list[tuple[int, bytes]] = []
+    return in_order(arrivals((None, line) for line in lines))
+
+
+def arrivals(received: Iterable[tuple[int | None, bytes]]) -> Iterator[tuple[int, bytes]]:
+    """Events of one stream with the instants of their arrival: the receipt, else what they say, else as before."""
     at = -1
-    for line in lines:
-        if RECORDED in line:
-            recorded = _recorded(line)
-            at = at if recorded is None else recorded
-        found.append((at, line))
-    found.sort(key=itemgetter(0))
-    return [line for _, line in found]
+    for receipt, line in received:
+        if receipt is None and RECORDED in line:
+            receipt = _recorded(line)
+        at = at if receipt is None else receipt
+        yield at, line
+
+
+def in_order(arrived: Iterable[tuple[int, bytes]]) -> list[bytes]:
+    """Events by arrival; those of one instant as they are."""
+    return [line for _, line in sorted(arrived, key=itemgetter(0))]
 
 
 def _recorded(line: bytes) -> int | None:
@@ -115,23 +124,31 @@ class Walk:
         """Take in facts as they came; a look whenever one is later than the next step, and one at the end."""
         batch: list[Observation] = []
         due: int | None = None
+        until = self._pace.until
         for fact in facts:
             if due is None:
-                due = self._after(fact.time)
+                due = self._step_after(max(fact.time, self._pace.since))
             if fact.time > due or len(batch) >= BATCH_FACTS:
                 self._take(batch)
                 batch = []
             while fact.time > due:
+                if until is not None and due >= until:
+                    yield self._last_look(until)
+                    return
                 yield self._look(due, self._due(due))
                 due += self._pace.step_ms
             batch.append(fact)
         self._take(batch)
-        if self.book.clock >= 0:
-            yield self._look(self.book.clock, set(self.book.tenants), last=True)
+        if self.book.clock >= self._pace.since:
+            yield self._last_look(self.book.clock)
 
-    def _after(self, time: int) -> int:
+    def _step_after(self, time: int) -> int:
         """The first step that is no earlier than an instant."""
         return -(-time // self._pace.step_ms) * self._pace.step_ms
+
+    def _last_look(self, now: int) -> Step:
+        """A look at everybody: what stands then is what a replay says."""
+        return self._look(now, self.book.tenants, last=True)
 
     def _take(self, batch: Sequence[Observation]) -> None:
         for fact in batch:
@@ -216,10 +233,11 @@ class Walk:
 
     def _explained(self, changes: Iterable[Change], whose: Callable[[Change], Iterable[str]]) -> list[Change]:
         """The same, with a word on late facts: with them in time people would have been told at another time."""
-        return [self._explain(change, sum(map(self._late_of, {EVERYBODY, *whose(change)}))) for change in changes]
+        return [self._explain(change, self.late_facts(whose(change))) for change in changes]
 
-    def _late_of(self, name: str) -> int:
-        return self.late.get(name, 0)
+    def late_facts(self, tenants: Iterable[str]) -> int:
+        """How many facts about some tenants have come late, with those that are about everybody."""
+        return sum(self.late.get(name, 0) for name in {EVERYBODY, *tenants})
 
     def _explain(self, change: Change, late: int) -> Change:
         if not late or not change.entry.act:
