@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from monitor.cli.backtest import backtest
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
@@ -34,6 +35,7 @@ def flopwatch() -> None:
 
 
 for command in (
+    backtest,
     check,
     dead_letters,
     demo,
