@@ -16,6 +16,7 @@ from monitor.cli.explain import explain
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
 from monitor.cli.lists import lists
+from monitor.cli.notices import notices
 from monitor.cli.policies import policies
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
@@ -45,6 +46,7 @@ for command in (
     hits,
     lists,
     policies,
+    notices,
     positions,
     profiles,
     replay,
