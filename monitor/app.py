@@ -67,11 +67,13 @@ from monitor.core.notices import (
     trial_message,
 )
 from monitor.core.partitions import adopter
+from monitor.core.policy import Policy
 from monitor.core.runs import Run, is_segment_id
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
 from monitor.errors import (
+    BacktestProblem,
     FlagProblem,
     HitProblem,
     LetterProblem,
@@ -90,11 +92,15 @@ from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
 from monitor.reference.lists.effects import Sources, load_effects
 from monitor.reference.lists.shelf import ListShelf, Standing
-from monitor.reference.policies import check_policies, load_policies
+from monitor.reference.policies import check_policies, load_policies, publish, with_policy
+from monitor.reference.policy_schema import schema_text
 from monitor.reference.priors import load_priors
+from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
+from monitor.run.backtest import GROUPS_EVERY, Outcome, Question, facts_of, in_its_own_period, shadows
+from monitor.run.backtest import play as run_backtest
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
@@ -113,6 +119,8 @@ from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
+from monitor.run.walk import Pace as StepPace
+from monitor.run.walk import arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, NoticeSink, Settings, load_settings
 from monitor.simulate.scenarios import simulate
@@ -168,12 +176,12 @@ def load_reference(root: Path) -> Reference:
 
 
 @contextmanager
-def opened_store(url: str, create: bool = True) -> Iterator[SqlStore]:
+def opened_store(url: str, create: bool = True, read_only: bool = False) -> Iterator[SqlStore]:
     """The store at a URL, closed at the end."""
     # Only here, as the client of Kafka below: reading it takes longer than most commands that need no store.
     from monitor.store.sql import SqlStore
 
-    store = SqlStore.open(url, create=create)
+    store = SqlStore.open(url, create=create, read_only=read_only)
     try:
         yield store
     finally:
@@ -294,7 +302,7 @@ def _replay_into(
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
-        changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock)
+        changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock, store)
     changes += evaluate_groups(book, reference, store, store.group_flags(), book.clock)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
@@ -428,7 +436,8 @@ def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
     with _still(settings, state) as store:
         kept = _load_all(store)
         now = _latest(kept)
-        return KnownTenants(now, tenant_answers(_whole(kept), screened_reference(settings, store), now))
+        reference = screened_reference(settings, store)
+        return KnownTenants(now, tenant_answers(_whole(kept), reference, now, _Pasts(kept)))
 
 
 class _Pasts:
@@ -523,18 +532,55 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
         return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
-def check(config: Path | None, root: Path | None) -> list[str]:
-    """Everything that contradicts itself in settings and reference files, a sentence each."""
-    settings = load_settings(config)
+class Checked(NamedTuple):
+    """What a check found, as sentences."""
+
+    problems: list[str]
+    remarks: list[str]  # what the operator is asked, and is no contradiction
+
+
+def check(config: Path | None, root: Path | None) -> Checked:
+    """Everything that contradicts itself in settings and reference files, and what the operator should decide."""
+    settings, now = load_settings(config), SystemClock().now_ms()
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
-        problems.extend(check_policies(load_reference(folder).policies))
+        problems.extend(check_policies(folder, load_reference(folder).policies))
         sources = load_effects(folder, settings.bis_affiliates_suspended_until)
-        standings = _shelf(settings, sources).look(SystemClock().now_ms())
+        standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
     problems.extend(_check_sinks(settings))
-    return problems
+    return Checked(problems, list(unanswered(settings, now)))
+
+
+def unanswered(settings: Settings, now: int) -> Iterator[str]:
+    """What only the operator can know and has not said."""
+    name = "bis_affiliates_suspended_until"
+    until = settings.bis_affiliates_suspended_until
+    if name not in settings.model_fields_set and now >= milliseconds(until):
+        yield (
+            f"Nobody set {name}: the affiliates rule counts as holding again since {until}. Look up whether its "
+            "suspension was extended, and write into the settings the first day on which the rule holds again, also if "
+            "it is this one."
+        )
+
+
+# -- policies --------------------------------------------------------------------------------------------------------
+
+
+def policies(root: Path | None) -> tuple[tuple[Policy, ...], int]:
+    """All policies of a configuration folder (None: the packaged one), and the time that it is."""
+    return load_policies(config_root() if root is None else root), SystemClock().now_ms()
+
+
+def publish_policies(root: Path | None) -> list[str]:
+    """Guard the policies that were not published yet against edits; returns their names."""
+    return publish(config_root() if root is None else root)
+
+
+def policy_schema() -> str:
+    """The JSON schema of policy files, as text."""
+    return schema_text()
 
 
 # -- lists and profiles ----------------------------------------------------------------------------------------------
@@ -755,7 +801,7 @@ def explain(
                 found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
                 known = {what: [run for run, _ in found]}
                 kin = _kin(_whole(kept), reference, what, _Pasts(kept), known, _triggers(settings), now)
-                return explain_tenant(one.book, reference, what, now, found, kin, blind)
+                return explain_tenant(one.book, reference, what, now, one.past, found, kin, blind)
             for flags in one.flags.values():
                 if what in flags:
                     return flags[what], store.flag_history(what)
@@ -999,6 +1045,135 @@ def _named(hits: Iterable[TenantMatch], name: str) -> TenantMatch:
         if found.match.id == name:
             return found
     raise HitProblem(f"There is no hit {name}; `flopwatch hits` lists them.")
+
+
+# -- backtests -----------------------------------------------------------------------------------------------------
+
+
+class Asked(NamedTuple):
+    """What a backtest is asked."""
+
+    policy: str | None = None  # a file; of shadow rules a policy that is there, as ID or ID@VERSION
+    shadow: bool = False
+    below: int = 0
+    since: int | None = None  # milliseconds; the instants of the first and the last look
+    until: int | None = None
+
+
+class Backtested(NamedTuple):
+    """What a backtest says, of what, and sentences about anything that needs saying."""
+
+    outcome: Outcome
+    title: str
+    asked: Asked
+    remarks: list[str]
+
+
+def backtest(
+    settings: Settings, asked: Asked, paths: Sequence[str], state: Path | None, progress: Progress
+) -> Backtested:
+    """Play event files, or the facts of a store, under other policies. Nothing is written.
+
+    Raises:
+        MonitorError: with one sentence that says what to do.
+    """
+    tune_collector()
+    if paths:
+        return _backtest_files(settings, asked, paths, progress)
+    with opened_store(store_url(settings, state), create=False, read_only=True) as store, store.still():
+        reference = screened_reference(settings, store)
+        question = _question(reference, asked)
+        lines = in_order(
+            arrival
+            for partition in store.partitions()
+            for arrival in arrivals((fact.received, fact.raw) for fact in store.beside(partition).facts())
+        )
+    return _played(decoded(lines), reference, asked, question, lambda done: progress(done, len(lines)), "the store")
+
+
+def _backtest_files(settings: Settings, asked: Asked, paths: Sequence[str], progress: Progress) -> Backtested:
+    reference = screened_reference(settings)
+    question = _question(reference, asked)
+    source, tally = FileSource(paths, record_bytes_max=settings.record_bytes_max), Tally()
+    source.begin_all({})
+    try:
+        facts = facts_of(source, rules(settings), tally, lambda: progress(source.bytes_done // 2, source.bytes_total))
+        played = _played(facts, reference, asked, question, lambda _: None, "these files")
+        return played._replace(remarks=_remarks(source, tally))
+    finally:
+        source.close()
+
+
+class _Question(NamedTuple):
+    """What is compared with what, and what that is called."""
+
+    title: str
+    question: Question
+
+
+def _question(reference: Reference, asked: Asked) -> _Question:
+    """What is asked for.
+
+    Raises:
+        BacktestProblem: there is nothing to compare.
+        ReferenceProblem: the file of the policy is not as it must be.
+    """
+    pace = StepPace(groups_every=GROUPS_EVERY, since=asked.since or 0, until=asked.until)
+    present = reference.policies
+    if asked.shadow:
+        title, other = _shadows(present, asked.policy)
+        return _Question(title, Question((), other, other, asked.below, pace))
+    if asked.policy is None:
+        return _Question("Just under the thresholds in force", Question(present, present, present, asked.below, pace))
+    path = Path(asked.policy)
+    added, known = with_policy(config_root(), present, path), {one.digest for one in present}
+    new = [one for one in added if one.digest not in known]
+    if not new:
+        raise BacktestProblem(f"{path.name} says what the policy that is loaded says: there is nothing to compare.")
+    title = f"{new[0].id} version {new[0].version}, from {path.name}, against the policies in force"
+    return _Question(title, Question(present, added, new, asked.below, pace))
+
+
+def _shadows(present: Sequence[Policy], named: str | None) -> tuple[str, tuple[Policy, ...]]:
+    """The policies whose shadow rules are asked for, as if people were told, with a title."""
+    if named is not None:
+        policy = _loaded(present, named)
+        title = f"What {policy.id} version {policy.version} would have said in its own period"
+        return title, (in_its_own_period(policy),)
+    found = shadows(present)
+    if not found:
+        raise BacktestProblem(
+            "No rule of the policies is in the shadow; `shadow: true` in a policy file puts one there."
+        )
+    return "What the shadow rules would have said", found
+
+
+def _loaded(present: Sequence[Policy], named: str) -> Policy:
+    """The policy ID or ID@VERSION; without a version the latest.
+
+    Raises:
+        BacktestProblem: there is none.
+    """
+    found = [one for one in present if named in (one.id, f"{one.id}@{one.version}")]
+    if not found:
+        known = ", ".join(f"{one.id}@{one.version}" for one in present)
+        raise BacktestProblem(f"There is no policy {named} among those that are loaded: name one of {known}.")
+    return max(found, key=lambda one: one.version)
+
+
+def _played(
+    facts: Iterable[Observation],
+    reference: Reference,
+    asked: Asked,
+    named: _Question,
+    progress: Callable[[int], None],
+    where: str,
+) -> Backtested:
+    outcome = run_backtest(facts, _working_archive(), reference, named.question, lambda step: progress(step.facts))
+    if outcome is None:
+        days = "" if asked.since is None else " on or after the first day that you ask for"
+        raise BacktestProblem(f"There is no fact in {where}{days}, so there is nothing to play.")
+    return Backtested(outcome, named.title, asked, [])
 
 
 # -- the demo and the benchmarks -----------------------------------------------------------------------------------

@@ -51,6 +51,10 @@ class EstimateProblem(MonitorError):
     """What was asked about cannot be estimated: the catalogue has no rate of it."""
 
 
+class BacktestProblem(MonitorError):
+    """There is nothing to play again, or nothing to compare it with."""
+
+
 class LetterProblem(MonitorError):
     """There is no such dead letter, or what was asked of it is not possible."""
 

@@ -267,7 +267,7 @@ def _flag_lines(flag: Flag, history: list[Entry], times: FlagTimes) -> list[str]
         f"{_about(flag)}; the finding has held since {show.instant(flag.raised_at)}.",
         *(f"  {show.plain(reason)}" for reason in finding.reasons),
         *(f"  Not established: {sentence}" for sentence in finding.not_established),
-        f"  Numbers: {show.flop_range(finding.flop)} FLOP against {show.flop(finding.threshold_flop)}.",
+        f"  Numbers: {show.numbers(finding)}.",
         "Clocks:",
         *clock_lines(times),
         "History:",

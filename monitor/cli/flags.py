@@ -62,7 +62,7 @@ def flags(
                         flag.rule,
                         show.instant(flag.raised_at),
                         _due_cell(times[flag.id]),
-                        show.flop(flag.finding.flop.central),
+                        show.flop(flag.finding.amount.central),
                     )
                     for flag in chosen
                 ],

@@ -122,7 +122,7 @@ def _flag_lines(answer: Answer) -> list[str]:
     if not findings:
         return ["No tenant reaches a threshold of a policy in force."]
     lines = []
-    for finding in sorted(findings, key=lambda one: (one.tenant, -one.threshold_flop)):
+    for finding in sorted(findings, key=lambda one: (one.tenant, -one.threshold)):
         lines.append(
             f"{finding.level.upper()}  {show.subject(finding)}  {finding.rule} "
             f"({finding.legal_force}), since {show.instant(finding.raised_at)}"

@@ -36,6 +36,24 @@ def flop_range(bounds: Bounds) -> str:
     return f"{flop(bounds.central)} ({flop(bounds.low)} to {flop(bounds.high)})"
 
 
+UNITS = {
+    "model_flop": "FLOP",
+    "executed_flop": "FLOP",
+    "growth": "FLOP",
+    "accelerator_hours": "accelerator-hours",
+    "accelerators": "accelerators",
+    "reserved_accelerators": "accelerators",
+    "tpp": "TPP",
+    "op_per_s": "op/s",
+}
+
+
+def numbers(finding: Finding) -> str:
+    """What a finding measured, against its threshold."""
+    unit = UNITS[finding.measure]
+    return f"{flop_range(finding.amount)} {unit} against {flop(finding.threshold)}"
+
+
 def accelerator_hours(microseconds: int) -> str:
     """Accelerator-hours of accelerator-microseconds."""
     return f"{microseconds / HOUR_US:,.1f}"
@@ -77,21 +95,24 @@ def document(content: Any) -> None:
 def subject(finding: Finding) -> str:
     """Whom a finding is about."""
     of_group = f"group {finding.tenant} ({len(finding.members)} tenants)"
-    return plain(of_group if finding.members else finding.tenant)
+    of_part = f"{finding.tenant}, {finding.part}" if finding.part else finding.tenant
+    return plain(of_group if finding.members else of_part)
 
 
 def finding_document(finding: Finding) -> dict[str, Any]:
     """A finding as the contract of `replay --json` has it, with what must be shown beside it."""
     return {
-        "flag": flag_id(finding.rule, finding.tenant),
+        "flag": flag_id(finding.rule, finding.tenant, finding.anchor),
         "rule": finding.rule,
         "level": finding.level.value,
         "raised_at": instant(finding.raised_at),
         "reasons": list(finding.reasons),
         "policy": f"{finding.policy}@{finding.policy_version}",
         "legal_force": finding.legal_force,
-        "threshold_flop": finding.threshold_flop,
-        "flop": bounds_document(finding.flop),
+        "measure": finding.measure,
+        "part": finding.part,
+        "threshold": finding.threshold,
+        "amount": bounds_document(finding.amount),
         "not_established": list(finding.not_established),
         **({"tenants": list(finding.members)} if finding.members else {}),
     }

@@ -761,6 +761,18 @@ class Book:
 
     # -- committing ----------------------------------------------------------------------------------------------
 
+    def with_waiting(self, tenant: str, finished: Mapping[str, Effects]) -> Mapping[str, Effects]:
+        """What allocations of a tenant have held, where the store lacks what the next commit takes."""
+        waiting = {key[1]: one for key, one in self._finished.items() if key[0] == tenant}
+        if not waiting:
+            return finished
+        together = dict(finished)
+        for name, (effects, anew) in waiting.items():
+            before = Effects.none() if anew else together.get(name, Effects.none())
+            pieces, measurements = before.pieces + effects.pieces, before.measurements + effects.measurements
+            together[name] = Effects(pieces, measurements, [])
+        return together
+
     def drain(self) -> Moved:
         """What changed since the last call; afterwards old hours, and allocations that closed some time ago, leave
         memory.

@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.core.model import ACCELERATOR, HOUR_MS, INSTANCE
 from monitor.core.priors import POOLED
 
 ONE_ACCELERATOR = 1_000
@@ -53,6 +53,8 @@ class Chip:
     source: str
     origin: str  # seen, partly or memory
     rated_mw: int | None = None  # thermal design power, in milliwatts
+    classes: frozenset[str] = frozenset()  # of export control, such as "3A090.a", that it certainly is in
+    classes_possible: frozenset[str] = frozenset()  # those that it may be in, as far as the name tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,7 @@ class Hardware:
     per_unit: int
     known: bool
     assumptions: tuple[str, ...]
+    network_mbit_s: int | None = None  # of one unit, towards others
 
 
 class Named(NamedTuple):
@@ -71,6 +74,7 @@ class Named(NamedTuple):
 
     chip: Chip
     per_unit: int
+    network_mbit_s: int | None = None  # of an instance, towards others
 
 
 class Slice(NamedTuple):
@@ -145,12 +149,19 @@ def family(name: str, default: Chip, members: Sequence[Chip], unstated: str, ori
         clock_khz=clocks.pop() if len(clocks) == 1 else None,
         tpp=max(chip.tpp for chip in members),
         rated_mw=rated.pop() if len(rated) == 1 else None,
+        classes=frozenset.intersection(*(chip.classes for chip in members)),
+        classes_possible=frozenset.union(*(chip.classes_possible for chip in members)),
         assumption=(
             f"'{name}' does not state {unstated}: counted as {default.name}, "
             f"with bounds over {len(members)} chips ({span})."
         ),
         origin=origin,
     )
+
+
+def _classified_as(known: Chip, unrated: Chip) -> Chip:
+    """A stand-in for a chip whose 16-bit rate is not known, in the classes of that chip: they go by other figures."""
+    return replace(unrated, classes=known.classes, classes_possible=known.classes_possible)
 
 
 def _teraflops(rate: int) -> str:
@@ -188,15 +199,32 @@ class Catalogue:
             found = self._resolved[key] = self._resolve(UNKNOWN if hardware is None else hardware, unit, fastest)
         return found
 
+    def alike(
+        self, hardware: str | None, unit: str | None, hour: int, times: int
+    ) -> Iterator[tuple[int, int, Hardware]]:
+        """What a unit of `hardware` is in so many hours (since 1970) from one on: (hour, for how many, what)."""
+        end = hour + times
+        while hour < end:
+            found = self.resolve(hardware, unit, hour * HOUR_MS)
+            if found.known:  # the same at any instant
+                yield hour, end - hour, found
+                return
+            step = bisect_right(self.pool.instants, hour * HOUR_MS)
+            later = self.pool.instants[step] if step < len(self.pool.instants) else end * HOUR_MS
+            until = min(end, -(-later // HOUR_MS))
+            yield hour, until - hour, found
+            hour = until
+
     def _resolve(self, name: str, unit: str | None, fastest: Release) -> Hardware:
         named, assumption = self._find(name, unit)
         if named is None:
             instances = self.pool.accelerators_per_instance if unit == INSTANCE else 1
             return self._unknown(name, ONE_ACCELERATOR, instances, fastest)
         if not named.chip.rate_ceiling:
-            return self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            unrated = self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            return replace(unrated, chip=_classified_as(named.chip, unrated.chip))
         sentences = tuple(sentence for sentence in (named.chip.assumption, assumption) if sentence)
-        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences)
+        return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences, named.network_mbit_s)
 
     def _find(self, name: str, unit: str | None) -> tuple[Named | None, str | None]:
         """What one unit of a name is, and the assumption in it; the unit decides which kind of name goes first."""

@@ -13,23 +13,24 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
-from monitor.core.book import Book, Tenant
+from monitor.core.book import Book
 from monitor.core.bounds import Bounds
 from monitor.core.bounds import total as sum_of
 from monitor.core.clearances import Clearances
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, Estimator, TenantHour, totals
-from monitor.core.findings import Finding, Series, find, find_of_group, least_threshold
+from monitor.core.findings import OF_TENANTS, Finding, find, find_of_group, rules_in_scope
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
 from monitor.core.links import Evidence, Ties
 from monitor.core.lists import NO_LISTS, Lists
+from monitor.core.measures import Cluster, Series, clusters, hours_of, reserved_most, scale_of, weight
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED, Traits
-from monitor.core.parties import Match, Parties, rank_of
-from monitor.core.policy import Aggregation, Policy, Rule
+from monitor.core.parties import Match, Parties, Who, rank_of
+from monitor.core.policy import MODEL_FLOP, Aggregation, Measure, Policy, Quantity, Rule
 from monitor.core.profiles import declared_party
-from monitor.core.projection import Durations
+from monitor.core.projection import Durations, chance_within, held_now, rate_a_day, run_a_day, stated_end
 from monitor.core.runs import Holding, Run, holding, runs
 from monitor.core.signs import daily_usage, has_changed, signs_of
 from monitor.core.structuring import Amount, Signal
@@ -44,6 +45,7 @@ UNDONE_GROUP = (
 )
 
 Usage = Mapping[Shape, Mapping[str, int]]  # of one tenant, by shape and evidence class
+KnownRuns = Mapping[str, Sequence[Run]]  # of some tenants, so that they are not computed twice
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,15 +78,13 @@ class Reference:
         return Parties(book.parties, now, self.lists, self.cleared)
 
     def thresholds(self, aggregation: Aggregation, now: int) -> list[int]:
-        """The thresholds, in FLOP and rising, of the rules in force that add up this; not those of any use at all."""
-        return sorted({rule.threshold_flop for rule in self._rules(aggregation, now) if not rule.effects})
+        """The thresholds, in model FLOP and rising, of the rules in force that add up this; not of any use at all."""
+        rules = self.rules(now, aggregation)
+        return sorted({rule.threshold for rule in rules if rule.quantity == MODEL_FLOP and not rule.effects})
 
-    def least(self, aggregation: Aggregation, now: int) -> int | None:
-        """The least threshold of all of them; None: there is no rule."""
-        return min((rule.threshold_flop for rule in self._rules(aggregation, now)), default=None)
-
-    def _rules(self, aggregation: Aggregation, now: int) -> Iterator[Rule]:
-        return (rule for policy in self.policies if policy.in_force(now) for rule in policy.rules_on(aggregation))
+    def rules(self, now: int, *aggregations: Aggregation) -> Iterator[Rule]:
+        """The rules in force that add up one of these."""
+        return (rule for policy in self.policies if policy.in_force(now) for rule in policy.rules_on(*aggregations))
 
 
 class Past(Protocol):
@@ -122,6 +122,7 @@ class GroupAnswer(NamedTuple):
     evidence: tuple[Evidence, ...]  # why they are taken for one, the weightiest first
     unresolved: str | None
     signals: tuple[Signal, ...]
+    kind: Aggregation
 
 
 class Answer(NamedTuple):
@@ -154,18 +155,30 @@ def tenant_hours(book: Book, reference: Reference, name: str, now: int) -> list[
 # What follows asks `parties`, of which one is made for each instant: many tenants have owners in common.
 
 
-def tenant_findings(book: Book, reference: Reference, name: str, by_shape: Usage, parties: Parties) -> list[Finding]:
-    """The findings that hold for one tenant, given its usage totals."""
+def tenant_findings(
+    book: Book,
+    reference: Reference,
+    name: str,
+    by_shape: Usage,
+    parties: Parties,
+    past: Past,
+    known: KnownRuns | None = None,
+) -> list[Finding]:
+    """The findings that hold for one tenant, given its usage totals; `known` runs of it are not computed again."""
     if not by_the_hour(book, reference, name, by_shape, parties):
         return []
-    return hourly_findings(book, reference, name, parties)
+    return hourly_findings(book, reference, name, parties, past, known)
 
 
-def hourly_findings(book: Book, reference: Reference, name: str, parties: Parties) -> list[Finding]:
+def hourly_findings(
+    book: Book, reference: Reference, name: str, parties: Parties, past: Past, known: KnownRuns | None = None
+) -> list[Finding]:
     """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
-    hours = tenant_hours(book, reference, name, parties.now)
-    signs = signs_of_tenant(book, reference, name, hours, parties)
-    return find(name, book.tenants[name], hours, reference.policies, reference.countries, parties, signs)
+    tenant, now = book.tenants[name], parties.now
+    measured = OfTenant(book, reference, name, past, now, known)
+    signs = signs_of_tenant(book, reference, name, measured.series(MODEL_FLOP).hours, parties)
+    who = parties.who(name, tenant)._replace(signals=tuple(signs))
+    return find(name, tenant, measured, who, reference.policies, reference.countries, now)
 
 
 def signs_of_tenant(
@@ -185,48 +198,213 @@ def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, pa
     Most are far below every threshold, or in the scope of no rule that looks at so little.
     """
     tenant, now = book.tenants[name], parties.now
-    high = _greatest_high(reference.estimator.of(name), tenant, by_shape, now)
-    if not _reaches_any(reference, Aggregation.TENANT, high, now):
+    most = Most(book, reference, name, by_shape, now)
+    if not any(most.can_reach(rule) for rule in reference.rules(now, *OF_TENANTS)):
         return False
-    in_scope = least_threshold(name, tenant, reference.policies, reference.countries, parties)
-    return in_scope is not None and high >= in_scope
+    who = parties.who(name, tenant)
+    in_scope = rules_in_scope(tenant, who, reference.policies, reference.countries, parties)
+    return any(most.can_reach(rule) for rule in in_scope)
 
 
-def group_findings(book: Book, reference: Reference, group: Group, parties: Parties) -> list[Finding]:
+def group_findings(
+    book: Book, reference: Reference, group: Group, parties: Parties, aggregation: Aggregation = Aggregation.GROUP
+) -> list[Finding]:
     """The findings that hold for a group, all of whose tenants are in the book."""
     now = parties.now
-    heard, estimator = hearing(book, now), reference.estimator
-    high = sum(
-        _greatest_high(estimator.of(name), one, totals(one, now, heard), now) for name, one in group.tenants.items()
-    )
-    if not _reaches_any(reference, Aggregation.GROUP, high, now):
+    heard = hearing(book, now)
+    most = [Most(book, reference, name, totals(one, now, heard), now) for name, one in group.tenants.items()]
+    if not any(sum(one.of(rule) for one in most) >= rule.threshold for rule in reference.rules(now, aggregation)):
         return []
-    hours = together(estimator.of(name).hours(tenant, now, heard) for name, tenant in group.tenants.items())
-    return find_of_group(group, hours, reference.policies, reference.countries, parties)
+    members = {name: parties.who(name, tenant) for name, tenant in group.tenants.items()}
+    together = Who([], group.unresolved, signals=group.signals)
+    measured = OfGroup(book, reference, group, now)
+    policies, countries = reference.policies, reference.countries
+    return find_of_group(group.name, aggregation, together, members, measured, policies, countries, now)
 
 
-def _reaches_any(reference: Reference, aggregation: Aggregation, high: int, now: int) -> bool:
-    least = reference.least(aggregation, now)
-    return least is not None and high >= least
+class OfTenant:
+    """What rules may ask of one tenant at an instant (see `findings.Measured`)."""
+
+    def __init__(
+        self, book: Book, reference: Reference, name: str, past: Past, now: int, known: KnownRuns | None
+    ) -> None:
+        self.estimator = reference.estimator.of(name)
+        self._book = book
+        self._reference = reference
+        self._name = name
+        self._past = past
+        self._now = now
+        self._known = known
+        self._series: dict[Quantity, Series] = {}
+        self._runs: list[tuple[Run, Training]] | None = None
+        self._a_day: Bounds | None = None
+        self._chances: dict[tuple[object, ...], int] = {}
+
+    def series(self, quantity: Quantity) -> Series:
+        """An amount by hour."""
+        found = self._series.get(quantity)
+        if found is None:
+            tenant, heard = self._book.tenants[self._name], hearing(self._book, self._now)
+            hours = hours_of(quantity, tenant, self.estimator, self._now, heard)
+            found = self._series[quantity] = Series(hours, self._now, quantity)
+        return found
+
+    def _holdings(self) -> list[Holding]:
+        return tenant_holdings(self._book, self._name, self._past.finished(self._name), self._now)
+
+    def runs(self) -> Sequence[tuple[Run, Training]]:
+        """Its runs, by start, with how much each looks like training."""
+        if self._runs is None:
+            found = (self._known or {}).get(self._name)
+            if found is None:
+                found = runs(self._name, self._holdings(), self.estimator, self._now)
+            self._runs = [(run, training(run, self._reference.weights)) for run in found]
+        return self._runs
+
+    def clusters(self, rule: Rule) -> list[Cluster]:
+        """What it holds on each fabric."""
+        return clusters(rule.quantity, rule.network_gbit_s_over, self._holdings(), self.estimator, self._now)
+
+    def is_measured(self) -> bool:
+        """Whether the provider measured most of its certain time."""
+        ledger = self._book.tenants[self._name].ledger
+        certain = sum(usage for (_, usage_class), usage in ledger.totals.items() if usage_class == CERTAIN)
+        return 2 * sum(one.usage for one in ledger.measured_totals.values()) > certain
+
+    def chance(self, rule: Rule, days: int, run: Run | None) -> int:
+        """P(reaching a rule's threshold within so many days), in per mille: by a run of it, or all of it."""
+        key = (rule.quantity, rule.threshold, rule.window_days, days, None if run is None else run.id)
+        found = self._chances.get(key)
+        if found is None:
+            found = self._chances[key] = self._chance(rule, days, run)
+        return found
+
+    def _chance(self, rule: Rule, days: int, run: Run | None) -> int:
+        tenant, now = self._book.tenants[self._name], self._now
+        if run is None:
+            series = self.series(MODEL_FLOP)
+            kept = None if rule.window_days is None else max(0, rule.window_days - days)
+            _, so_far = series.total(kept)
+            since = now if series.first is None else series.first
+            a_day = self._held_a_day()
+        else:
+            so_far, since, a_day = run.flop_chain, run.start, run_a_day(run, now)
+        if rule.quantity.measure is Measure.EXECUTED_FLOP:
+            so_far, a_day = self.estimator.with_recomputation(so_far), self.estimator.with_recomputation(a_day)
+        end, durations = stated_end(tenant, now), self._reference.durations
+        return chance_within(days, so_far, a_day, rule.threshold, now, since, end, durations)
+
+    def _held_a_day(self) -> Bounds:
+        """FLOP a day of what it holds on hardware that the catalogue knows."""
+        if self._a_day is None:
+            tenant, heard = self._book.tenants[self._name], hearing(self._book, self._now)
+            resolve = self.estimator.catalogue.resolve
+            held = (
+                one
+                for one in held_now(tenant, self._now, heard)
+                if resolve(one.shape.hardware, one.shape.unit, self._now).known
+            )
+            self._a_day = rate_a_day(held, self.estimator, self._now)
+        return self._a_day
 
 
-def _greatest_high(estimator: Estimator, tenant: Tenant, by_shape: Usage, now: int) -> int:
-    """No window of a tenant has a higher high bound than this: all its usage, measured time at the ceiling."""
-    total = 0
-    for shape, by_class in by_shape.items():
-        weights = estimator.weights(estimator.catalogue.resolve(shape.hardware, shape.unit, now))
-        total += (weights.ceiling if tenant.ledger.measured_totals else weights.high) * sum(by_class.values())
-    return -(-total // SCALE)  # rounded up, so that several add up to no less than their sum
+class OfGroup:
+    """What rules may ask of a group at an instant: the sum of its tenants, and nothing that only one of them has."""
+
+    def __init__(self, book: Book, reference: Reference, group: Group, now: int) -> None:
+        self.estimator = reference.estimator
+        self._book = book
+        self._group = group
+        self._now = now
+        self._series: dict[Quantity, Series] = {}
+
+    def series(self, quantity: Quantity) -> Series:
+        """An amount by hour, of all its tenants together."""
+        found = self._series.get(quantity)
+        if found is None:
+            heard, now = hearing(self._book, self._now), self._now
+            hours = together(
+                hours_of(quantity, tenant, self.estimator.of(name), now, heard)
+                for name, tenant in self._group.tenants.items()
+            )
+            found = self._series[quantity] = Series(hours, now, quantity)
+        return found
+
+    def runs(self) -> Sequence[tuple[Run, Training]]:
+        """None: a run is of one tenant."""
+        return ()
+
+    def clusters(self, rule: Rule) -> Sequence[Cluster]:
+        """None: a cluster is of one tenant."""
+        return ()
+
+    def is_measured(self) -> bool:
+        """No rule on groups asks."""
+        return False
+
+    def chance(self, rule: Rule, days: int, run: Run | None) -> int:
+        """No rule on groups looks ahead."""
+        return 0
+
+
+class Most:
+    """The most that a tenant can have of anything in any window, found without its hours."""
+
+    def __init__(self, book: Book, reference: Reference, name: str, by_shape: Usage, now: int) -> None:
+        self._book = book
+        self._tenant = book.tenants[name]
+        self._estimator = reference.estimator.of(name)
+        self._by_shape = by_shape
+        self._now = now
+        self._found: dict[Quantity, int] = {}
+        self._ahead: Bounds | None = None
+
+    def can_reach(self, rule: Rule) -> bool:
+        """Whether a rule may find anything."""
+        most = self.of(rule)
+        if most >= rule.threshold or not rule.horizon_days:
+            return most >= rule.threshold
+        if self._ahead is None:
+            held = held_now(self._tenant, self._now, hearing(self._book, self._now))
+            self._ahead = self._estimator.with_recomputation(rate_a_day(held, self._estimator, self._now))
+        return most + self._ahead.high * rule.horizon_days >= rule.threshold
+
+    def of(self, rule: Rule) -> int:
+        """No less than any bound of what the rule measures, rounded up: several add up to no less than their sum."""
+        found = self._found.get(rule.quantity)
+        if found is None:
+            found = self._found[rule.quantity] = self._greatest(rule.quantity)
+        return found
+
+    def _greatest(self, quantity: Quantity) -> int:
+        if quantity.measure is Measure.RESERVED_ACCELERATORS:
+            return reserved_most(self._tenant)
+        total, estimator = 0, self._estimator
+        for shape, by_class in self._by_shape.items():
+            hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, self._now)
+            if scale_of(quantity) == SCALE:
+                weights = estimator.with_recomputation(estimator.weights(hardware))
+                # Measured time may be anything up to the ceiling.
+                most = weights.ceiling if self._tenant.ledger.measured_totals else weights.high
+            else:
+                most = weight(quantity, hardware).high
+            total += most * sum(by_class.values())
+        return -(-total // scale_of(quantity))
 
 
 def evaluate(
-    book: Book, reference: Reference, names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int
+    book: Book,
+    reference: Reference,
+    names: Iterable[str],
+    flags: Mapping[str, Mapping[str, Flag]],
+    now: int,
+    past: Past,
 ) -> list[Change]:
     """What an evaluation of these tenants changes about their flags; `flags` by tenant, then id."""
     heard, parties = hearing(book, now), reference.parties(book, now)
     return follow(
         {
-            name: tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), parties)
+            name: tenant_findings(book, reference, name, totals(book.tenants[name], now, heard), parties, past)
             for name in names
         },
         flags,
@@ -241,9 +419,6 @@ def follow(
     return [
         change for name in sorted(findings) for change in reconcile(flags.get(name, {}), findings[name], now, UNDONE)
     ]
-
-
-KnownRuns = Mapping[str, Sequence[Run]]  # of some tenants, so that they are not computed twice
 
 
 def linked_tenants(
@@ -291,8 +466,12 @@ def evaluate_groups(book: Book, reference: Reference, past: Past, flags: Mapping
 def findings_of_groups(book: Book, reference: Reference, past: Past, now: int) -> list[Finding]:
     """The findings that hold for the groups of a book."""
     parties = reference.parties(book, now)
-    found = linked_tenants(book, reference, past, parties).groups
-    return [finding for group in found for finding in group_findings(book, reference, group, parties)]
+    found = linked_tenants(book, reference, past, parties)
+    return [finding for group in found.groups for finding in group_findings(book, reference, group, parties)] + [
+        finding
+        for group in found.corporate
+        for finding in group_findings(book, reference, group, parties, Aggregation.CORPORATE_GROUP)
+    ]
 
 
 def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag]], now: int) -> list[Change]:
@@ -308,34 +487,47 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
 def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
     """Everything that is known at `now`, which is no earlier than any fact in the book."""
     usage, parties = _usage(book, now), reference.parties(book, now)
+    found = {name: tenant_runs(book, reference, name, past.finished(name), now) for name in usage}
+    known: KnownRuns = {name: [run for run, _ in of_tenant] for name, of_tenant in found.items()}
     tenants = tuple(
-        one._replace(runs=tenant_runs(book, reference, one.tenant, past.finished(one.tenant), now))
-        for one in _tenant_answers(book, reference, usage, parties)
+        answer_tenant(book, reference, name, by_shape, parties, past, known)._replace(runs=found[name])
+        for name, by_shape in usage.items()
     )
-    known = {one.tenant: [run for run, _ in one.runs] for one in tenants}
     books = _usage_digest(usage, now)
     by_name = {tenant.tenant: tenant for tenant in tenants}
-    grouped = tuple(
-        _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), parties)
-        for group in linked_tenants(book, reference, past, parties, known).groups
+    linked_ones = linked_tenants(book, reference, past, parties, known)
+    answered = (
+        _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), parties, kind)
+        for kind, groups in (
+            (Aggregation.GROUP, linked_ones.groups),
+            (Aggregation.CORPORATE_GROUP, linked_ones.corporate),
+        )
+        for group in groups
     )
+    # What one owner has is only told where it reaches something; what is linked is a finding of its own.
+    grouped = tuple(one for one in answered if one.kind is Aggregation.GROUP or one.findings)
     findings = [finding for tenant in tenants for finding in tenant.findings]
     findings += [finding for group in grouped for finding in group.findings]
     return Answer(now, tenants, grouped, books, _digest(books, findings, reference))
 
 
-def tenant_answers(book: Book, reference: Reference, now: int) -> tuple[TenantAnswer, ...]:
+def tenant_answers(book: Book, reference: Reference, now: int, past: Past) -> tuple[TenantAnswer, ...]:
     """What is known of each tenant by itself, without its runs."""
-    return tuple(_tenant_answers(book, reference, _usage(book, now), reference.parties(book, now)))
+    parties = reference.parties(book, now)
+    return tuple(
+        answer_tenant(book, reference, name, by_shape, parties, past) for name, by_shape in _usage(book, now).items()
+    )
 
 
-def _tenant_answers(
-    book: Book, reference: Reference, usage: Mapping[str, Usage], parties: Parties
-) -> Iterator[TenantAnswer]:
-    return (answer_tenant(book, reference, name, by_shape, parties) for name, by_shape in usage.items())
-
-
-def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, parties: Parties) -> TenantAnswer:
+def answer_tenant(
+    book: Book,
+    reference: Reference,
+    name: str,
+    by_shape: Usage,
+    parties: Parties,
+    past: Past,
+    known: KnownRuns | None = None,
+) -> TenantAnswer:
     """What is known of one tenant, given its usage totals."""
     tenant, now = book.tenants[name], parties.now
     estimator = reference.estimator.of(name)
@@ -346,7 +538,7 @@ def answer_tenant(book: Book, reference: Reference, name: str, by_shape: Usage, 
         estimator.accelerators(by_shape, (OPEN,), now),
         estimator.total(tenant, by_shape, now, hearing(book, now)),
         tenant.open_allocations,
-        tuple(tenant_findings(book, reference, name, by_shape, parties)),
+        tuple(tenant_findings(book, reference, name, by_shape, parties, past, known)),
     )
 
 
@@ -355,7 +547,7 @@ TOTAL_DAYS = (90, 180, 365, 540)  # a slow accumulator passes a threshold that n
 
 def window_totals(hours: Sequence[TenantHour], now: int) -> dict[int, Bounds]:
     """Model FLOP of one tenant over the latest so many days, whole hours; each is in the next, all in its total."""
-    series = Series(hours, now)
+    series = Series(hours, now, MODEL_FLOP)
     return {days: series.total(days)[0] for days in TOTAL_DAYS}
 
 
@@ -370,6 +562,7 @@ def tenant_runs(
 def tenant_holdings(book: Book, name: str, finished: Mapping[str, Effects], now: int) -> list[Holding]:
     """All that the allocations of one tenant have held up to `now`, and where they were measured."""
     heard, timelines = hearing(book, now), dict(book.tenants[name].held())
+    finished = book.with_waiting(name, finished)
     holdings = (
         holding(allocation, finished.get(allocation) or Effects.none(), timelines.get(allocation), now, heard)
         for allocation in {**finished, **timelines}
@@ -411,13 +604,15 @@ def group_answer(book: Book, reference: Reference, group: Group, parties: Partie
     flop = sum_of(
         estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard) for one, tenant in group.tenants.items()
     )
-    return _answer_group(book, reference, group, flop, parties)
+    return _answer_group(book, reference, group, flop, parties, Aggregation.GROUP)
 
 
-def _answer_group(book: Book, reference: Reference, group: Group, flop: Bounds, parties: Parties) -> GroupAnswer:
-    findings = tuple(group_findings(book, reference, group, parties))
+def _answer_group(
+    book: Book, reference: Reference, group: Group, flop: Bounds, parties: Parties, kind: Aggregation
+) -> GroupAnswer:
+    findings = tuple(group_findings(book, reference, group, parties, kind))
     return GroupAnswer(
-        group.name, tuple(group.tenants), flop, findings, group.evidence, group.unresolved, group.signals
+        group.name, tuple(group.tenants), flop, findings, group.evidence, group.unresolved, group.signals, kind
     )
 
 
@@ -443,8 +638,8 @@ def _usage_digest(usage: Mapping[str, Usage], now: int) -> str:
 
 def _digest(books: str, findings: Sequence[Finding], reference: Reference) -> str:
     standing = [
-        [one.policy, one.policy_version, one.rule, one.tenant, one.level, *one.flop]
-        for one in sorted(findings, key=lambda finding: (finding.tenant, finding.policy, finding.rule))
+        [one.policy, one.policy_version, one.rule, one.tenant, one.part, one.level, *one.amount]
+        for one in sorted(findings, key=lambda finding: (finding.tenant, finding.policy, finding.rule, finding.part))
     ]
     return _sha256({"format": DIGEST_FORMAT, "books": books, "findings": standing, "reference": reference.digests})
 

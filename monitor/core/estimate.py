@@ -9,14 +9,14 @@ time counts in every bound, presumed time in central and high, open time in high
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
-from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import Catalogue, Hardware
-from monitor.core.ledger import NOT_MEASURED, Measured, MeasuredKey, changes_of, hourly
+from monitor.core.ledger import NOT_MEASURED, Measured, MeasuredKey, changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED
 from monitor.core.priors import Calibrations, Priors, Quantiles
 from monitor.core.timeline import Shape, tail
@@ -39,16 +39,58 @@ class HourUsage(NamedTuple):
 
 
 class TenantHour(NamedTuple):
-    """FLOP of a tenant in one hour, times SCALE: of everything, and of hardware that the catalogue knows."""
+    """FLOP of a tenant in one hour, times SCALE: of everything, and of hardware that the catalogue knows.
+
+    `times`: so many equal hours in a row, of which this is the first.
+    """
 
     hour: int
     everything: Bounds
     known: Bounds
+    times: int = 1
 
     @property
     def unknown(self) -> Bounds:
         """The part on hardware that the catalogue does not know."""
         return Bounds(*(all_of_it - part for all_of_it, part in zip(self.everything, self.known, strict=True)))
+
+
+class Sums:
+    """What adds up in hours, kept where it changes: most hours are like the one before."""
+
+    __slots__ = ("_changes",)
+
+    def __init__(self) -> None:
+        self._changes: dict[int, list[tuple[int, Bounds, Bounds | None]]] = {}
+
+    def add(self, hour: int, times: int, everything: Bounds, known: Bounds | None) -> None:
+        """Count an amount in each of so many hours; `known`: the part on known hardware, None: there is none."""
+        self._changes.setdefault(hour, []).append((1, everything, known))
+        self._changes.setdefault(hour + times, []).append((-1, everything, known))
+
+    def stretches(self) -> Iterator[tuple[TenantHour, bool]]:
+        """Equal hours in a row, in order, and whether anything in them is known; hours with nothing are left out."""
+        parts = known_parts = 0
+        total = total_known = ZERO
+        hours = sorted(self._changes)
+        for hour, following in pairwise(hours):
+            for sign, everything, known in self._changes[hour]:
+                parts += sign
+                total = total.plus(everything) if sign > 0 else total.minus(everything)
+                if known is not None:
+                    known_parts += sign
+                    total_known = total_known.plus(known) if sign > 0 else total_known.minus(known)
+            if parts:
+                yield TenantHour(hour, total, total_known, following - hour), known_parts > 0
+
+    def hours(self) -> list[TenantHour]:
+        """The same without more words."""
+        return [one for one, _ in self.stretches()]
+
+
+def by_the_hour(hours: Iterable[TenantHour]) -> list[TenantHour]:
+    """Each hour by itself."""
+    return [TenantHour(hour, one[1], one[2]) for one in hours for hour in range(one.hour, one.hour + one.times)]
 
 
 Changes = dict[tuple[Shape, str], dict[int, tuple[int, int]]]
@@ -187,7 +229,21 @@ class Estimator:
         )
         return Bounds(low, central, high, ceiling)
 
-    def _dark_weights(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> dict[Shape, Bounds]:
+    def _unit(self, hardware: Hardware, executed: bool) -> Bounds:
+        """FLOP, times SCALE, of one unit of usage without telemetry: model or executed."""
+        weights = self.weights(hardware)
+        return self.with_recomputation(weights) if executed else weights
+
+    def with_recomputation(self, model: Bounds) -> Bounds:
+        """Executed FLOP of model FLOP of which no more is known: recomputation may or may not come on top."""
+        measuring = self.priors.measuring
+        high = min(model.high * measuring.recomputation_high_ppm // PPM, model.ceiling)
+        central = min(model.central * measuring.recomputation_central_ppm // PPM, high)
+        return Bounds(model.low, central, high, model.ceiling)
+
+    def _dark_weights(
+        self, tenant: Tenant, now: int, heard: Callable[[str], int], executed: bool
+    ) -> dict[Shape, Bounds]:
         """FLOP, times SCALE, of one unit of unmeasured usage, by shapes of a tenant some of which was measured."""
         measured_totals = tenant.ledger.measured_totals
         weights: dict[Shape, Bounds] = {}
@@ -198,42 +254,61 @@ class Estimator:
                 unmeasured = usage.certain + usage.presumed + usage.open - usage.measured.usage
                 high = self._dark(hardware, usage).high // max(1, unmeasured)
                 prior = self.weights(hardware)
-                weights[shape] = prior._replace(high=max(prior.high, high))
+                dark = prior._replace(high=max(prior.high, high))
+                weights[shape] = self._executed_dark(hardware, dark, usage.measured) if executed else dark
         return weights
 
+    def _executed_dark(self, hardware: Hardware, dark: Bounds, measured: Measured) -> Bounds:
+        """The same as executed FLOP, centrally no less than the measured mean."""
+        executed = self.with_recomputation(dark)
+        active = active_of(hardware, measured) or 0
+        mean = hardware.chip.rate_central * hardware.per_unit * active // measured.usage
+        return executed._replace(central=min(max(executed.central, mean), executed.high))
+
     def hours(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[TenantHour]:
-        """The FLOP of a tenant by hour, up to `now`, in the order of the hours."""
+        """The model FLOP of a tenant by hour, up to `now`, in the order of the hours."""
+        return by_the_hour(self.stretches(tenant, now, heard))
+
+    def stretches(
+        self,
+        tenant: Tenant,
+        now: int,
+        heard: Callable[[str], int],
+        *,
+        executed: bool = False,
+        chips: frozenset[str] = frozenset(),
+    ) -> list[TenantHour]:
+        """The FLOP of a tenant up to `now`, equal hours in a row together: model, or executed.
+
+        `chips`: only what was on chips of one of these classes; none: on all.
+        """
         until = now // HOUR_MS + 1
-        everything: dict[int, list[Bounds]] = {}
-        known: dict[int, list[Bounds]] = {}
-        dark_weights = self._dark_weights(tenant, now, heard)
+        sums = Sums()
+        dark_weights = self._dark_weights(tenant, now, heard, executed)
         for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
-            last_hardware, last_amount, flop = None, -1, ZERO  # most hours of a pool are equal
             dark = dark_weights.get(shape)
-            for hour, amount in hourly(rows, until):
-                hardware = self.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
-                if hardware is not last_hardware or amount != last_amount:
-                    weights = self.weights(hardware) if dark is None else dark
-                    flop = _of_class(weights, usage_class, amount)
-                    last_hardware, last_amount = hardware, amount
-                everything.setdefault(hour, []).append(flop)
-                if hardware.known:
-                    known.setdefault(hour, []).append(flop)
+            for first, times, amount in stretches(rows, until):
+                for hour, in_a_row, hardware in self.catalogue.alike(shape.hardware, shape.unit, first, times):
+                    weights = self._unit(hardware, executed) if dark is None else dark
+                    flop = only_chips(_of_class(weights, usage_class, amount), chips, hardware)
+                    sums.add(hour, in_a_row, flop, flop if hardware.known else None)
+        corrections: dict[int, Bounds] = {}
         for key, measured in tenant.ledger.measured.items():
             dark = dark_weights.get(key.shape)
-            if dark is not None and key.hour in known:
-                correction = self._correction(dark, key, measured)
-                everything[key.hour].append(correction)
-                known[key.hour].append(correction)
-        return [TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)]
+            if dark is not None:
+                correction = self._correction(dark, key, measured, executed, chips)
+                corrections[key.hour] = corrections.get(key.hour, ZERO).plus(correction)
+        return _corrected(sums, corrections)
 
-    def _correction(self, dark: Bounds, key: MeasuredKey, measured: Measured) -> Bounds:
+    def _correction(
+        self, dark: Bounds, key: MeasuredKey, measured: Measured, executed: bool, chips: frozenset[str]
+    ) -> Bounds:
         """What measured time of an hour adds to its bounds as dark time."""
         hardware = self.catalogue.resolve(key.shape.hardware, key.shape.unit, key.hour * HOUR_MS)
         active = active_of(hardware, measured) or 0
-        bounds = self._measured(hardware, measured.usage, active, self.priors.telemetry)
-        as_dark = _of_class(dark, CERTAIN, measured.usage)
-        return Bounds(*(one - other for one, other in zip(bounds, as_dark, strict=True)))
+        quantiles = self.priors.measuring.executed if executed else self.priors.telemetry
+        bounds = self._measured(hardware, measured.usage, active, quantiles)
+        return only_chips(bounds.minus(_of_class(dark, CERTAIN, measured.usage)), chips, hardware)
 
     def total(
         self, tenant: Tenant, by_shape: Mapping[Shape, Mapping[str, int]], now: int, heard: Callable[[str], int]
@@ -266,6 +341,27 @@ class Estimator:
         return {name: amount // 1_000 for name, amount in sorted(sums.items())}
 
 
+def _corrected(sums: Sums, corrections: Mapping[int, Bounds]) -> list[TenantHour]:
+    """Hours with what measuring adds to those of them in which there is anything that the catalogue knows."""
+    if not corrections:
+        return sums.hours()
+    found, hours, position = list[TenantHour](), sorted(corrections), 0
+    for one, some_known in sums.stretches():
+        at, end = one.hour, one.hour + one.times
+        while position < len(hours) and hours[position] < end:
+            hour = hours[position]
+            position += 1
+            if hour >= at and some_known:
+                correction = corrections[hour]
+                if hour > at:
+                    found.append(one._replace(hour=at, times=hour - at))
+                found.append(TenantHour(hour, one.everything.plus(correction), one.known.plus(correction)))
+                at = hour + 1
+        if at < end:
+            found.append(one._replace(hour=at, times=end - at))
+    return found
+
+
 def active_of(hardware: Hardware, measured: Measured) -> int | None:
     """Measured usage times utilisation in ppm; None where nothing was measured that can be read.
 
@@ -275,6 +371,15 @@ def active_of(hardware: Hardware, measured: Measured) -> int | None:
     if not measured.usage or not hardware.known or clock_khz is None:
         return None
     return measured.work // clock_khz + measured.plain
+
+
+def only_chips(bounds: Bounds, classes: frozenset[str], hardware: Hardware) -> Bounds:
+    """What counts of an amount on some hardware where only chips of some classes do; no classes: all do."""
+    if not classes or classes & hardware.chip.classes:
+        return bounds
+    if not hardware.known or classes & hardware.chip.classes_possible:
+        return Bounds(0, 0, bounds.high, bounds.ceiling)
+    return ZERO
 
 
 def _usage_of(by_class: Mapping[str, int], measured: Measured) -> HourUsage:

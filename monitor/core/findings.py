@@ -1,43 +1,65 @@
 """What a policy sees in the books: a finding is a function of facts, policy and time.
 
-Levels (accounting rules, section 6): watch when the high bound reaches the threshold, warning when the central one
-does, critical when the probability of reaching it is high enough. Hardware that the catalogue does not know raises no
-level above watch, and open time only the high bound, so neither can alone.
+Which level an amount gives is the rule's to say (`core/policy.py`); by default watch when the high bound reaches the
+threshold, warning when the central one does, critical when the probability of reaching it is high enough (accounting
+rules, section 6). Hardware that the catalogue does not know raises no level above watch, and open time only the high
+bound, so neither can alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol
 
 from monitor.core.book import Tenant
-from monitor.core.bounds import Bounds, probably_reaches, total
+from monitor.core.bounds import Bounds, in_per_cent, probably_reaches
 from monitor.core.countries import Countries
-from monitor.core.estimate import SCALE, TenantHour
-from monitor.core.groups import Group
+from monitor.core.estimate import Estimator
+from monitor.core.likelihood import Band as TrainingBand
+from monitor.core.likelihood import Training
 from monitor.core.lists import Band
+from monitor.core.measures import Cluster, Series
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.ownership import BEGINNING, Verdict
 from monitor.core.parties import (
     Parties,
     Who,
     affiliation_sentence,
+    foreign_sentence,
     headquarters_sentence,
     match_sentence,
     of_concern,
 )
-from monitor.core.policy import LEVELS, Aggregation, Level, Policy, Rule, Scope
+from monitor.core.policy import (
+    LEVELS,
+    MODEL_FLOP,
+    OF_GROUPS,
+    Aggregation,
+    Bound,
+    Condition,
+    Level,
+    Measure,
+    Need,
+    Policy,
+    Quantity,
+    Rule,
+    Scope,
+)
 from monitor.core.profiles import contradiction_sentence
+from monitor.core.runs import Run
 from monitor.core.signs import has_changed
-from monitor.core.structuring import Signal, signal_sentence
+from monitor.core.structuring import signal_sentence
 
-HOURS_A_DAY = 24
+BLOCKED = "blocked"  # the effect of a list with whose parties nobody may deal
+PAGE_WITHIN_DAYS, PAGE_PER_MILLE = 1, 500
+PLAIN_MAX = 1_000_000  # smaller amounts are written out
 _MEASURED, _STATED = 2, 9  # decimals: of an estimate, and of a threshold, which is shown as its policy states it
 
 
 class Finding(NamedTuple):
-    """A rule that holds for a tenant or a group, with the numbers that it rests on."""
+    """A rule that holds for a tenant, one of its runs or clusters, or a group, with the numbers that it rests on."""
 
     policy: str
     policy_version: int
@@ -45,173 +67,363 @@ class Finding(NamedTuple):
     rule: str
     tenant: str  # of a group: its name
     level: Level
-    flop: Bounds  # over the rule's window, up to the time of evaluation
-    threshold_flop: int
+    measure: str
+    amount: Bounds  # over the rule's window, up to the time of evaluation, in the unit of the measure
+    threshold: int
     raised_at: int  # the hour from which on the finding has held
     reasons: tuple[str, ...]
     not_established: tuple[str, ...]
     members: tuple[str, ...] = ()  # the tenants of a group
+    part: str = ""  # the run, by its earliest segment now, or the place of the cluster; "": the tenant as a whole
+    anchor: str = ""  # what names its flag: the part as it was when people were first told
     page: str = ""  # why somebody is called at night; "": nobody is
+    falls_after_ms: int = 7 * DAY_MS  # a flag's level falls only after its finding has been lower for so long
+    segments: tuple[str, ...] = ()  # all of the run, by any of which its flag is found again; not stored
+
+
+class Amount(NamedTuple):
+    """What a rule's levels are given for."""
+
+    everything: Bounds
+    known: Bounds  # the part on hardware in the catalogue
+    meets: frozenset[Need] = frozenset()
+    chances: Mapping[int, int] = {}  # P(the threshold is reached) by days from now, in per mille
+
+
+class Found(NamedTuple):
+    """One thing that a rule looks at: a tenant, a group, a run, a chain or a cluster."""
+
+    amount: Amount
+    since: int  # the hour from which on it has been at the threshold
+    part: str
+    about: str  # what is counted of whom, as the beginning of a sentence
+    tomorrow: Callable[[], int]  # P(the threshold is reached within a day), in per mille
+    segments: tuple[str, ...] = ()
+
+
+class Measured(Protocol):
+    """What can be asked of a tenant or a group; each computed when it is first asked for."""
+
+    def series(self, quantity: Quantity) -> Series:
+        """An amount by hour."""
+        ...
+
+    def runs(self) -> Sequence[tuple[Run, Training]]:
+        """Its runs, by start; none of a group."""
+        ...
+
+    def clusters(self, rule: Rule) -> Sequence[Cluster]:
+        """What it holds on each fabric; none of a group."""
+        ...
+
+    def chance(self, rule: Rule, days: int, run: Run | None) -> int:
+        """P(reaching a rule's threshold within so many days), in per mille: by a run of it, or all of it."""
+        ...
+
+    def is_measured(self) -> bool:
+        """Whether the provider measured most of its certain time."""
+        ...
+
+    @property
+    def estimator(self) -> Estimator:
+        """How its usage is read."""
+        ...
 
 
 class _Subject(NamedTuple):
     """What rules are applied to: a tenant, or a group."""
 
     name: str
-    aggregation: Aggregation
     who: Who  # of a group: what holds for all of it together
     members: Mapping[str, Who]  # of a group
+    measured: Measured
 
 
-def level_of(rule: Rule, everything: Bounds, known: Bounds) -> Level | None:
-    """The level that a total reaches; `known` is the part on hardware in the catalogue."""
-    threshold = rule.threshold_flop
-    level = None
-    if known.central >= threshold and probably_reaches(known, threshold, rule.critical_per_mille):
-        level = Level.CRITICAL
-    elif known.central >= threshold:
-        level = Level.WARNING
-    elif everything.high >= threshold:
-        level = Level.WATCH
-    if level is None:
-        return None
-    return min(level, rule.level_max, key=LEVELS.index)
+def level_of(rule: Rule, amount: Amount) -> Level | None:
+    """The greatest level whose condition an amount meets."""
+    given = (level for level in reversed(LEVELS) if level in rule.levels)
+    return next((level for level in given if _gives(rule, level, rule.levels[level], amount)), None)
 
 
-class Series:
-    """The FLOP of a tenant by hour, and its rolling totals, up to an instant."""
-
-    __slots__ = ("_highs", "_hours", "_now", "_totals")
-
-    def __init__(self, hours: Sequence[TenantHour], now: int) -> None:
-        self._hours = hours
-        self._now = now
-        self._highs: dict[int, list[tuple[int, int]]] = {}
-        self._totals: dict[int, tuple[Bounds, Bounds]] = {}
-
-    def total(self, days: int) -> tuple[Bounds, Bounds]:
-        """The rolling total that ends now: of everything, and of hardware that the catalogue knows."""
-        found = self._totals.get(days)
-        if found is None:
-            hour = self._now // HOUR_MS
-            inside = [one for one in self._hours if hour - days * HOURS_A_DAY < one.hour <= hour]
-            everything, known = (one.everything for one in inside), (one.known for one in inside)
-            found = self._totals[days] = (total(everything).divided(SCALE), total(known).divided(SCALE))
-        return found
-
-    def reached_since(self, days: int, threshold_flop: int) -> int | None:
-        """The hour from which on the high bound of the rolling total has been at the threshold; None: it is not now.
-
-        A finding of any level holds exactly when the high bound reaches the threshold.
-        """
-        since = None
-        for hour, high in reversed(self._rolling_highs(days)):
-            if high < threshold_flop * SCALE:
-                break
-            since = hour
-        return since
-
-    def _rolling_highs(self, days: int) -> list[tuple[int, int]]:
-        """(hour, rolling high bound times SCALE) for each hour in which it changes."""
-        found = self._highs.get(days)
-        if found is None:
-            changes: dict[int, int] = {}
-            for one in self._hours:
-                changes[one.hour] = changes.get(one.hour, 0) + one.everything.high
-                after = one.hour + days * HOURS_A_DAY
-                changes[after] = changes.get(after, 0) - one.everything.high
-            found, high = [], 0
-            for hour in sorted(hour for hour in changes if hour <= self._now // HOUR_MS):
-                high += changes[hour]
-                found.append((hour, high))
-            self._highs[days] = found
-        return found
+def _gives(rule: Rule, level: Level, condition: Condition, amount: Amount) -> bool:
+    if condition.needs and not condition.needs & amount.meets:
+        return False
+    projected = condition.projected
+    if projected is not None and amount.chances.get(projected.days, 0) >= projected.per_mille:
+        return True
+    bounds = amount.everything if level is Level.WATCH else amount.known
+    if isinstance(condition.on, Bound):
+        return bool(getattr(bounds, condition.on) >= rule.threshold)
+    return bounds.central >= rule.threshold and probably_reaches(bounds, rule.threshold, condition.on)
 
 
 def find(
-    name: str,
-    tenant: Tenant,
-    hours: Sequence[TenantHour],
-    policies: Iterable[Policy],
-    countries: Countries,
-    parties: Parties,
-    signals: Iterable[Signal] = (),
+    name: str, tenant: Tenant, measured: Measured, who: Who, policies: Iterable[Policy], countries: Countries, now: int
 ) -> list[Finding]:
-    """All findings that hold for a tenant at the instant of `parties`, in the order of the policies.
+    """All findings that hold for a tenant, its runs and its clusters at an instant, in the order of the policies.
 
-    `signals`: the signs that were found in its hours and its profile.
+    `who`: with the signs that were found in its hours and its profile.
     """
-    who = parties.who(name, tenant)._replace(signals=tuple(signals))
-    subject = _Subject(name, Aggregation.TENANT, who, {})
-    return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
+    return _find(_Subject(name, who, {}, measured), policies, OF_TENANTS, countries, now)
 
 
-def least_threshold(
-    name: str, tenant: Tenant, policies: Iterable[Policy], countries: Countries, parties: Parties
-) -> int | None:
-    """The least threshold of the rules in force whose scope a tenant is in, or may be; None: it is in none."""
-    who, now = parties.who(name, tenant), parties.now
-    return min(
-        (
-            rule.threshold_flop
-            for policy in policies
-            if policy.in_force(now)
-            for rule in policy.rules_on(Aggregation.TENANT)
-            if (rule.scope is Scope.STRUCTURED and has_changed(tenant, parties))  # only its hours can tell
-            or _scope_reason(policy, rule, who, countries, now) is not None
-        ),
-        default=None,
-    )
+OF_TENANTS = tuple(one for one in Aggregation if one not in OF_GROUPS)
 
 
 def find_of_group(
-    group: Group, hours: Sequence[TenantHour], policies: Iterable[Policy], countries: Countries, parties: Parties
+    name: str,
+    aggregation: Aggregation,
+    together: Who,
+    members: Mapping[str, Who],
+    measured: Measured,
+    policies: Iterable[Policy],
+    countries: Countries,
+    now: int,
 ) -> list[Finding]:
-    """All findings that hold for a group at the instant of `parties`, in the order of the policies."""
-    members = {name: parties.who(name, tenant) for name, tenant in group.tenants.items()}
-    together = Who([], group.unresolved, signals=group.signals)
-    subject = _Subject(group.name, Aggregation.GROUP, together, members)
-    return _find(subject, Series(hours, parties.now), policies, countries, parties.now)
+    """All findings that hold for a group at an instant, in the order of the policies."""
+    return _find(_Subject(name, together, members, measured), policies, (aggregation,), countries, now)
+
+
+def rules_in_scope(
+    tenant: Tenant, who: Who, policies: Iterable[Policy], countries: Countries, parties: Parties
+) -> Iterator[Rule]:
+    """The rules in force on tenants whose scope a tenant is in, or may be."""
+    now = parties.now
+    for policy in policies:
+        if policy.in_force(now):
+            for rule in policy.rules_on(*OF_TENANTS):
+                if (rule.scope is Scope.STRUCTURED and has_changed(tenant, parties)) or (  # only its hours can tell
+                    _scope_reason(policy, rule, who, countries, now) is not None
+                ):
+                    yield rule
 
 
 def _find(
-    subject: _Subject, series: Series, policies: Iterable[Policy], countries: Countries, now: int
+    subject: _Subject,
+    policies: Iterable[Policy],
+    aggregations: tuple[Aggregation, ...],
+    countries: Countries,
+    now: int,
 ) -> list[Finding]:
-    found = (
-        _apply(policy, rule, subject, series, countries, now)
+    return [
+        finding
         for policy in policies
         if policy.in_force(now)
-        for rule in policy.rules_on(subject.aggregation)
-    )
-    return [finding for finding in found if finding is not None]
+        for rule in policy.rules_on(*aggregations)
+        for finding in _apply(policy, rule, subject, countries, now)
+    ]
 
 
-def _apply(
-    policy: Policy, rule: Rule, subject: _Subject, series: Series, countries: Countries, now: int
-) -> Finding | None:
-    reached = series.reached_since(rule.window_days, rule.threshold_flop)
-    if reached is None:
-        return None
-    everything, known = series.total(rule.window_days)
-    level = level_of(rule, everything, known)
+def _apply(policy: Policy, rule: Rule, subject: _Subject, countries: Countries, now: int) -> Iterator[Finding]:
     inside = _in_scope(policy, rule, subject, countries, now)
-    if level is None or inside is None:
-        return None
+    if inside is None:
+        return
     in_scope_since, reason = inside
-    return Finding(
-        policy.id,
-        policy.version,
-        policy.legal_force,
-        rule.id,
-        subject.name,
-        level,
-        everything,
-        rule.threshold_flop,
-        max(reached * HOUR_MS, policy.effective_from, in_scope_since),
-        (_sentence(rule, level, everything, len(subject.members)), reason),
-        rule.not_established,
-        tuple(sorted(subject.members)),
+    party = _has_party_reason(policy, subject, countries, now)
+    for found in _looked_at(rule, subject.measured, now):
+        amount = found.amount
+        if party:
+            amount = amount._replace(meets=amount.meets | {Need.PARTY})
+        level = level_of(rule, amount)
+        if level is None:
+            continue
+        sentence = _sentence(rule, level, amount, found.about, len(subject.members))
+        yield Finding(
+            policy.id,
+            policy.version,
+            policy.legal_force,
+            rule.id,
+            subject.name,
+            level,
+            str(rule.quantity.measure),
+            amount.everything,
+            rule.threshold,
+            max(found.since * HOUR_MS, policy.effective_from, in_scope_since),
+            (sentence, reason),
+            rule.not_established,
+            tuple(sorted(subject.members)),
+            found.part,
+            found.part,
+            _page(rule, level, amount, subject.who, found.tomorrow),
+            rule.falls_after_ms,
+            found.segments,
+        )
+
+
+# -- what a rule looks at ----------------------------------------------------------------------------------------------
+
+
+def _looked_at(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:
+    if rule.aggregation is Aggregation.RUN:
+        yield from _runs(rule, measured, now)
+    elif rule.aggregation is Aggregation.CHAIN:
+        yield from _chains(rule, measured, now)
+    elif rule.aggregation is Aggregation.CLUSTER:
+        yield from _clusters(rule, measured, now)
+    else:
+        yield from _whole(rule, measured, now)
+
+
+def _whole(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:
+    series = measured.series(rule.quantity)
+    everything, known = series.total(rule.window_days)
+    since = series.reached_since(rule.window_days, rule.threshold, rule.loosest)
+    chances = _chances(rule, measured, None, everything)
+    if since is None and not chances:
+        return
+    amount = Amount(everything, known, _meets(rule, measured), chances)
+    yield Found(amount, now // HOUR_MS if since is None else since, "", _what(rule), _tomorrow(rule, measured, None))
+
+
+def _tomorrow(rule: Rule, measured: Measured, run: Run | None) -> Callable[[], int]:
+    return partial(measured.chance, rule, PAGE_WITHIN_DAYS, run)
+
+
+def _meets(rule: Rule, measured: Measured) -> frozenset[Need]:
+    """What else holds of a tenant as a whole, as far as the rule asks for it."""
+    asked = {need for condition in rule.levels.values() for need in condition.needs}
+    found: set[Need] = set()
+    if Need.MEASURED in asked and measured.is_measured():
+        found.add(Need.MEASURED)
+    if Need.GEOMETRY in asked and any(training.band is TrainingBand.LIKELY for _, training in measured.runs()):
+        found.add(Need.GEOMETRY)
+    return frozenset(found)
+
+
+def _chances(rule: Rule, measured: Measured, run: Run | None, so_far: Bounds) -> dict[int, int]:
+    """The chances that a rule's levels ask for and that are high enough, unless the threshold is surely reached."""
+    asked = [one.projected for one in rule.levels.values() if one.projected]
+    if not asked or so_far.low >= rule.threshold:
+        return {}
+    found = {one.days: measured.chance(rule, one.days, run) for one in asked}
+    return {one.days: found[one.days] for one in asked if found[one.days] >= one.per_mille}
+
+
+def _can_reach(rule: Rule, measured: Measured) -> bool:
+    """Whether a run of a tenant can be at a threshold, or come there: no run is more than its tenant."""
+    most, _ = measured.series(MODEL_FLOP).total(None)
+    if rule.quantity.measure is Measure.EXECUTED_FLOP:
+        most = measured.estimator.with_recomputation(most)
+    ahead = rule.horizon_days
+    return most.high >= rule.threshold or (ahead > 0 and measured.chance(rule, ahead, None) > 0)
+
+
+def _runs(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:
+    if not _can_reach(rule, measured):
+        return
+    for run, training in measured.runs():
+        segments = tuple(segment.id for segment in run.segments)
+        yield from _of_runs(rule, measured, (run,), (training,), run.flop, segments, now)
+
+
+def _chains(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:
+    if not _can_reach(rule, measured):
+        return
+    chains: dict[tuple[str, ...], list[tuple[Run, Training]]] = {}
+    for run, training in measured.runs():
+        chains.setdefault(run.chain, []).append((run, training))
+    for members in chains.values():
+        of_chain = tuple(run for run, _ in members)
+        segments = tuple(segment.id for run in of_chain for segment in run.segments)
+        trainings = tuple(training for _, training in members)
+        yield from _of_runs(rule, measured, of_chain, trainings, of_chain[0].flop_chain, segments, now)
+
+
+def _of_runs(
+    rule: Rule,
+    measured: Measured,
+    of_part: Sequence[Run],
+    trainings: Sequence[Training],
+    flop: Bounds,
+    segments: tuple[str, ...],
+    now: int,
+) -> Iterator[Found]:
+    estimator = measured.estimator
+    if rule.quantity.measure is Measure.EXECUTED_FLOP:
+        flop = estimator.with_recomputation(flop)
+    chances = _chances(rule, measured, of_part[-1], flop)
+    reached = getattr(flop, rule.loosest) >= rule.threshold
+    if not reached and not chances:
+        return
+    known = (
+        flop if all(_is_known(run, estimator) for run in of_part) else Bounds(flop.low, flop.low, flop.low, flop.low)
     )
+    meets: set[Need] = set()
+    if any(training.band is TrainingBand.LIKELY for training in trainings):
+        meets.add(Need.GEOMETRY)
+    if 2 * sum(run.measured_us for run in of_part) > sum(run.accelerator_us for run in of_part):
+        meets.add(Need.MEASURED)
+    since = _reached_at(rule, of_part, flop, estimator) if reached else now // HOUR_MS
+    first = of_part[0]
+    about = f"{_what(rule)} {first.id}, on {first.peak // 1_000:,} accelerators at most,"
+    amount = Amount(flop, known, frozenset(meets), chances)
+    yield Found(amount, since, first.id, about, _tomorrow(rule, measured, of_part[-1]), segments)
+
+
+def _is_known(run: Run, estimator: Estimator) -> bool:
+    """Whether the catalogue knows all hardware of a run."""
+    shapes = {(part.stay.shape, part.start) for segment in run.segments for part in segment.parts}
+    return all(estimator.catalogue.resolve(shape.hardware, shape.unit, at).known for shape, at in shapes)
+
+
+def _reached_at(rule: Rule, of_part: Sequence[Run], flop: Bounds, estimator: Estimator) -> int:
+    """The hour in which a run came to the threshold: within a segment it grows evenly."""
+    bound = str(rule.loosest)
+    whole = sum(getattr(segment.flop, bound) for run in of_part for segment in run.segments)
+    least = -(-rule.threshold * whole // max(1, getattr(flop, bound)))  # times SCALE, and of model FLOP
+    total = 0
+    for segment in sorted(segment for run in of_part for segment in run.segments):
+        more = getattr(segment.flop, bound)
+        if total + more >= least:
+            return int(segment.start + (segment.end - segment.start) * (least - total) // max(1, more)) // HOUR_MS
+        total += more
+    return of_part[-1].end // HOUR_MS
+
+
+def _clusters(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:
+    everything, _ = measured.series(rule.quantity).total(rule.window_days)
+    if everything.high < rule.threshold:  # all fabrics together
+        return
+    for cluster in measured.clusters(rule):
+        since = cluster.series.reached_since(rule.window_days, rule.threshold, rule.loosest)
+        if since is not None:
+            of_all, known = cluster.series.total(rule.window_days)
+            speed = ", where some network's speed is not stated," if cluster.unstated else ","
+            about = f"{_what(rule)} at {cluster.place}{speed}"
+            amount = Amount(of_all, known, _meets(rule, measured))
+            yield Found(amount, since, cluster.place, about, _never)
+
+
+def _never() -> int:
+    return 0
+
+
+# -- whom a rule looks at ----------------------------------------------------------------------------------------------
+
+
+def _has_party_reason(policy: Policy, subject: _Subject, countries: Countries, now: int) -> bool:
+    """Whether there is a reason in the party: listed, owned by listed ones, of concern, unresolved or structuring."""
+    everybody = [subject.who, *subject.members.values()]
+    return any(
+        who.unresolved is not None
+        or who.signals
+        or any(match.clearance is None and match.hit.band is Band.LIKELY for match in who.matches)
+        or any(one.verdict is Verdict.CAUGHT for one in who.affiliations)
+        or of_concern(who.headquarters, countries, policy.concern_group, now, now) is not None
+        for who in everybody
+    )
+
+
+def _page(rule: Rule, level: Level, amount: Amount, who: Who, tomorrow: Callable[[], int]) -> str:
+    """Why somebody is called at night, if anybody is: blocked parties, and what is about to become critical."""
+    if rule.scope is Scope.LISTED and BLOCKED in rule.effects:
+        return "It is likely on a list of parties with whom nobody may deal."
+    critical = rule.levels.get(Level.CRITICAL)
+    if critical is None or level is Level.CRITICAL or (critical.needs and not critical.needs & amount.meets):
+        return ""
+    if amount.known.central >= rule.threshold or tomorrow() < PAGE_PER_MILLE:
+        return ""
+    return "The threshold is likely crossed within 24 hours."
 
 
 def _in_scope(policy: Policy, rule: Rule, subject: _Subject, countries: Countries, now: int) -> tuple[int, str] | None:
@@ -240,11 +452,17 @@ def _scope_reason(policy: Policy, rule: Rule, who: Who, countries: Countries, no
         return "The rule looks at every tenant; an amount alone is no more than a reason to look."
     if rule.scope is Scope.UNRESOLVED:
         return who.unresolved
+    if rule.scope is Scope.FOREIGN:
+        return foreign_sentence(who.headquarters, countries, policy.home_group, now)
     if rule.scope is not Scope.OF_CONCERN:
         return next(_reasons(rule, who), None)
-    start = now - rule.window_days * DAY_MS
-    found = of_concern(who.headquarters, countries, policy.concern_group, start, now)
+    found = of_concern(who.headquarters, countries, policy.concern_group, now - _window_ms(rule, now), now)
     return None if found is None else headquarters_sentence(found, policy.concern_group)
+
+
+def _window_ms(rule: Rule, now: int) -> int:
+    """How long a status counts after it ended: as long as compute of then does."""
+    return now - BEGINNING if rule.window_days is None else rule.window_days * DAY_MS
 
 
 def _reasons(rule: Rule, who: Who) -> Iterator[str]:
@@ -273,7 +491,7 @@ def _in_scope_since(policy: Policy, rule: Rule, who: Who, countries: Countries, 
         return min((signal.until or 0 for signal in who.signals), default=0) // HOUR_MS * HOUR_MS
     if rule.scope is not Scope.OF_CONCERN:
         return 0
-    window = rule.window_days * DAY_MS
+    window = _window_ms(rule, now)
     # A tenant enters the scope only where headquarters begin to count for it or a group changes; it leaves a window
     # later.
     moves = {one.period.start for one in who.headquarters} | set(countries.change_times)
@@ -284,26 +502,60 @@ def _in_scope_since(policy: Policy, rule: Rule, who: Who, countries: Countries, 
     return 0
 
 
-def _sentence(rule: Rule, level: Level, bounds: Bounds, tenants: int) -> str:
+# -- sentences ---------------------------------------------------------------------------------------------------------
+
+_WHAT = {
+    Measure.MODEL_FLOP: ("Training compute", "FLOP"),
+    Measure.EXECUTED_FLOP: ("Executed compute", "FLOP"),
+    Measure.GROWTH: ("The growth of training compute", "FLOP"),
+    Measure.ACCELERATOR_HOURS: ("Use", "accelerator-hours"),
+    Measure.ACCELERATORS: ("What is held at once", "accelerators"),
+    Measure.RESERVED_ACCELERATORS: ("What is reserved", "accelerators"),
+    Measure.TPP: ("The processing performance of what is held at once", "TPP"),
+    Measure.OP_PER_S: ("The peak rate of what is held at once", "op/s"),
+}
+
+
+def _what(rule: Rule) -> str:
+    """What is counted of what, as the beginning of a sentence."""
+    chips = f" on chips of {' or '.join(sorted(rule.quantity.chips))}" if rule.quantity.chips else ""
+    part = {Aggregation.RUN: " of the run", Aggregation.CHAIN: " of the chain of runs from"}.get(rule.aggregation, "")
+    return f"{_WHAT[rule.quantity.measure][0]}{chips}{part}"
+
+
+def _sentence(rule: Rule, level: Level, amount: Amount, about: str, tenants: int) -> str:
     """What was measured, in one sentence with the numbers."""
-    whose = f" of the {tenants} tenants of this group" if rule.aggregation is Aggregation.GROUP else ""
-    threshold = f"the threshold of {_flop(rule.threshold_flop, _STATED)} FLOP"
-    certainty = f"{rule.critical_per_mille / 10:g} per cent"
-    reached = {
-        Level.WATCH: f"the high bound reaches {threshold}",
-        Level.WARNING: f"the central estimate reaches {threshold}",
-        Level.CRITICAL: f"it reaches {threshold} with a probability of at least {certainty}",
-    }[level]
+    bounds, unit = amount.everything, _WHAT[rule.quantity.measure][1]
+    whose = f" of the {tenants} tenants of this group" if rule.aggregation in OF_GROUPS else ""
+    low, central, high = (number(bound, _MEASURED) for bound in bounds[:3])
     if rule.effects:  # a threshold of one FLOP is only how a rule says it
-        return f"Training compute{whose} is {_flop(bounds.central, _MEASURED)} FLOP; the rule looks at any use at all."
-    days = "a day" if rule.window_days == 1 else f"{rule.window_days} days"
-    low, central, high = (_flop(bound, _MEASURED) for bound in bounds[:3])
-    return f"Training compute{whose} over {days} is {central} FLOP (90 per cent range {low} to {high}); {reached}."
+        return f"{about}{whose} is {central} {unit}; the rule looks at any use at all."
+    days = "" if rule.window_days is None else _over(rule.window_days)
+    reached = _reached(rule, level, amount)
+    return f"{about}{whose}{days} is {central} {unit} (90 per cent range {low} to {high}); {reached}."
 
 
-def _flop(amount: int, decimals: int) -> str:
-    """FLOP as people write them: 1e23, 2.42e24."""
-    if not amount:
-        return "0"
+def _over(days: int) -> str:
+    return " over a day" if days == 1 else f" over {days} days"
+
+
+def _reached(rule: Rule, level: Level, amount: Amount) -> str:
+    """What gave a level, as a part of a sentence."""
+    condition, unit = rule.levels[level], _WHAT[rule.quantity.measure][1]
+    threshold = f"the threshold of {number(rule.threshold, _STATED)} {unit}"
+    if not _gives(rule, level, condition, amount._replace(chances={})):
+        assert condition.projected is not None, "Only a chance can give what an amount does not."
+        days, chance = condition.projected.days, in_per_cent(amount.chances[condition.projected.days])
+        return f"it reaches {threshold} within {days} days with a probability of {chance}"
+    if not isinstance(condition.on, Bound):
+        return f"it reaches {threshold} with a probability of at least {condition.on / 10:g} per cent"
+    named = {Bound.LOW: "low bound", Bound.CENTRAL: "central estimate", Bound.HIGH: "high bound"}
+    return f"the {named[condition.on]} reaches {threshold}"
+
+
+def number(amount: int, decimals: int) -> str:
+    """An amount as people write it: 512, 1e23, 2.42e24."""
+    if amount < PLAIN_MAX:
+        return f"{amount:,}"
     digits, exponent = f"{Decimal(amount):.{decimals}e}".split("e+")
     return f"{digits.rstrip('0').rstrip('.')}e{exponent}"

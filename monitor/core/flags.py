@@ -1,7 +1,8 @@
 """What people were told: a flag has a history, a finding has none.
 
 The life cycle is a table. A flag is named by its rule and its tenant, so that a rule has one flag for each tenant, with
-one history, and whoever reads the same facts again finds the same names.
+one history, and whoever reads the same facts again finds the same names. One of a run is named by a segment, too: by
+the earliest of the run when people were told. Whichever run holds that segment now is the one that it is about.
 """
 
 from __future__ import annotations
@@ -12,10 +13,7 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from monitor.core.findings import Finding
-from monitor.core.model import DAY_MS
 from monitor.core.policy import LEVELS, Level
-
-LOWER_AFTER_MS = 7 * DAY_MS  # a level falls only after its finding has been lower for so long
 
 
 class State(StrEnum):
@@ -35,6 +33,7 @@ class Act(StrEnum):
     RETURNED = "returned"
     CLOSED = "closed"
     NOTED = "noted"
+    PAGED = "paged"  # it became urgent
 
 
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
@@ -43,6 +42,7 @@ TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.OPEN, Act.WITHDRAWN): State.WITHDRAWN,
     (State.OPEN, Act.CLOSED): State.CLOSED,
     (State.OPEN, Act.NOTED): State.OPEN,
+    (State.OPEN, Act.PAGED): State.OPEN,
     (State.WITHDRAWN, Act.RETURNED): State.OPEN,
     (State.WITHDRAWN, Act.CLOSED): State.CLOSED,
     (State.WITHDRAWN, Act.NOTED): State.WITHDRAWN,
@@ -92,9 +92,26 @@ class Change(NamedTuple):
     entry: Entry
 
 
-def flag_id(rule: str, tenant: str) -> str:
-    """The stable name of a flag."""
-    return "F-" + hashlib.sha256(f"{rule}\0{tenant}".encode()).hexdigest()[:12]
+def flag_id(rule: str, tenant: str, anchor: str = "") -> str:
+    """The stable name of a flag; `anchor` names the part of a tenant that it is about, if it is about one."""
+    part = f"\0{anchor}" if anchor else ""
+    return "F-" + hashlib.sha256(f"{rule}\0{tenant}{part}".encode("utf-8", "surrogatepass")).hexdigest()[:12]
+
+
+def identified(findings: Iterable[Finding], flags: Mapping[str, Flag]) -> dict[str, Finding]:
+    """Findings by the names of their flags: of a run that has several, the one that people were told of first."""
+    of_runs = [flag for flag in flags.values() if flag.finding.anchor]
+    of_runs.sort(key=lambda flag: (flag.told_at, flag.id))
+    found = {}
+    for finding in findings:
+        told = (
+            flag.finding.anchor
+            for flag in of_runs
+            if flag.rule == finding.rule and flag.tenant == finding.tenant and flag.finding.anchor in finding.segments
+        )
+        anchored = finding._replace(anchor=next(told, finding.anchor))
+        found[flag_id(finding.rule, finding.tenant, anchored.anchor)] = anchored
+    return found
 
 
 def reconcile(flags: Mapping[str, Flag], findings: Iterable[Finding], now: int, undone_by: str) -> list[Change]:
@@ -103,7 +120,7 @@ def reconcile(flags: Mapping[str, Flag], findings: Iterable[Finding], now: int, 
     `undone_by` says what undid findings that no longer stand.
     """
     changes = []
-    standing = {flag_id(finding.rule, finding.tenant): finding for finding in findings}
+    standing = identified(findings, flags)
     for name, finding in standing.items():
         flag = flags.get(name)
         if flag is None:
@@ -112,8 +129,17 @@ def reconcile(flags: Mapping[str, Flag], findings: Iterable[Finding], now: int, 
             changes.extend(_follow(flag, finding, now))
     for name, flag in flags.items():
         if name not in standing and flag.state is State.OPEN:
-            changes.append(act(flag, Act.WITHDRAWN, now, undone_by))
+            changes.append(act(flag, Act.WITHDRAWN, now, _joined(flag, standing) or undone_by))
     return changes
+
+
+def _joined(flag: Flag, standing: Mapping[str, Finding]) -> str | None:
+    """Whether the run of a flag is a part of another flag's run now, as a sentence."""
+    anchor = flag.finding.anchor
+    for name, finding in standing.items():
+        if anchor and finding.rule == flag.rule and anchor in finding.segments:
+            return f"The run is a part of the run of flag {name} now."
+    return None
 
 
 def _raise(name: str, finding: Finding, now: int) -> Change:
@@ -132,10 +158,12 @@ def _follow(flag: Flag, finding: Finding, now: int) -> list[Change]:
         return [act(escalated, Act.ESCALATED, now, finding.reasons[0])]
     if flag.state is State.CLOSED:
         return []
+    if finding.page and not flag.finding.page and flag.state is State.OPEN:
+        return [act(updated._replace(lower_since=None), Act.PAGED, now, finding.page)]
     if after == before:
         return _refreshed(flag, updated._replace(lower_since=None), now)
     since = now if flag.lower_since is None else flag.lower_since
-    if now - since >= LOWER_AFTER_MS:
+    if now - since >= finding.falls_after_ms:
         return [act(updated._replace(level=finding.level, lower_since=None), Act.LOWERED, now, finding.reasons[0])]
     return _refreshed(flag, updated._replace(lower_since=since), now)
 

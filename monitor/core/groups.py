@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
-from monitor.core.bounds import Bounds
-from monitor.core.bounds import total as sum_of
-from monitor.core.estimate import TenantHour
+from monitor.core.estimate import Sums, TenantHour
 from monitor.core.links import Evidence, Launch, Link, LinkedGroup, LinkKind, Links, Ties
 from monitor.core.structuring import Signal, family_switched, in_turn, undeclared
 from monitor.core.structuring import together as at_once
@@ -35,6 +33,7 @@ class Linked(NamedTuple):
     ties: Mapping[str, Ties]  # of whoever has something in common with another
     links: Links
     groups: tuple[Group, ...]
+    corporate: tuple[Group, ...] = ()  # those that declare one party, or that one owner controls; by that name
 
     def links_of(self, tenant: str) -> tuple[Link, ...]:
         """The links of a tenant, the strongest first."""
@@ -54,7 +53,21 @@ def linked(tenants: Mapping[str, Tenant], ties: Mapping[str, Ties]) -> Linked:
     for book in links.books:
         members = {name: tenants[name] for name in book.tenants}
         made.append(Group(f"customers of {book.reseller}", members, (), book.sentence))
-    return Linked(ties, links, tuple(sorted(made, key=lambda group: group.name)))
+    return Linked(ties, links, tuple(sorted(made, key=lambda group: group.name)), _corporate(tenants, ties))
+
+
+def _corporate(tenants: Mapping[str, Tenant], ties: Mapping[str, Ties]) -> tuple[Group, ...]:
+    """The tenants of each party, and of each party that controls others, two at least, by its name."""
+    of_party: dict[str, set[str]] = {}
+    for name, one in ties.items():
+        for tie in one.ties:
+            if tie.kind in (LinkKind.PARTY, LinkKind.OWNER):
+                of_party.setdefault(tie.value, set()).add(name)
+    return tuple(
+        Group(party, {name: tenants[name] for name in sorted(members)}, ())
+        for party, members in sorted(of_party.items())
+        if len(members) > 1
+    )
 
 
 def _signals(group: LinkedGroup, attested: set[str], launches: Mapping[str, Sequence[Launch]]) -> Iterator[Signal]:
@@ -83,10 +96,8 @@ def _name(one: LinkedGroup, ties: Sequence[Ties]) -> str:
 
 def together(hours: Iterable[Sequence[TenantHour]]) -> list[TenantHour]:
     """The hours of several tenants as those of one, in order."""
-    everything: dict[int, list[Bounds]] = {}
-    known: dict[int, list[Bounds]] = {}
+    sums = Sums()
     for of_tenant in hours:
         for one in of_tenant:
-            everything.setdefault(one.hour, []).append(one.everything)
-            known.setdefault(one.hour, []).append(one.known)
-    return [TenantHour(hour, sum_of(everything[hour]), sum_of(known[hour])) for hour in sorted(everything)]
+            sums.add(one.hour, one.times, one.everything, one.known)
+    return sums.hours()

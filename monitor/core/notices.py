@@ -103,7 +103,7 @@ GONE = Terms("not known: the rule is no longer among the policies", None, False)
 def terms_of(policies: Iterable[Policy]) -> dict[str, Terms]:
     """What the rules of policies say, by rule; of several versions of a policy the latest."""
     return {
-        rule.id: Terms(policy.duty_holder, getattr(rule, "clock", None), getattr(rule, "shadow", False))
+        rule.id: Terms(policy.duty_holder, rule.clock, rule.shadow)
         for policy in sorted(policies, key=lambda one: (one.id, one.version))
         for rule in policy.rules
     }

@@ -362,6 +362,22 @@ def headquarters_sentence(one: Headquarters, group: str) -> str:
     )
 
 
+def foreign_sentence(headquarters: Iterable[Headquarters], countries: Countries, home: str, now: int) -> str | None:
+    """Why a tenant counts as foreign: it, or whoever controls it, is headquartered outside of a group of countries.
+
+    A tenant of which nobody says where it is headquartered is foreign, too: a blank field is no way out.
+    """
+    known = [one for one in headquarters if one.period.start <= now < one.period.end]
+    if not known:
+        return "Nobody says where the tenant is headquartered."
+    outside = next((one for one in known if not countries.in_group(str(one.version.value), home, now)), None)
+    if outside is None:
+        return None
+    version = outside.version
+    whose = "The tenant" if version.party is None else f"The party {version.party}"
+    return f"{whose} is headquartered in {version.value} ({version.basis}, from {version.source}), outside of {home}."
+
+
 # -- screening -------------------------------------------------------------------------------------------------------
 
 

@@ -14,11 +14,12 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
-from monitor.core.bounds import Bounds, probability, total
+from monitor.core.bounds import ZERO, Bounds, probability, total
 from monitor.core.estimate import CLASSES, SCALE, Estimator, HourUsage
 from monitor.core.facts import effective
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.model import CERTAIN, DAY_MS, Reservation
+from monitor.core.runs import Run
 from monitor.core.timeline import Shape, tail
 
 HORIZONS_DAYS = (30, 90)
@@ -138,6 +139,32 @@ def project(
     scale = durations.of(so_far.central)
     by_days = {days: _mean_chance(so_far, a_day, threshold_flop, days, age, scale) for days in HORIZONS_DAYS}
     return Projection(threshold_flop, already, by_days, _as_published(scale, age, durations))
+
+
+def chance_within(
+    days: int,
+    so_far: Bounds,
+    a_day: Bounds,
+    threshold: int,
+    now: int,
+    since: int,
+    end: int | None,
+    durations: Durations,
+) -> int:
+    """P(a total reaches a threshold within so many days), as `project` has it for its horizons."""
+    if not any(a_day):
+        return probability(so_far, threshold) if so_far.high >= threshold else NEVER
+    if end is not None and end > now:
+        return _chance(so_far, a_day, threshold, min(days * DAY_MS, end - now), 1)
+    return _mean_chance(so_far, a_day, threshold, days, max(now - since, 0), durations.of(so_far.central))
+
+
+def run_a_day(run: Run, now: int) -> Bounds:
+    """FLOP a day of a run that goes on as its latest segment does; nothing of one that has ended."""
+    last = max(run.segments, key=lambda segment: (segment.end, segment.id))
+    if last.end < now:
+        return ZERO
+    return Bounds(*(bound * DAY_MS // ((last.end - last.start) * SCALE) for bound in last.flop))
 
 
 def _chance(so_far: Bounds, a_day: Bounds, threshold_flop: int, lasting_ms: int, step: int) -> int:

@@ -54,6 +54,11 @@ class Run(NamedTuple):
         return sum(segment.accelerator_us for segment in self.segments)
 
     @property
+    def measured_us(self) -> int:
+        """Accelerator-microseconds of it that the provider measured."""
+        return sum(segment.measured_us for segment in self.segments)
+
+    @property
     def links_by_reason(self) -> dict[str, int]:
         """Why its segments are one run, and how often."""
         counts: dict[str, int] = {}

@@ -62,6 +62,7 @@ NAMES_CACHED_MAX = 16_384
 SM_CLOCK_MHZ_MAX = 5_000
 POWER_WATTS_MAX = 100_000  # a wafer takes 23,000
 NODES_MAX = 4_096  # named by one event; more add nothing to what tells runs apart
+NETWORK_GBIT_S_MAX = 1_000_000  # of one node: nothing built comes near, so more is no speed
 PLAIN_FIELDS = 11  # tenant, allocation and those fields of an allocation that are always there: see `canonical`
 PPM = 1_000_000
 
@@ -294,6 +295,7 @@ def _allocation(claim_of: Callable[[Fields], Claim | Refusal]) -> Callable[[Even
                 get("purpose"),
                 get("layer"),
                 get("on_behalf_of"),
+                get("network_gbit_s"),
             )
             if nodes is not None:
                 traits = traits._replace(nodes=nodes)
@@ -313,8 +315,11 @@ def _traits(
     purpose: str | None,
     layer: str | None,
     end_customer: str | None,
+    network_gbit_s: float | None,
 ) -> Traits:
-    traits = Traits(zone, job, reservation, image, purpose, layer, end_customer)
+    known = network_gbit_s is not None and network_gbit_s <= NETWORK_GBIT_S_MAX
+    network = _thousandths(network_gbit_s) if known else None
+    traits = Traits(zone, job, reservation, image, purpose, layer, end_customer, None, network)
     return NO_TRAITS if traits == NO_TRAITS else traits
 
 

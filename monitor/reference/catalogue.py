@@ -8,8 +8,9 @@ from pathlib import Path
 
 from monitor.core.catalogue import ONE_ACCELERATOR, TERAFLOP, Catalogue, Chip, Named, Slice, family, normal_name, pool
 from monitor.errors import ReferenceProblem
+from monitor.reference.chip_classes import classes_of
 from monitor.reference.contradictions import contradictions, total_processing_performance
-from monitor.reference.rows import AcceleratorRow, Tables, read_tables
+from monitor.reference.rows import AcceleratorRow, InstanceRow, Tables, read_tables
 
 FASTER = Decimal("1.05")  # an FP8 rate within 5 per cent of the 16-bit one is the same rate, rounded
 
@@ -35,7 +36,8 @@ def load_catalogue(root: Path) -> Catalogue:
 
 
 def _catalogue(tables: Tables) -> Catalogue:
-    chips = {row.accelerator: _chip(row) for row in tables.accelerators.values()}
+    countries = {row.vendor: row.country for row in tables.vendors.values()}
+    chips = {row.accelerator: _chip(row, countries[row.vendor]) for row in tables.accelerators.values()}
     classes = frozenset(tables.settings.data_centre_classes)
     data_centre = [chip for chip in chips.values() if chip.kind in classes]
     names = _names(tables, chips)
@@ -44,7 +46,7 @@ def _catalogue(tables: Tables) -> Catalogue:
         digest=tables.digest(),
         names=names,
         instances={
-            normal_name(row.instance_type): _scaled(names[normal_name(row.accelerator)], row.accelerator_thousandths)
+            normal_name(row.instance_type): _instance(names[normal_name(row.accelerator)], row)
             for row in tables.instances.values()
         },
         slices={row.prefix: Slice(chips[row.accelerator], row.units_per_chip) for row in tables.slices.values()},
@@ -64,14 +66,17 @@ def _names(tables: Tables, chips: Mapping[str, Chip]) -> dict[str, Named]:
     return names
 
 
-def _scaled(named: Named, thousandths: int) -> Named:
-    """So many thousandths of what a name stands for."""
-    return Named(named.chip, named.per_unit * thousandths // ONE_ACCELERATOR)
+def _instance(named: Named, row: InstanceRow) -> Named:
+    """What an instance type is, made of what the name of its accelerator stands for."""
+    network = None if row.network_gbit_s is None else int(row.network_gbit_s * 1_000)
+    return Named(named.chip, named.per_unit * row.accelerator_thousandths // ONE_ACCELERATOR, network)
 
 
-def _chip(row: AcceleratorRow) -> Chip:
+def _chip(row: AcceleratorRow, country: str) -> Chip:
     dense, slower = row.bf16_fp16_dense_tflops, row.bf16_fp16_slower_tflops
     central = dense if slower is None else slower
+    tpp = total_processing_performance(row)
+    classes = classes_of(tpp, row.die_area_mm2, row.kind, country)
     training = [rate for rate in (dense, row.fp8_dense_tflops, row.fp4_dense_tflops) if rate is not None]
     return Chip(
         name=row.accelerator,
@@ -85,11 +90,13 @@ def _chip(row: AcceleratorRow) -> Chip:
         rate_ceiling=_flop_per_second(None if dense is None else max(training)),
         fp8=dense is not None and row.fp8_dense_tflops is not None and row.fp8_dense_tflops > dense * FASTER,
         clock_khz=None if row.peak_clock_mhz is None else row.peak_clock_mhz * 1_000,
-        tpp=int(total_processing_performance(row)),
+        tpp=int(tpp),
         assumption=_assumption(row),
         source=row.source,
         origin=row.origin,
         rated_mw=None if row.tdp_w is None else int(row.tdp_w * 1_000),
+        classes=classes.certain,
+        classes_possible=classes.possible,
     )
 
 

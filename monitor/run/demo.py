@@ -48,7 +48,7 @@ class Stage:
         take_in(self.book, self.archive, facts, [None] * len(facts))
         self.book.dirty_tenants.clear()
         now = self.book.clock
-        changes = evaluate(self.book, self.reference, list(self.book.tenants), self.flags, now)
+        changes = evaluate(self.book, self.reference, list(self.book.tenants), self.flags, now, self.past)
         for change in changes:
             self.flags.setdefault(change.flag.tenant, {})[change.flag.id] = change.flag
         of_groups = evaluate_groups(self.book, self.reference, self.past, self.group_flags, now)

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 from monitor.clock import Clock
 from monitor.core.book import Book
-from monitor.core.engine import Reference, by_the_hour, follow, hearing, hourly_findings, note_retractions
+from monitor.core.engine import Past, Reference, by_the_hour, follow, hearing, hourly_findings, note_retractions
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State, decided, numbers
@@ -37,8 +37,9 @@ class Evaluation:
         clock: Clock,
         tick_seconds: float,
         old_hours: Callable[[str, int], Hours],
+        past: Past,
     ) -> None:
-        """`old_hours(tenant, before)`: what the store has of a tenant's hours before one."""
+        """`old_hours(tenant, before)`: what the store has of its hours before one; `past`: of its allocations."""
         self.open_allocations = 0  # as of the latest round
         self.evaluated = 0  # tenants
         self._book = book
@@ -47,6 +48,7 @@ class Evaluation:
         self._clock = clock
         self._tick_seconds = tick_seconds
         self._old_hours = old_hours
+        self._past = past
         # Tenants that are due, in order. At first all: policies may have changed, and a process may have died between
         # committing facts and evaluating them.
         self._changed: dict[str, None] = {}
@@ -144,7 +146,7 @@ class Evaluation:
             ledger = tenant.ledger
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))
-            findings = hourly_findings(self._book, self._reference, name, parties)
+            findings = hourly_findings(self._book, self._reference, name, parties, self._past)
         return follow({name: findings}, self._flags, as_of)
 
     def _applied(self, changes: list[Change]) -> list[Change]:

@@ -12,6 +12,7 @@ from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.clearances import clearance_sentence
 from monitor.core.engine import (
     GroupAnswer,
+    Past,
     Reference,
     answer_tenant,
     hearing,
@@ -139,7 +140,8 @@ def explain_tenant(
     reference: Reference,
     name: str,
     now: int,
-    runs: Iterable[tuple[Run, Training]] = (),
+    past: Past,
+    runs: Sequence[tuple[Run, Training]] = (),
     kin: Kin = NO_KIN,
     blind: Iterable[Blind] = (),
 ) -> TenantStory:
@@ -148,7 +150,7 @@ def explain_tenant(
     touching = [one for one in blind if _touches(one, tenant)]
     by_shape, parties = totals(tenant, now, hearing(book, now)), reference.parties(book, now)
     hours = tenant_hours(book, reference, name, now)
-    answered = answer_tenant(book, reference, name, by_shape, parties)
+    answered = answer_tenant(book, reference, name, by_shape, parties, past, {name: [run for run, _ in runs]})
     held = [
         (key, timeline.shape.hardware or "unknown", timeline.units, timeline.since, timeline.evidence)
         for key, timeline in tenant.held()

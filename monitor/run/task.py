@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from typing import NamedTuple, Protocol
 
@@ -19,8 +20,9 @@ from monitor.core.engine import Reference
 from monitor.core.flags import Change
 from monitor.core.inventory import Conservation
 from monitor.core.limits import DeadLetterLimits, Partition
-from monitor.core.model import SECOND_MS, Key, Kind, Rejected
+from monitor.core.model import SECOND_MS, Key, Kind, Rejected, Traits
 from monitor.core.notices import Telling
+from monitor.core.timeline import Effects
 from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
@@ -95,6 +97,14 @@ class Store(Protocol):
 
     def blind(self, partition: int | None = None) -> list[BlindRow]:
         """What the books of all partitions, or of one, could not see."""
+        ...
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant what it has held, as far as it was committed."""
+        ...
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants; no allocation is named."""
         ...
 
     def old_hours(self, tenant: str, before: int) -> Hours:
@@ -172,7 +182,7 @@ class Task:
         self._decisions = [row for row in journal if row.entry.kind == DECISION]
         self._reference = replace(reference, cleared=cleared_in(self._decisions))
         self._evaluation = Evaluation(
-            self.book, loaded.flags, self._reference, watch.clock, settings.tick_seconds, store.old_hours
+            self.book, loaded.flags, self._reference, watch.clock, settings.tick_seconds, store.old_hours, store
         )
         if JOURNAL not in self.positions:  # decisions before these books began are not theirs
             self.positions[JOURNAL] = Position(journal[-1].number if journal else 0, "")

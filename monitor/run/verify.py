@@ -18,7 +18,7 @@ from monitor.core.engine import (
 )
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
-from monitor.core.flags import Flag, State, flag_id
+from monitor.core.flags import Flag, State, identified
 from monitor.run.holdings import Held
 from monitor.run.replay import MakeArchive, rebuild
 
@@ -64,7 +64,8 @@ def verify(
         problems.extend(_compare_pieces(one, working.past))
         if one.evaluated_at is not None:
             at = now if one.evaluated_at < one.book.clock else one.evaluated_at
-            problems.extend(_compare_flags(_findings(rebuilt, reference, one.book.tenants, at), one.flags))
+            findings = _findings(rebuilt, reference, one.book.tenants, at, working.past)
+            problems.extend(_compare_flags(findings, one.flags))
     if any(one.evaluated_at is not None for one in kept):
         # Groups are evaluated as of the least clock of all books.
         at = min((one.book.clock for one in kept if one.book.tenants), default=-1)
@@ -73,14 +74,14 @@ def verify(
     return Verified(result, problems)
 
 
-def _findings(book: Book, reference: Reference, names: Iterable[str], at: int) -> list[Finding]:
+def _findings(book: Book, reference: Reference, names: Iterable[str], at: int, past: Past) -> list[Finding]:
     """What stands at an instant for some tenants."""
     heard, parties = hearing(book, at), reference.parties(book, at)
     return [
         finding
         for name in sorted(names)
         if name in book.tenants
-        for finding in tenant_findings(book, reference, name, totals(book.tenants[name], at, heard), parties)
+        for finding in tenant_findings(book, reference, name, totals(book.tenants[name], at, heard), parties, past)
     ]
 
 
@@ -114,8 +115,8 @@ def _compare_pieces(kept: Kept, counted: Past) -> Iterator[str]:
 
 
 def _compare_flags(findings: Iterable[Finding], flags: Mapping[str, Mapping[str, Flag]]) -> list[str]:
-    standing = {flag_id(finding.rule, finding.tenant): finding for finding in findings}
     kept = {name: flag for of_tenant in flags.values() for name, flag in of_tenant.items()}
+    standing = identified(findings, kept)
     problems = [
         f"Finding {finding.rule} of tenant {finding.tenant} stands, but there is no flag {name}."
         for name, finding in standing.items()

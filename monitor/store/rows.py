@@ -53,13 +53,14 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None, trait
 
 def traits_row(traits: Traits) -> Row:
     """The columns of `traits` without the id."""
-    return traits if traits.nodes is None else (*traits[:-1], json.dumps(traits.nodes, separators=(",", ":")))
+    *texts, nodes, network_mbit_s = traits
+    return (*texts, None if nodes is None else json.dumps(nodes, separators=(",", ":")), network_mbit_s)
 
 
 def traits_of(row: Iterable[Any]) -> Traits:
     """Traits from those columns."""
-    *texts, nodes = row
-    return Traits._make((*texts, None if nodes is None else tuple(json.loads(nodes))))
+    *texts, nodes, network_mbit_s = row
+    return Traits._make((*texts, None if nodes is None else tuple(json.loads(nodes)), network_mbit_s))
 
 
 NO_SOURCE: Row = (-1, 0, 0, "[]")
@@ -114,7 +115,7 @@ def dead_letter_of(row: Row) -> DeadLetter:
 
 def flag_row(flag: Flag) -> Row:
     """The columns of `flags`."""
-    return (*flag[:3], flag.state.value, flag.level.value, *flag[5:8], canonical_json(flag.finding._asdict()))
+    return (*flag[:3], flag.state.value, flag.level.value, *flag[5:8], canonical_json(_finding_document(flag.finding)))
 
 
 def flag_of(row: Row) -> Flag:
@@ -123,10 +124,19 @@ def flag_of(row: Row) -> Flag:
     return Flag(id, rule, tenant, State(state), Level(level), raised_at, told_at, lower_since, _finding_of(finding))
 
 
+def _finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding without the segments of its run, which may be thousands: what finds its flag again is the anchor."""
+    fields = finding._asdict()
+    del fields["segments"]
+    return fields
+
+
 def _finding_of(text: str) -> Finding:
     fields = json.loads(text)
+    if "flop" in fields:  # older flags are of model FLOP
+        fields |= {"measure": "model_flop", "amount": fields.pop("flop"), "threshold": fields.pop("threshold_flop")}
     fields["level"] = Level(fields["level"])
-    fields["flop"] = Bounds(*fields["flop"])
+    fields["amount"] = Bounds(*fields["amount"])
     fields["reasons"] = tuple(fields["reasons"])
     fields["not_established"] = tuple(fields["not_established"])
     fields["members"] = tuple(fields.get("members", ()))  # older flags are of tenants

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0005"  # the latest migration
+REVISION = "0006"  # the latest migration
 
 METADATA = MetaData()
 
@@ -109,6 +109,7 @@ TRAITS = Table(
     Column("layer", Text),
     Column("end_customer", Text),
     Column("nodes", Text),  # a list as JSON
+    Column("network_mbit_s", BigInteger),
 )
 
 # `key64` is a hash of tenant and name: an index on it is small, and equal hashes are told apart by the names.

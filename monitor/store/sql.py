@@ -161,14 +161,14 @@ class SqlStore:
         return Stored(number, names, rows, pages), _sequences(connection, number)
 
     @staticmethod
-    def open(url: str, create: bool = True, partition: int = 0) -> SqlStore:
+    def open(url: str, create: bool = True, partition: int = 0, read_only: bool = False) -> SqlStore:
         """The store at a URL like `sqlite:///path` or `postgresql://user@host/name`, made or brought up to date where
-        needed, for the books of a partition.
+        needed, for the books of a partition; `read_only`: it must be up to date, and nothing can be written.
 
         Raises:
             StoreProblem: it cannot be opened, with a sentence that says why and what to do.
         """
-        database = connect(url, create)
+        database = connect(url, create, read_only)
         try:
             return SqlStore(database, partition)
         except StoreProblem:
