@@ -120,6 +120,11 @@ class Delivery:
         if not shared:
             post.release()
 
+    @property
+    def under_way(self) -> list[Future[Receipt]]:
+        """What is being sent, and what was sent and is not written down yet."""
+        return [one.outcome for one in self._under_way.values()]
+
     def work(self) -> None:
         """Write down what became of messages, make more, and send them, once in a while."""
         now = self._watch.clock.monotonic()
@@ -143,7 +148,7 @@ class Delivery:
 
     def finish(self) -> None:
         """Wait a while for what is under way, and write down what became of it; the rest waits for the next start."""
-        wait([one.outcome for one in self._under_way.values()], FINISH_SECONDS)
+        wait(self.under_way, FINISH_SECONDS)
         try:
             self._settle()
         except StoreProblem as problem:  # what arrived and is not marked comes again, with the same id
