@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from monitor.cli.backtest import backtest
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
@@ -15,6 +16,7 @@ from monitor.cli.explain import explain
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
 from monitor.cli.lists import lists
+from monitor.cli.notices import notices
 from monitor.cli.policies import policies
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
@@ -34,6 +36,7 @@ def flopwatch() -> None:
 
 
 for command in (
+    backtest,
     check,
     dead_letters,
     demo,
@@ -43,6 +46,7 @@ for command in (
     hits,
     lists,
     policies,
+    notices,
     positions,
     profiles,
     replay,

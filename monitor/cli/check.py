@@ -1,4 +1,4 @@
-"""`flopwatch check`: configuration, catalogue, policies and lists, without starting anything."""
+"""`flopwatch check`: configuration, catalogue, policies, lists and sinks, without starting or sending anything."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from monitor.cli.options import config_option, json_option
 @config_option
 @click.pass_context
 def check(context: click.Context, reference: Path | None, as_json: bool, config: Path | None) -> None:
-    """Look for contradictions in settings, catalogue, lists and policies; run the policies' examples."""
+    """Look for contradictions in settings, sinks, catalogue, lists and policies; run the policies' examples."""
     problems, remarks = app.check(config, reference)
     if as_json:
         show.document({"problems": problems, "remarks": remarks})

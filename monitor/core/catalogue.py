@@ -9,11 +9,11 @@ from __future__ import annotations
 import re
 import unicodedata
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
-from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.core.model import ACCELERATOR, HOUR_MS, INSTANCE
 from monitor.core.priors import POOLED
 
 ONE_ACCELERATOR = 1_000
@@ -198,6 +198,22 @@ class Catalogue:
             fastest = self.pool.releases[max(step - 1, 0)]
             found = self._resolved[key] = self._resolve(UNKNOWN if hardware is None else hardware, unit, fastest)
         return found
+
+    def alike(
+        self, hardware: str | None, unit: str | None, hour: int, times: int
+    ) -> Iterator[tuple[int, int, Hardware]]:
+        """What a unit of `hardware` is in so many hours (since 1970) from one on: (hour, for how many, what)."""
+        end = hour + times
+        while hour < end:
+            found = self.resolve(hardware, unit, hour * HOUR_MS)
+            if found.known:  # the same at any instant
+                yield hour, end - hour, found
+                return
+            step = bisect_right(self.pool.instants, hour * HOUR_MS)
+            later = self.pool.instants[step] if step < len(self.pool.instants) else end * HOUR_MS
+            until = min(end, -(-later // HOUR_MS))
+            yield hour, until - hour, found
+            hour = until
 
     def _resolve(self, name: str, unit: str | None, fastest: Release) -> Hardware:
         named, assumption = self._find(name, unit)

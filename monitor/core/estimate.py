@@ -9,14 +9,14 @@ time counts in every bound, presumed time in central and high, open time in high
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
-from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import Catalogue, Hardware
-from monitor.core.ledger import NOT_MEASURED, Measured, MeasuredKey, changes_of, hourly
+from monitor.core.ledger import NOT_MEASURED, Measured, MeasuredKey, changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED
 from monitor.core.priors import Calibrations, Priors, Quantiles
 from monitor.core.timeline import Shape, tail
@@ -39,16 +39,58 @@ class HourUsage(NamedTuple):
 
 
 class TenantHour(NamedTuple):
-    """FLOP of a tenant in one hour, times SCALE: of everything, and of hardware that the catalogue knows."""
+    """FLOP of a tenant in one hour, times SCALE: of everything, and of hardware that the catalogue knows.
+
+    `times`: so many equal hours in a row, of which this is the first.
+    """
 
     hour: int
     everything: Bounds
     known: Bounds
+    times: int = 1
 
     @property
     def unknown(self) -> Bounds:
         """The part on hardware that the catalogue does not know."""
         return Bounds(*(all_of_it - part for all_of_it, part in zip(self.everything, self.known, strict=True)))
+
+
+class Sums:
+    """What adds up in hours, kept where it changes: most hours are like the one before."""
+
+    __slots__ = ("_changes",)
+
+    def __init__(self) -> None:
+        self._changes: dict[int, list[tuple[int, Bounds, Bounds | None]]] = {}
+
+    def add(self, hour: int, times: int, everything: Bounds, known: Bounds | None) -> None:
+        """Count an amount in each of so many hours; `known`: the part on known hardware, None: there is none."""
+        self._changes.setdefault(hour, []).append((1, everything, known))
+        self._changes.setdefault(hour + times, []).append((-1, everything, known))
+
+    def stretches(self) -> Iterator[tuple[TenantHour, bool]]:
+        """Equal hours in a row, in order, and whether anything in them is known; hours with nothing are left out."""
+        parts = known_parts = 0
+        total = total_known = ZERO
+        hours = sorted(self._changes)
+        for hour, following in pairwise(hours):
+            for sign, everything, known in self._changes[hour]:
+                parts += sign
+                total = total.plus(everything) if sign > 0 else total.minus(everything)
+                if known is not None:
+                    known_parts += sign
+                    total_known = total_known.plus(known) if sign > 0 else total_known.minus(known)
+            if parts:
+                yield TenantHour(hour, total, total_known, following - hour), known_parts > 0
+
+    def hours(self) -> list[TenantHour]:
+        """The same without more words."""
+        return [one for one, _ in self.stretches()]
+
+
+def by_the_hour(hours: Iterable[TenantHour]) -> list[TenantHour]:
+    """Each hour by itself."""
+    return [TenantHour(hour, one[1], one[2]) for one in hours for hour in range(one.hour, one.hour + one.times)]
 
 
 Changes = dict[tuple[Shape, str], dict[int, tuple[int, int]]]
@@ -223,7 +265,11 @@ class Estimator:
         mean = hardware.chip.rate_central * hardware.per_unit * active // measured.usage
         return executed._replace(central=min(max(executed.central, mean), executed.high))
 
-    def hours(
+    def hours(self, tenant: Tenant, now: int, heard: Callable[[str], int]) -> list[TenantHour]:
+        """The model FLOP of a tenant by hour, up to `now`, in the order of the hours."""
+        return by_the_hour(self.stretches(tenant, now, heard))
+
+    def stretches(
         self,
         tenant: Tenant,
         now: int,
@@ -232,33 +278,27 @@ class Estimator:
         executed: bool = False,
         chips: frozenset[str] = frozenset(),
     ) -> list[TenantHour]:
-        """The FLOP of a tenant by hour, up to `now`, in the order of the hours: model, or executed.
+        """The FLOP of a tenant up to `now`, equal hours in a row together: model, or executed.
 
         `chips`: only what was on chips of one of these classes; none: on all.
         """
         until = now // HOUR_MS + 1
-        everything: dict[int, list[Bounds]] = {}
-        known: dict[int, list[Bounds]] = {}
+        sums = Sums()
         dark_weights = self._dark_weights(tenant, now, heard, executed)
         for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
-            last_hardware, last_amount, flop = None, -1, ZERO  # most hours of a pool are equal
             dark = dark_weights.get(shape)
-            for hour, amount in hourly(rows, until):
-                hardware = self.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
-                if hardware is not last_hardware or amount != last_amount:
+            for first, times, amount in stretches(rows, until):
+                for hour, in_a_row, hardware in self.catalogue.alike(shape.hardware, shape.unit, first, times):
                     weights = self._unit(hardware, executed) if dark is None else dark
                     flop = only_chips(_of_class(weights, usage_class, amount), chips, hardware)
-                    last_hardware, last_amount = hardware, amount
-                everything.setdefault(hour, []).append(flop)
-                if hardware.known:
-                    known.setdefault(hour, []).append(flop)
+                    sums.add(hour, in_a_row, flop, flop if hardware.known else None)
+        corrections: dict[int, Bounds] = {}
         for key, measured in tenant.ledger.measured.items():
             dark = dark_weights.get(key.shape)
-            if dark is not None and key.hour in known:
+            if dark is not None:
                 correction = self._correction(dark, key, measured, executed, chips)
-                everything[key.hour].append(correction)
-                known[key.hour].append(correction)
-        return [TenantHour(hour, sum_of(everything[hour]), sum_of(known.get(hour, ()))) for hour in sorted(everything)]
+                corrections[key.hour] = corrections.get(key.hour, ZERO).plus(correction)
+        return _corrected(sums, corrections)
 
     def _correction(
         self, dark: Bounds, key: MeasuredKey, measured: Measured, executed: bool, chips: frozenset[str]
@@ -299,6 +339,27 @@ class Estimator:
                 hardware = self.catalogue.resolve(shape.hardware, shape.unit, now)
                 sums[hardware.name] = sums.get(hardware.name, 0) + usage * hardware.per_unit
         return {name: amount // 1_000 for name, amount in sorted(sums.items())}
+
+
+def _corrected(sums: Sums, corrections: Mapping[int, Bounds]) -> list[TenantHour]:
+    """Hours with what measuring adds to those of them in which there is anything that the catalogue knows."""
+    if not corrections:
+        return sums.hours()
+    found, hours, position = list[TenantHour](), sorted(corrections), 0
+    for one, some_known in sums.stretches():
+        at, end = one.hour, one.hour + one.times
+        while position < len(hours) and hours[position] < end:
+            hour = hours[position]
+            position += 1
+            if hour >= at and some_known:
+                correction = corrections[hour]
+                if hour > at:
+                    found.append(one._replace(hour=at, times=hour - at))
+                found.append(TenantHour(hour, one.everything.plus(correction), one.known.plus(correction)))
+                at = hour + 1
+        if at < end:
+            found.append(one._replace(hour=at, times=end - at))
+    return found
 
 
 def active_of(hardware: Hardware, measured: Measured) -> int | None:

@@ -11,9 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
-from monitor.core.bounds import Bounds
-from monitor.core.bounds import total as sum_of
-from monitor.core.estimate import TenantHour
+from monitor.core.estimate import Sums, TenantHour
 from monitor.core.links import Evidence, Launch, Link, LinkedGroup, LinkKind, Links, Ties
 from monitor.core.structuring import Signal, family_switched, in_turn, undeclared
 from monitor.core.structuring import together as at_once
@@ -98,10 +96,8 @@ def _name(one: LinkedGroup, ties: Sequence[Ties]) -> str:
 
 def together(hours: Iterable[Sequence[TenantHour]]) -> list[TenantHour]:
     """The hours of several tenants as those of one, in order."""
-    everything: dict[int, list[Bounds]] = {}
-    known: dict[int, list[Bounds]] = {}
+    sums = Sums()
     for of_tenant in hours:
         for one in of_tenant:
-            everything.setdefault(one.hour, []).append(one.everything)
-            known.setdefault(one.hour, []).append(one.known)
-    return [TenantHour(hour, sum_of(everything[hour]), sum_of(known[hour])) for hour in sorted(everything)]
+            sums.add(one.hour, one.times, one.everything, one.known)
+    return sums.hours()

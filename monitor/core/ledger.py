@@ -200,10 +200,10 @@ def hours_of(start: int, end: int) -> Iterator[tuple[int, int, int]]:
         start, hour = stop, hour + 1
 
 
-def hourly(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[int, int]]:
-    """Usage, where there is any, of each hour before `until` (hours since 1970) of one shape and class.
+def stretches(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[int, int, int]]:
+    """Usage, where there is any, of one shape and class before `until` (hours since 1970): equal hours in a row.
 
-    `changes` are {hour: (rate, area)}.
+    `changes` are {hour: (rate, area)}; what comes is (first hour, how many, usage of each).
     """
     rate = 0
     hours = sorted(changes)
@@ -214,8 +214,15 @@ def hourly(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[in
         following = hours[position + 1] if position + 1 < len(hours) else until
         usage = rate * HOUR_MS + area
         if usage:
-            yield hour, usage
+            yield hour, 1, usage
         rate += change
-        if rate:
-            for between in range(hour + 1, min(following, until)):
-                yield between, rate * HOUR_MS
+        between = min(following, until) - hour - 1
+        if rate and between > 0:
+            yield hour + 1, between, rate * HOUR_MS
+
+
+def hourly(changes: dict[int, tuple[int, int]], until: int) -> Iterator[tuple[int, int]]:
+    """The same hour by hour."""
+    for first, times, usage in stretches(changes, until):
+        for hour in range(first, first + times):
+            yield hour, usage

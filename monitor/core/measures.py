@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
-from monitor.core.bounds import total as sum_of
 from monitor.core.catalogue import TERAFLOP, Hardware
-from monitor.core.estimate import SCALE, Estimator, TenantHour, only_chips, usage_changes
+from monitor.core.estimate import SCALE, Estimator, Sums, TenantHour, by_the_hour, only_chips, usage_changes
 from monitor.core.facts import effective
-from monitor.core.ledger import changes_of, hourly
+from monitor.core.ledger import changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, Reservation
 from monitor.core.policy import AT_ONCE, Bound, Measure, Precision, Quantity
 from monitor.core.segments import Holding, Stay
@@ -43,17 +43,17 @@ class Series:
     __slots__ = ("_hours", "_now", "_quantity", "_rolled", "_totals")
 
     def __init__(self, hours: Sequence[TenantHour], now: int, quantity: Quantity) -> None:
-        """`hours` in order, their amounts times `scale_of(quantity)`."""
+        """`hours` in order, several alike as one or not, their amounts times `scale_of(quantity)`."""
         self._hours = hours
         self._now = now
         self._quantity = quantity
-        self._rolled: dict[tuple[int | None, Bound], list[tuple[int, int]]] = {}
+        self._rolled: dict[tuple[int | None, Bound], list[tuple[int, int, int]]] = {}
         self._totals: dict[int | None, tuple[Bounds, Bounds]] = {}
 
     @property
     def hours(self) -> Sequence[TenantHour]:
-        """The hours themselves, in order, their amounts times the scale."""
-        return self._hours
+        """The hours themselves, in order, each by itself, their amounts times the scale."""
+        return by_the_hour(self._hours)
 
     @property
     def first(self) -> int | None:
@@ -67,37 +67,44 @@ class Series:
         """
         found = self._totals.get(days)
         if found is None:
-            everything = self._reached(days, [one.everything for one in self._inside(days)], _everything)
-            known = self._reached(days, [one.known for one in self._inside(days)], _known)
-            scale = scale_of(self._quantity)
+            inside, scale = list(self._inside(days)), scale_of(self._quantity)
+            everything, known = self._reached(days, inside, _everything), self._reached(days, inside, _known)
             found = self._totals[days] = (everything.divided(scale), known.divided(scale))
         return found
 
-    def _reached(self, days: int | None, inside: Sequence[Bounds], part: Callable[[TenantHour], Bounds]) -> Bounds:
+    def _reached(self, days: int | None, inside: Sequence[TenantHour], part: Callable[[TenantHour], Bounds]) -> Bounds:
         if self._quantity.measure in AT_ONCE:
-            return _greatest(inside)
-        now = sum_of(inside)
+            return _greatest([part(one) for one in inside])
+        now = _sum(inside, part)
         if self._quantity.measure is not Measure.GROWTH or days is None:
             return now
-        return less(now, sum_of(part(one) for one in self._inside(2 * days, days)))
+        return less(now, _sum(self._inside(2 * days, days), part))
 
     def _inside(self, days: int | None, until: int = 0) -> Iterator[TenantHour]:
         """The hours of the latest `days`, without the latest `until` days."""
         hour = self._now // HOUR_MS
-        last = bisect_right(self._hours, hour - until * HOURS_A_DAY, key=_hour)
-        first = 0 if days is None else bisect_right(self._hours, hour - days * HOURS_A_DAY, key=_hour)
-        return (self._hours[position] for position in range(first, last))
+        end = hour - until * HOURS_A_DAY + 1
+        last = bisect_right(self._hours, end - 1, key=_hour)
+        begin = self._hours[0].hour if days is None and self._hours else hour - (days or 0) * HOURS_A_DAY + 1
+        first = max(0, bisect_right(self._hours, begin, key=_hour) - 1)
+        for position in range(first, last):
+            one = self._hours[position]
+            start, stop = max(one.hour, begin), min(one.hour + one.times, end)
+            if start < stop:
+                yield TenantHour(start, one.everything, one.known, stop - start)
 
     def reached_since(self, days: int | None, threshold: int, bound: Bound = Bound.HIGH) -> int | None:
         """The hour from which on a bound of what is reached has been at the threshold; None: it is not now."""
         least = threshold * scale_of(self._quantity)
         if self._quantity.measure in AT_ONCE:
             return self._held_since(days, least, bound)
-        since = None
-        for hour, amount in reversed(self._rolling(days, bound)):
+        amount, since = 0, None
+        for hour, hours, each in self._slopes(days, bound):
+            before, amount = amount, amount + each * hours
             if amount < least:
-                break
-            since = hour
+                since = None
+            elif before < least:  # it came to the threshold in these hours, and only rose in them
+                since = hour - (before - least) // each - 1
         return since
 
     def _held_since(self, days: int | None, least: int, bound: Bound) -> int | None:
@@ -106,23 +113,26 @@ class Series:
         for one in reversed(list(self._inside(None))):
             if getattr(one.everything, bound) < least:
                 continue
-            if window is not None and after - one.hour > window - (since is None):
+            if window is not None and after - (one.hour + one.times - 1) > window - (since is None):
                 break
             since = after = one.hour
         return since
 
-    def _rolling(self, days: int | None, bound: Bound) -> list[tuple[int, int]]:
-        """(hour, rolling sum times the scale) for each hour in which it changes."""
+    def _slopes(self, days: int | None, bound: Bound) -> list[tuple[int, int, int]]:
+        """(hour, for how many, by how much the rolling sum times the scale changes in each), up to now, in order."""
         found = self._rolled.get((days, bound))
         if found is None:
             changes: dict[int, int] = {}
             for one in self._hours:
                 for hour, amount in self._steps(one, days, bound):
-                    changes[hour] = changes.get(hour, 0) + amount
-            found, amount = [], 0
-            for hour in sorted(hour for hour in changes if hour <= self._now // HOUR_MS):
-                amount += changes[hour]
-                found.append((hour, amount))
+                    for at, change in ((hour, amount), (hour + one.times, -amount)):
+                        changes[at] = changes.get(at, 0) + change
+            end = self._now // HOUR_MS + 1
+            hours = [*sorted(hour for hour in changes if hour < end), end]
+            found, slope = [], 0
+            for hour, following in pairwise(hours):
+                slope += changes[hour]
+                found.append((hour, following - hour, slope))
             self._rolled[days, bound] = found
         return found
 
@@ -162,6 +172,17 @@ def less(now: Bounds, before: Bounds) -> Bounds:
     )
 
 
+def _sum(hours: Iterable[TenantHour], part: Callable[[TenantHour], Bounds]) -> Bounds:
+    low = central = high = ceiling = 0
+    for one in hours:
+        bounds, times = part(one), one.times
+        low += bounds.low * times
+        central += bounds.central * times
+        high += bounds.high * times
+        ceiling += bounds.ceiling * times
+    return Bounds(low, central, high, ceiling)
+
+
 def _greatest(many: Sequence[Bounds]) -> Bounds:
     """The greatest of each bound."""
     return Bounds(*(max(one[n] for one in many) for n in range(len(ZERO)))) if many else ZERO
@@ -176,18 +197,15 @@ def hours_of(quantity: Quantity, tenant: Tenant, estimator: Estimator, now: int,
         return _reserved(tenant, now)
     if scale_of(quantity) == SCALE:
         executed = quantity.measure is Measure.EXECUTED_FLOP
-        return estimator.hours(tenant, now, heard, executed=executed, chips=quantity.chips)
-    sums, until = _Hours(), now // HOUR_MS + 1
+        return estimator.stretches(tenant, now, heard, executed=executed, chips=quantity.chips)
+    sums = Sums()
     for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
         if _never_counts(quantity, estimator.catalogue.resolve(shape.hardware, shape.unit, now)):
             continue
-        last, weights = None, ZERO
-        for hour, amount in hourly(rows, until):
-            hardware = estimator.catalogue.resolve(shape.hardware, shape.unit, hour * HOUR_MS)
-            if hardware is not last:
-                last, weights = hardware, weight(quantity, hardware)
-            sums.add(hour, in_class(weights, usage_class, amount), hardware.known)
-    return sums.sorted()
+        for first, times, amount in stretches(rows, now // HOUR_MS + 1):
+            for hour, in_a_row, hardware in estimator.catalogue.alike(shape.hardware, shape.unit, first, times):
+                _count(sums, hour, in_a_row, in_class(weight(quantity, hardware), usage_class, amount), hardware.known)
+    return sums.hours()
 
 
 def _never_counts(quantity: Quantity, hardware: Hardware) -> bool:
@@ -195,26 +213,10 @@ def _never_counts(quantity: Quantity, hardware: Hardware) -> bool:
     return hardware.known and not weight(quantity, hardware).ceiling
 
 
-class _Hours:
-    """Bounds by hour: of everything, and of known hardware."""
-
-    def __init__(self) -> None:
-        self._everything: dict[int, list[Bounds]] = {}
-        self._known: dict[int, list[Bounds]] = {}
-
-    def add(self, hour: int, bounds: Bounds, known: bool) -> None:
-        """Count something in an hour, unless it is nothing."""
-        if bounds.ceiling:
-            self._everything.setdefault(hour, []).append(bounds)
-            if known:
-                self._known.setdefault(hour, []).append(bounds)
-
-    def sorted(self) -> list[TenantHour]:
-        """All hours, in order."""
-        return [
-            TenantHour(hour, sum_of(self._everything[hour]), sum_of(self._known.get(hour, ())))
-            for hour in sorted(self._everything)
-        ]
+def _count(sums: Sums, hour: int, times: int, bounds: Bounds, known: bool) -> None:
+    """Count something in some hours, unless it is nothing."""
+    if bounds.ceiling:
+        sums.add(hour, times, bounds, bounds if known else None)
 
 
 def weight(quantity: Quantity, hardware: Hardware) -> Bounds:
@@ -254,16 +256,17 @@ def _reserved(tenant: Tenant, now: int) -> list[TenantHour]:
     for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
         if isinstance(fact.body, Reservation):
             said.setdefault(fact.body.reservation, []).append((fact.time, fact.body))
-    sums = _Hours()
+    sums = Sums()
     for statements in said.values():
         ends = [at for at, _ in statements[1:]] + [(now // HOUR_MS + 1) * HOUR_MS]
         for (at, body), until in zip(statements, ends, strict=True):
             if body.state == GRANTED and body.count is not None:
                 start, end = max(at, body.start or at), min(until, body.end or until)
                 amount = body.count * UNIT_SCALE // 1_000
-                for hour in range(start // HOUR_MS, end // HOUR_MS):
-                    sums.add(hour, Bounds(amount, amount, amount, amount), True)
-    return sums.sorted()
+                if start // HOUR_MS < end // HOUR_MS:
+                    each = Bounds(amount, amount, amount, amount)
+                    _count(sums, start // HOUR_MS, end // HOUR_MS - start // HOUR_MS, each, True)
+    return sums.hours()
 
 
 def reserved_most(tenant: Tenant) -> int:
@@ -307,13 +310,13 @@ def clusters(
                 unstated.add(place)
                 weights = Bounds(0, 0, weights.high, weights.ceiling)
             _hold(stay, parts.setdefault(_Part(place, weights, stay.usage_class, hardware.known), {}))
-    sums: dict[str, _Hours] = {}
+    sums: dict[str, Sums] = {}
     for part, changes in parts.items():
-        of_place = sums.setdefault(part.place, _Hours())
-        for hour, amount in hourly(changes, now // HOUR_MS + 1):
-            of_place.add(hour, in_class(part.weights, part.usage_class, amount), part.known)
+        of_place = sums.setdefault(part.place, Sums())
+        for hour, times, amount in stretches(changes, now // HOUR_MS + 1):
+            _count(of_place, hour, times, in_class(part.weights, part.usage_class, amount), part.known)
     return [
-        Cluster(place, Series(of_place.sorted(), now, quantity), place in unstated)
+        Cluster(place, Series(of_place.hours(), now, quantity), place in unstated)
         for place, of_place in sorted(sums.items())
     ]
 

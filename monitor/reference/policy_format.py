@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import ErrorDetails
 
+from monitor.core.clocks import Clock, ClockFrom
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import (
     AT_ONCE,
@@ -34,8 +35,6 @@ from monitor.core.policy import (
     OF_RUNS,
     Aggregation,
     Bound,
-    Clock,
-    ClockFrom,
     Condition,
     Example,
     Level,

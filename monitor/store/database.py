@@ -108,6 +108,10 @@ class Database:
         """Whether no other process rolls up; an SQLite store has one process, and its readers see one state anyway."""
         return not self.shared or postgres.alone_at(connection, postgres.ROLL_UP_LOCK)
 
+    def alone_at_messages(self, connection: Connection) -> bool:
+        """Whether no other process makes messages; the same holds."""
+        return not self.shared or postgres.alone_at(connection, postgres.MESSAGES_LOCK)
+
     @contextmanager
     def troubles(self) -> Iterator[None]:
         """What the database reports, as a sentence for people."""
@@ -128,20 +132,21 @@ def sentence(path: str, error: Exception) -> str:
     return f"The store {path} reports: {cause}. What was committed before is safe; check its disk and try again."
 
 
-def connect(url: str, create: bool) -> Database:
+def connect(url: str, create: bool, read_only: bool = False) -> Database:
     """The database at a URL like `sqlite:///path` or `postgresql://user@host/name`, its tables in their latest form.
 
     Raises:
-        StoreProblem: there is none and `create` is false, it is something else, or it is newer than this program.
+        StoreProblem: there is none and `create` is false, it is something else, or it is newer than this program; or it
+            is older, and `read_only` forbids to bring it up to date.
     """
-    database = _engine(url)
+    database = _engine(url, read_only)
     file = None if database.shared else _file(database.engine.url)
     if file is not None and not create and not file.exists():
         raise StoreProblem(
             f"There is no store at {file}: give the path of one, or make one with `flopwatch replay --state {file}`."
         )
     try:
-        _bring_up_to_date(database, create)
+        _bring_up_to_date(database, create, read_only)
     except StoreProblem:
         database.engine.dispose()
         raise
@@ -157,7 +162,7 @@ def migrate(url: str) -> None:
     connect(url, create=True).engine.dispose()
 
 
-def _engine(url: str) -> Database:
+def _engine(url: str, read_only: bool) -> Database:
     try:
         parsed = make_url(url)
     except (ArgumentError, ValueError) as error:
@@ -168,6 +173,8 @@ def _engine(url: str) -> Database:
         raise StoreProblem(f"'{masked(url)}' is no store that can be used: {ADDRESSES}.")
     engine = create_engine(parsed)
     event.listen(engine, "connect", _prepare)
+    if read_only:
+        event.listen(engine, "connect", _forbid_writing)
     event.listen(engine, "begin", _begin)
     return Database(engine, parsed.database)
 
@@ -190,11 +197,15 @@ def _prepare(connection: sqlite3.Connection, _: object) -> None:
         connection.execute(f"PRAGMA {pragma}")
 
 
+def _forbid_writing(connection: sqlite3.Connection, _: object) -> None:
+    connection.execute("PRAGMA query_only = ON")
+
+
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN")
 
 
-def _bring_up_to_date(database: Database, create: bool) -> None:
+def _bring_up_to_date(database: Database, create: bool, read_only: bool) -> None:
     with database.reading() as connection:
         found = _revision(database, connection)
     if found == REVISION:
@@ -202,6 +213,11 @@ def _bring_up_to_date(database: Database, create: bool) -> None:
     if found is None and not create:
         what = "an empty database" if database.shared else "an empty file"
         raise StoreProblem(f"{database.path} is {what}, not a store: give the path of a store.")
+    if read_only:
+        raise StoreProblem(
+            f"The store {database.path} was written by an older flopwatch and is only to be read here: `flopwatch "
+            "flags` brings it up to date."
+        )
     with database.troubles():
         _upgrade(database)
 
