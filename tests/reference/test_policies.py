@@ -78,7 +78,7 @@ def problem(root: Path) -> str:
 
 
 def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
-    """The ladder: rungs on tenants, linked tenants, owners and runs, and how far each goes for whom."""
+    """The ladder: rungs on tenants, linked tenants and runs, and how far each goes for whom."""
     (ladder,) = [policy for policy in SHIPPED if policy.id == "internal-ladder"]
     watch = {Level.WATCH: Condition(Bound.HIGH)}
     total = watch | {Level.WARNING: Condition(Bound.CENTRAL), Level.CRITICAL: Condition(800)}
@@ -96,8 +96,6 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
         "ladder.1e23.unresolved.group": total,
         "ladder.1e24.of_concern.group": total,
         "ladder.1e25.any.group": watch,
-        "ladder.1e24.of_concern.owner": watch | {Level.WARNING: Condition(Bound.CENTRAL)},
-        "ladder.1e25.any.owner": watch,
         "ladder.1e23.of_concern.run": run,
         "ladder.1e23.unresolved.run": run,
         "ladder.1e24.of_concern.run": run,
@@ -112,7 +110,7 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
     for rule in ladder.rules:
         _, rung, scope, *of = rule.id.split(".")
         assert (10 ** int(rung[2:]), scope) == (rule.threshold, rule.scope.value)
-        assert (of in (["group"], ["owner"]), of == ["run"]) == (
+        assert (of == ["group"], of == ["run"]) == (
             rule.aggregation in OF_GROUPS,
             rule.aggregation in OF_RUNS,
         )
