@@ -546,7 +546,7 @@ def check(config: Path | None, root: Path | None) -> Checked:
     problems = check_catalogue(folder)
     if not problems:
         problems.extend(check_policies(folder, load_reference(folder).policies))
-        sources = load_effects(folder, settings.bis_affiliates_suspended_until)
+        sources = load_effects(folder, settings.affiliates_rule_returns)
         standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
     problems.extend(_check_sinks(settings))
@@ -555,13 +555,12 @@ def check(config: Path | None, root: Path | None) -> Checked:
 
 def unanswered(settings: Settings, now: int) -> Iterator[str]:
     """What only the operator can know and has not said."""
-    name = "bis_affiliates_suspended_until"
-    until = settings.bis_affiliates_suspended_until
-    if name not in settings.model_fields_set and now >= milliseconds(until):
+    returns = settings.affiliates_rule_returns
+    if settings.bis_affiliates_suspended_until is None and now >= milliseconds(returns):
         yield (
-            f"Nobody set {name}: the affiliates rule counts as holding again since {until}. Look up whether its "
-            "suspension was extended, and write into the settings the first day on which the rule holds again, also if "
-            "it is this one."
+            f"Nobody set bis_affiliates_suspended_until: the affiliates rule counts as holding again since {returns}. "
+            "Look up whether its suspension was extended, and write into the settings the first day on which the rule "
+            "holds again, also if it is this one."
         )
 
 
@@ -600,7 +599,7 @@ def screening_lists(settings: Settings) -> ScreeningLists:
     Raises:
         MonitorError: the effects cannot be read, or nobody said where last good lists are.
     """
-    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    sources, now = load_effects(config_root(), settings.affiliates_rule_returns), SystemClock().now_ms()
     return ScreeningLists(sources.effects, _shelf(settings, sources).look(now), now)
 
 
@@ -610,7 +609,7 @@ def take_lists(settings: Settings) -> ScreeningLists:
     Raises:
         MonitorError: the effects cannot be read, or last good lists cannot be kept.
     """
-    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    sources, now = load_effects(config_root(), settings.affiliates_rule_returns), SystemClock().now_ms()
     return ScreeningLists(sources.effects, _shelf(settings, sources).take(now), now)
 
 
@@ -645,7 +644,7 @@ def accept_list(settings: Settings, name: str, reason: str) -> Standing:
     Raises:
         ListProblem: there is no such list, its file cannot be read, or nothing holds it back.
     """
-    sources = load_effects(config_root(), settings.bis_affiliates_suspended_until)
+    sources = load_effects(config_root(), settings.affiliates_rule_returns)
     return _shelf(settings, sources).accept(name, reason, SystemClock().now_ms())
 
 
