@@ -14,12 +14,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
+from monitor.alert import Sink
 from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.bounds import Bounds
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
+from monitor.core.clocks import (
+    AUTHORS as KNOWLEDGE_AUTHORS,
+)
+from monitor.core.clocks import (
+    UNSEEN,
+    Due,
+    Times,
+    knowledge_decision,
+    moves_later,
+    viewed_decision,
+)
 from monitor.core.engine import (
     Answer,
     Reference,
@@ -45,6 +57,15 @@ from monitor.core.groups import linked
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists, ListVersion
 from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
+from monitor.core.notices import (
+    GONE,
+    Recipient,
+    Telling,
+    due_of_flag,
+    terms_of,
+    times_of,
+    trial_message,
+)
 from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
 from monitor.core.runs import Run, is_segment_id
@@ -57,6 +78,7 @@ from monitor.errors import (
     HitProblem,
     LetterProblem,
     LimitReached,
+    MonitorError,
     ProfileProblem,
     SettingsProblem,
 )
@@ -70,14 +92,18 @@ from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
 from monitor.reference.lists.effects import Sources, load_effects
 from monitor.reference.lists.shelf import ListShelf, Standing
-from monitor.reference.policies import check_policies, load_policies, with_policy
+from monitor.reference.policies import check_policies, load_policies, publish, with_policy
+from monitor.reference.policy_schema import schema_text
 from monitor.reference.priors import load_priors
+from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.backtest import GROUPS_EVERY, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
 from monitor.run.decisions import cleared_in
+from monitor.run.delivery import Delivery
+from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
 from monitor.run.holdings import Span, launched_with, make_pieces, past_of
@@ -96,7 +122,7 @@ from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import Pace as StepPace
 from monitor.run.walk import arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
-from monitor.settings import Kafka, Settings, load_settings
+from monitor.settings import Kafka, NoticeSink, Settings, load_settings
 from monitor.simulate.scenarios import simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
@@ -111,6 +137,7 @@ from monitor.store import (
     DeadLetter,
     JournalEntry,
     Loaded,
+    Sent,
     StoredPosition,
 )
 from monitor.store import Position as BookedPosition
@@ -489,10 +516,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
         MonitorError: there is no such flag, or it is closed already.
     """
     with _existing(settings, state) as store:
-        flag = next((flag for flag in store.flags() if flag.id == name), None)
-        if flag is None:
-            raise FlagProblem(f"There is no flag {name}; `flopwatch flags` lists them.")
-        now = SystemClock().now_ms()
+        flag, now = _flag(store, name), SystemClock().now_ms()
         try:
             change = act(flag, Act.CLOSED, now, reason)
         except ValueError as refused:
@@ -508,17 +532,55 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
         return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
 
 
-def check(config: Path | None, root: Path | None) -> list[str]:
-    """Everything that contradicts itself in settings and reference files, a sentence each."""
-    settings = load_settings(config)
+class Checked(NamedTuple):
+    """What a check found, as sentences."""
+
+    problems: list[str]
+    remarks: list[str]  # what the operator is asked, and is no contradiction
+
+
+def check(config: Path | None, root: Path | None) -> Checked:
+    """Everything that contradicts itself in settings and reference files, and what the operator should decide."""
+    settings, now = load_settings(config), SystemClock().now_ms()
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
         problems.extend(check_policies(folder, load_reference(folder).policies))
         sources = load_effects(folder, settings.bis_affiliates_suspended_until)
-        standings = _shelf(settings, sources).look(SystemClock().now_ms())
+        standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
-    return problems
+    problems.extend(_check_sinks(settings))
+    return Checked(problems, list(unanswered(settings, now)))
+
+
+def unanswered(settings: Settings, now: int) -> Iterator[str]:
+    """What only the operator can know and has not said."""
+    name = "bis_affiliates_suspended_until"
+    until = settings.bis_affiliates_suspended_until
+    if name not in settings.model_fields_set and now >= milliseconds(until):
+        yield (
+            f"Nobody set {name}: the affiliates rule counts as holding again since {until}. Look up whether its "
+            "suspension was extended, and write into the settings the first day on which the rule holds again, also if "
+            "it is this one."
+        )
+
+
+# -- policies --------------------------------------------------------------------------------------------------------
+
+
+def policies(root: Path | None) -> tuple[tuple[Policy, ...], int]:
+    """All policies of a configuration folder (None: the packaged one), and the time that it is."""
+    return load_policies(config_root() if root is None else root), SystemClock().now_ms()
+
+
+def publish_policies(root: Path | None) -> list[str]:
+    """Guard the policies that were not published yet against edits; returns their names."""
+    return publish(config_root() if root is None else root)
+
+
+def policy_schema() -> str:
+    """The JSON schema of policy files, as text."""
+    return schema_text()
 
 
 # -- lists and profiles ----------------------------------------------------------------------------------------------
@@ -801,6 +863,122 @@ def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str)
                 head = book.head(key) or store.heads([key]).get(key, 0)
                 return explain_allocation(book, catalogue, key, decode_facts(store.histories({key: head})[key]))
     return None
+
+
+# -- what people are told ----------------------------------------------------------------------------------------------
+
+
+def told(settings: Settings, state: Path | None, flag: str | None) -> list[Sent]:
+    """What was told to whom, of all flags or of one, the latest first."""
+    with _existing(settings, state) as store:
+        return store.outgoing.sent(flag)
+
+
+class Tried(NamedTuple):
+    """What became of a test message."""
+
+    sink: str
+    message: str
+    problem: str  # "": its receiver has confirmed it
+
+
+def try_sinks(settings: Settings, name: str | None) -> list[Tried]:
+    """Send a message that says that it is a test to every sink, or to one.
+
+    Raises:
+        SettingsProblem: the settings name no sink, or not that one.
+    """
+    chosen = [one for one in settings.notices.sinks if name in (None, one.name)]
+    if not chosen:
+        which = "no sink" if name is None else f"no sink {name}"
+        raise SettingsProblem(f"The settings name {which}: add it to `notices.sinks`.")
+    clock, tried = SystemClock(), []
+    for one in chosen:
+        sink, message = sink_of(one, settings, clock), trial_message(one.name, clock.now_ms())
+        try:
+            problem = sink.send(message).problem
+        except MonitorError as refused:
+            problem = str(refused)
+        finally:
+            sink.close()
+        tried.append(Tried(one.name, message.id, problem))
+    return tried
+
+
+def _check_sinks(settings: Settings) -> Iterator[str]:
+    """What is wrong with the files of the sinks; nothing is sent."""
+    for one in settings.notices.sinks:
+        try:
+            sink_of(one, settings, SystemClock()).check()
+        except MonitorError as problem:
+            yield f"The sink {one.name}: {problem}"
+
+
+class FlagTimes(NamedTuple):
+    """When what happened to a flag, and what must be done by when."""
+
+    times: Times
+    due: Due | None  # None: its rule has no clock
+
+
+def flag_times(settings: Settings, state: Path | None, flags: Iterable[Flag]) -> dict[str, FlagTimes]:
+    """The clocks of flags, by id."""
+    terms = terms_of(load_policies(config_root()))
+    with _existing(settings, state) as store:
+        seen = store.seen()
+    found = {}
+    for flag in flags:
+        said = seen.get(flag.id, UNSEEN)
+        found[flag.id] = FlagTimes(times_of(flag, said), due_of_flag(flag, terms.get(flag.rule, GONE), said))
+    return found
+
+
+def view_flag(settings: Settings, state: Path | None, name: str, by: str) -> Flag:
+    """Record that a person looked at a flag now.
+
+    Raises:
+        FlagProblem: there is no such flag, or nobody is named.
+    """
+    (person,) = _people([by])
+    with _existing(settings, state) as store:
+        flag, now = _flag(store, name), SystemClock().now_ms()
+        store.decide(JournalEntry(DECISION, viewed_decision(name, person, now)), [], now)
+        return flag
+
+
+def know_flag(settings: Settings, state: Path | None, name: str, at: int, authors: Sequence[str], reason: str) -> Flag:
+    """Record from when on what a flag says was known; the earliest counts, unless two people say so together.
+
+    Raises:
+        FlagProblem: there is no such flag, nobody is named, it lies in the future, or one person alone would move it to
+            a later time.
+    """
+    people = _people(authors)
+    with _existing(settings, state) as store:
+        flag, now = _flag(store, name), SystemClock().now_ms()
+        if at > now:
+            raise FlagProblem("Nobody knows now what they will know later: give a time that has passed with --at.")
+        if len(people) < KNOWLEDGE_AUTHORS and moves_later(store.seen().get(name, UNSEEN), at):
+            raise FlagProblem(
+                f"{name}: it was known earlier than that, as the journal says; moving it to a later time takes two "
+                "people: name the second one with --and."
+            )
+        store.decide(JournalEntry(DECISION, knowledge_decision(name, people, at, reason)), [], now)
+        return flag
+
+
+def _people(names: Sequence[str]) -> list[str]:
+    people = sorted({name.strip() for name in names} - {""})
+    if not people:
+        raise FlagProblem("Somebody says so: name the person with --by.")
+    return people
+
+
+def _flag(store: SqlStore, name: str) -> Flag:
+    for flag in store.flags():
+        if flag.id == name:
+            return flag
+    raise FlagProblem(f"There is no flag {name}; `flopwatch flags` lists them.")
 
 
 # -- hits on lists -----------------------------------------------------------------------------------------------------
@@ -1138,10 +1316,11 @@ def run_daemon(settings: Settings) -> None:
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
-        rollup = Rollup(store, reference, watch)
-        ends = Ends(
-            source, _Books(store, settings, partitions, metrics), metrics, clock, log, outbox, rollup, relisting
-        )
+        telling = _telling(settings, reference) if settings.notices.sinks else None
+        rollup = Rollup(store, reference, watch, telling)
+        books = _Books(store, settings, partitions, metrics)
+        delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
+        ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery)
         worker = Worker(ends, reference, settings, layout)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -1220,6 +1399,48 @@ def _outbox(settings: Settings, store: SqlStore, metrics: Metrics, clock: Clock,
         yield Outbox(sink, store, metrics, clock, log)
     finally:
         sink.close()
+
+
+@contextmanager
+def _delivery(
+    settings: Settings, store: SqlStore, telling: Telling, watch: Watch, layout: Layout
+) -> Iterator[Delivery]:
+    """What sends notices to the sinks of the settings, whose connections are closed at the end."""
+    notices = settings.notices
+    sinks = {one.name: sink_of(one, settings, watch.clock) for one in notices.sinks}
+    try:
+        rules = DeliveryRules(telling, notices.reminding, notices.limits)
+        yield Delivery(sinks, store.outgoing, rules, watch, layout.shared)
+    finally:
+        for sink in sinks.values():
+            sink.close()
+
+
+def _telling(settings: Settings, reference: Reference) -> Telling:
+    """Who is told of flags, and what the rules say beside."""
+    recipients = tuple(Recipient(one.name, frozenset(one.takes)) for one in settings.notices.sinks)
+    return Telling(terms_of(reference.policies), recipients)
+
+
+def sink_of(sink: NoticeSink, settings: Settings, clock: Clock) -> Sink:
+    """What takes notices, as the settings name it."""
+    # Only here, as the clients above.
+    if sink.kind == "webhook":
+        from monitor.alert.webhook import Webhook
+
+        return Webhook(sink, clock)
+    if sink.kind == "email":
+        from monitor.alert.email import Email
+
+        return Email(sink)
+    if sink.kind == "alertmanager":
+        from monitor.alert.alertmanager import Alertmanager
+
+        return Alertmanager(sink, clock)
+    from monitor.alert.topic import Topic
+    from monitor.source.kafka import connection
+
+    return Topic(sink, lambda: connection(settings.kafka))
 
 
 @contextmanager

@@ -43,6 +43,10 @@ class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
 
 
+class NoticeProblem(MonitorError):
+    """What people are to be told cannot be sent now; it waits in the store and is sent again."""
+
+
 class EstimateProblem(MonitorError):
     """What was asked about cannot be estimated: the catalogue has no rate of it."""
 

@@ -27,6 +27,7 @@ from monitor.core.policy import LEVELS
 from monitor.intake.refusal import MISROUTED, REASONS
 
 OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
+ARRIVED, FAILED = "arrived", "failed"  # outcomes of sending a message
 ANOMALIES = (
     "orphan stop",
     "stop after stop",
@@ -158,6 +159,17 @@ METRICS = (
     Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
     Described("flopwatch_flags", "state", "Flags by state, level and rule.", ("state", "level", "rule")),
     Described(
+        "flopwatch_notifications_total",
+        "counter",
+        "Messages about flags to each sink: its receiver has confirmed one, or a try has failed and is made again.",
+        ("sink", "outcome"),
+    ),
+    Described(
+        "flopwatch_notice_oldest_undelivered_timestamp_seconds",
+        "gauge",
+        "When the oldest notice was made that has not arrived at all its sinks; 0 if all have.",
+    ),
+    Described(
         "flopwatch_rollup_timestamp_seconds",
         "gauge",
         "The instant as of which groups were last evaluated by this process; 0 if they never were.",
@@ -233,6 +245,12 @@ class Metrics:
         for topic in topics:
             for outcome in OUTCOMES:
                 self.add("flopwatch_events_consumed_total", 0, topic=topic, outcome=outcome)
+
+    def initialise_sinks(self, sinks: Iterable[str]) -> None:
+        """Give the counters of these sinks a zero before the first message."""
+        for sink in sinks:
+            for outcome in (ARRIVED, FAILED):
+                self.add("flopwatch_notifications_total", 0, sink=sink, outcome=outcome)
 
     def forget_partition(self, topic: str, partition: str) -> None:
         """Drop what is said of a partition that another worker reads now: its last words here would only mislead."""

@@ -20,7 +20,10 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from monitor.core.blind import SILENCE_MS_MIN
 from monitor.core.limits import PPM, Limits
-from monitor.core.model import SECOND_MS
+from monitor.core.model import HOUR_MS, SECOND_MS
+from monitor.core.notices import Limits as MessageLimits
+from monitor.core.notices import Reminding
+from monitor.core.policy import Level
 from monitor.errors import SettingsProblem
 
 PREFIX = "FLOPWATCH_"
@@ -147,6 +150,147 @@ class ReportingTrigger(BaseModel):
         return self
 
 
+Takes = tuple[Literal["page", "queue", "escalation"], ...]
+SINK_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
+HTTP_URL = r"^https?://[^\s/?#@]+(/[^\s#]*)?$"
+MAILBOX = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
+SECONDS_MAX = 60.0  # that a receiver may take
+
+
+class WebhookSink(BaseModel):
+    """A URL that takes notices, signed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=SINK_NAME)
+    kind: Literal["webhook"]
+    takes: Takes = ("page", "queue")
+    url: str = Field(pattern=HTTP_URL)
+    key_file: Path
+    ca_file: Path | None = None
+    allow_insecure: bool = False
+    allow_private: bool = False
+    timeout_seconds: float = Field(default=10.0, ge=0.1, le=SECONDS_MAX)
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> WebhookSink:
+        _ask_for_https(self.url, self.allow_insecure)
+        return self
+
+
+class EmailSink(BaseModel):
+    """A mail server, and whom it sends notices to."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=SINK_NAME)
+    kind: Literal["email"]
+    takes: Takes = ("page", "queue")
+    host: str = Field(min_length=1, pattern=r"^\S+$")
+    port: int = Field(default=587, ge=1, le=65_535)
+    tls: Literal["starttls", "implicit", "none"] = "starttls"
+    sender: str = Field(pattern=MAILBOX)
+    to: tuple[Annotated[str, Field(pattern=MAILBOX)], ...] = Field(min_length=1)
+    username: str = ""
+    password_file: Path | None = None
+    ca_file: Path | None = None
+    allow_insecure: bool = False
+    allow_private: bool = False
+    timeout_seconds: float = Field(default=20.0, ge=0.1, le=SECONDS_MAX)
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> EmailSink:
+        if self.tls == "none" and not self.allow_insecure:
+            raise ValueError("`tls: none` needs `allow_insecure: true`: everybody on the way can read what is sent")
+        if self.password_file is not None and (self.tls == "none" or not self.username):
+            raise ValueError("a password needs `username`, and `tls` other than none")
+        return self
+
+
+class AlertmanagerSink(BaseModel):
+    """An Alertmanager that is told which flags stand."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=SINK_NAME)
+    kind: Literal["alertmanager"]
+    takes: Takes = ("page", "queue")
+    url: str = Field(pattern=HTTP_URL)
+    token_file: Path | None = None
+    ca_file: Path | None = None
+    allow_insecure: bool = False
+    allow_private: bool = False
+    timeout_seconds: float = Field(default=10.0, ge=0.1, le=SECONDS_MAX)
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> AlertmanagerSink:
+        _ask_for_https(self.url, self.allow_insecure)
+        return self
+
+
+class TopicSink(BaseModel):
+    """A topic of the Kafka that `kafka` names."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = Field(pattern=SINK_NAME)
+    kind: Literal["kafka"]
+    takes: Takes = ("page", "queue")
+    topic: str = Field(min_length=1)
+    timeout_seconds: float = Field(default=30.0, ge=1, le=SECONDS_MAX)
+
+
+def _ask_for_https(url: str, allow_insecure: bool) -> None:
+    if url.startswith("http:") and not allow_insecure:
+        raise ValueError("`url` begins with http: and needs `allow_insecure: true`, or https")
+
+
+NoticeSink = Annotated[WebhookSink | EmailSink | AlertmanagerSink | TopicSink, Field(discriminator="kind")]
+
+
+class QueueHours(BaseModel):
+    """How long a flag of a level may be open before people are reminded of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    watch: int = Field(default=336, ge=1, le=87_600)
+    warning: int = Field(default=72, ge=1, le=87_600)
+    critical: int = Field(default=24, ge=1, le=87_600)
+
+
+class Notices(BaseModel):
+    """How people are told of flags."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    sinks: tuple[NoticeSink, ...] = ()
+    group_seconds: int = Field(default=60, ge=0, le=3_600)
+    messages_an_hour: int = Field(default=30, ge=1, le=3_600)
+    reminder_hours: tuple[Annotated[int, Field(ge=1, le=8_760)], ...] = (168, 24)
+    queue_hours: QueueHours = QueueHours()
+
+    @model_validator(mode="after")
+    def _tells_sinks_apart(self) -> Notices:
+        names = [one.name for one in self.sinks]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"`sinks` names {twice[0]} twice; give each sink its own name")
+        return self
+
+    @property
+    def limits(self) -> MessageLimits:
+        """The same as the core counts them."""
+        return MessageLimits(self.group_seconds * SECOND_MS, self.messages_an_hour)
+
+    @property
+    def reminding(self) -> Reminding:
+        """The same as the core counts it."""
+        hours = self.queue_hours
+        queue = {Level.WATCH: hours.watch, Level.WARNING: hours.warning, Level.CRITICAL: hours.critical}
+        before = tuple(one * HOUR_MS for one in self.reminder_hours)
+        return Reminding(before, {level: one * HOUR_MS for level, one in queue.items()})
+
+
 class Http(BaseModel):
     """Where /metrics, /healthz and /readyz answer."""
 
@@ -179,6 +323,7 @@ class Settings(BaseSettings):
     lists_state: Path | None = None
     triggers: tuple[ReportingTrigger, ...] = ()
     bis_affiliates_suspended_until: date = Field(default=date(2026, 11, 10), ge=date(2025, 11, 10))
+    notices: Notices = Notices()
     http: Http = Http()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
@@ -189,6 +334,12 @@ class Settings(BaseSettings):
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise ValueError(f"`lists` names {twice[0]} twice; give each list its own name")
+        return self
+
+    @model_validator(mode="after")
+    def _has_a_kafka_for_topics(self) -> Settings:
+        if not self.kafka.bootstrap_servers and any(one.kind == "kafka" for one in self.notices.sinks):
+            raise ValueError("`notices.sinks` has one of kind kafka, which needs `kafka.bootstrap_servers`")
         return self
 
     @classmethod

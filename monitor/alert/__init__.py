@@ -1,11 +1,12 @@
-"""How people and other systems are told: one contract for whatever takes dead letters."""
+"""How people and other systems are told: a contract for what takes dead letters, and one for what takes notices."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import NamedTuple, Protocol
 
-from monitor.store import DeadLetter
+from monitor.core.notices import Message
+from monitor.store import DeadLetter, Standing
 
 
 class Outcome(NamedTuple):
@@ -33,4 +34,45 @@ class LetterSink(Protocol):
 
     def close(self) -> None:
         """Let go of connections; what is under way may or may not arrive."""
+        ...
+
+
+class Receipt(NamedTuple):
+    """What became of a message."""
+
+    problem: str = ""  # a sentence about why it may not have arrived; "": its receiver has confirmed it
+    retry_seconds: float = 0.0  # the receiver asks for so long a pause
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the receiver has confirmed it."""
+        return not self.problem
+
+
+class Sink(Protocol):
+    """Takes messages, each at least once: the same one may come again, with the same id.
+
+    It may wait, for a limited time, and is used by one thread. It raises NoticeProblem or SettingsProblem where a
+    message cannot be sent.
+    """
+
+    @property
+    def forgets(self) -> bool:
+        """Whether its receiver forgets what is not said again."""
+        ...
+
+    def check(self) -> None:
+        """Look at the files of its settings; nothing is sent."""
+        ...
+
+    def send(self, message: Message) -> Receipt:
+        """Send one, and wait until its receiver confirms it."""
+        ...
+
+    def keep(self, standing: Sequence[Standing], now: int) -> None:
+        """Say again what stands, for receivers that forget; `now` in milliseconds."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
         ...

@@ -16,6 +16,8 @@ from monitor.cli.explain import explain
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
 from monitor.cli.lists import lists
+from monitor.cli.notices import notices
+from monitor.cli.policies import policies
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
 from monitor.cli.replay import replay
@@ -43,6 +45,8 @@ for command in (
     flags,
     hits,
     lists,
+    policies,
+    notices,
     positions,
     profiles,
     replay,

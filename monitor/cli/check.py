@@ -1,4 +1,4 @@
-"""`flopwatch check`: configuration, catalogue, policies and lists, without starting anything."""
+"""`flopwatch check`: configuration, catalogue, policies, lists and sinks, without starting or sending anything."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from monitor.cli.options import config_option, json_option
 @config_option
 @click.pass_context
 def check(context: click.Context, reference: Path | None, as_json: bool, config: Path | None) -> None:
-    """Look for contradictions in settings, catalogue, lists and policies; run the policies' examples."""
-    problems = app.check(config, reference)
+    """Look for contradictions in settings, sinks, catalogue, lists and policies; run the policies' examples."""
+    problems, remarks = app.check(config, reference)
     if as_json:
-        show.document({"problems": problems})
+        show.document({"problems": problems, "remarks": remarks})
     elif problems:
         for problem in problems:
             click.echo(problem)
@@ -33,4 +33,7 @@ def check(context: click.Context, reference: Path | None, as_json: bool, config:
             "Settings, catalogue, priors, calibrations, durations, training score, country groups, effects of lists, "
             "lists and policies are sound."
         )
+    if not as_json:
+        for remark in remarks:
+            click.echo(remark)
     context.exit(1 if problems else 0)

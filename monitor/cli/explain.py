@@ -8,8 +8,9 @@ from pathlib import Path
 import click
 
 from monitor import app
+from monitor.app import FlagTimes
 from monitor.cli import show
-from monitor.cli.flags import flag_document, history_lines
+from monitor.cli.flags import clock_lines, flag_document, history_lines
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.bounds import in_per_cent
 from monitor.core.engine import GroupAnswer
@@ -35,17 +36,19 @@ SEGMENTS_SHOWN = 40
 @config_option
 def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Say how the numbers of a tenant, a run, a flag or an event came about."""
-    story = app.explain(load_settings(config), state, what)
+    settings = load_settings(config)
+    story = app.explain(settings, state, what)
     if story is None:
         raise MonitorError(
             f"'{show.plain(what)}' is no tenant, run, flag or event id in this store. `flopwatch tenants` and "
             "`flopwatch flags` list what there is."
         )
+    times = app.flag_times(settings, state, [story[0]]) if isinstance(story[0], Flag) else {}
     if as_json and isinstance(story, RunStory):
         show.document({"tenant": story.found.tenant, **show.run_document(story.found.run, story.found.training)})
     elif as_json:
         show.document(
-            {"flag": flag_document(story[0]), "history": [entry._asdict() for entry in story[1]]}
+            {"flag": flag_document(story[0], times[story[0].id]), "history": [entry._asdict() for entry in story[1]]}
             if isinstance(story[0], Flag)
             else story_document(story)
         )
@@ -56,7 +59,7 @@ def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -
     elif isinstance(story, AllocationStory):
         click.echo("\n".join(_allocation_lines(story)))
     else:
-        click.echo("\n".join(_flag_lines(*story)))
+        click.echo("\n".join(_flag_lines(*story, times[story[0].id])))
 
 
 def _tenant_lines(story: TenantStory) -> list[str]:
@@ -256,7 +259,7 @@ def _allocation_lines(story: AllocationStory) -> list[str]:
     return lines
 
 
-def _flag_lines(flag: Flag, history: list[Entry]) -> list[str]:
+def _flag_lines(flag: Flag, history: list[Entry], times: FlagTimes) -> list[str]:
     finding = flag.finding
     return [
         f"Flag {flag.id}: {flag.level} ({flag.state}), rule {flag.rule} of {finding.policy}@{finding.policy_version} "
@@ -265,6 +268,8 @@ def _flag_lines(flag: Flag, history: list[Entry]) -> list[str]:
         *(f"  {show.plain(reason)}" for reason in finding.reasons),
         *(f"  Not established: {sentence}" for sentence in finding.not_established),
         f"  Numbers: {show.numbers(finding)}.",
+        "Clocks:",
+        *clock_lines(times),
         "History:",
         *history_lines(history),
         f"`flopwatch explain {show.plain(flag.tenants[0])}` shows what the numbers rest on.",

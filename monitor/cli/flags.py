@@ -1,4 +1,4 @@
-"""`flopwatch flags`: what people were told, and closing a flag."""
+"""`flopwatch flags`: what people were told, by when something must be done, and what people say of a flag."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from typing import Any
 import click
 
 from monitor import app
+from monitor.app import FlagTimes
 from monitor.cli import show
-from monitor.cli.options import config_option, json_option, state_option
+from monitor.cli.options import config_option, json_option, known_at_option, state_option
+from monitor.core.clocks import due_sentence
 from monitor.core.flags import Entry, Flag, State
 from monitor.core.policy import LEVELS, Level
 from monitor.settings import load_settings
@@ -30,25 +32,27 @@ def flags(
     as_json: bool,
     config: Path | None,
 ) -> None:
-    """List flags, most serious first; `flags close` closes one."""
+    """List flags, most serious first; `flags close` closes one, `viewed` and `knowledge` say who looked and knew."""
     context.obj = (state, config)
     if context.invoked_subcommand is not None:
         return
-    stored = app.stored_flags(load_settings(config), state)
+    settings = load_settings(config)
+    stored = app.stored_flags(settings, state)
     chosen = [
         flag
         for flag in stored
         if (tenant is None or tenant in flag.tenants) and (with_closed or flag.state is not State.CLOSED)
     ]
     chosen.sort(key=lambda flag: (-LEVELS.index(flag.level), flag.raised_at, flag.id))
+    times = app.flag_times(settings, state, chosen)
     if as_json:
-        show.document([flag_document(flag) for flag in chosen])
+        show.document([flag_document(flag, times[flag.id]) for flag in chosen])
     elif not chosen:
         click.echo("No flags.")
     else:
         click.echo(
             show.table(
-                ("flag", "level", "state", "tenant", "rule", "since", "FLOP"),
+                ("flag", "level", "state", "tenant", "rule", "since", "due", "FLOP"),
                 [
                     (
                         flag.id,
@@ -57,6 +61,7 @@ def flags(
                         show.subject(flag.finding),
                         flag.rule,
                         show.instant(flag.raised_at),
+                        _due_cell(times[flag.id]),
                         show.flop(flag.finding.amount.central),
                     )
                     for flag in chosen
@@ -83,7 +88,94 @@ def close(
     click.echo(f"{closed.id} ({closed.rule}, {show.subject(closed.finding)}) is closed.")
 
 
-def flag_document(flag: Flag) -> dict[str, Any]:
+@flags.command()
+@click.argument("flag")
+@click.option("--by", required=True, help="Who looked at it.")
+@state_option
+@config_option
+@click.pass_obj
+def viewed(
+    given_before: tuple[Path | None, Path | None], flag: str, by: str, state: Path | None, config: Path | None
+) -> None:
+    """Say that a person looked at FLAG now; the first time counts."""
+    found = app.view_flag(load_settings(config or given_before[1]), state or given_before[0], flag, by)
+    click.echo(f"{found.id} ({found.rule}, {show.subject(found.finding)}) was looked at.")
+
+
+@flags.command()
+@click.argument("flag")
+@known_at_option
+@click.option("--by", required=True, help="Who says so.")
+@click.option("--and", "second", help="The second person, who is needed to move it to a later time.")
+@click.option("--reason", required=True, help="How that is known; kept in the journal.")
+@state_option
+@config_option
+@click.pass_obj
+def knowledge(
+    given_before: tuple[Path | None, Path | None],
+    flag: str,
+    at: int,
+    by: str,
+    second: str | None,
+    reason: str,
+    state: Path | None,
+    config: Path | None,
+) -> None:
+    """Say from when on what FLAG says was known. The earliest counts; two people together can move it later."""
+    if not reason.strip():
+        raise click.UsageError("Knowledge is stated for a reason; --reason is empty.")
+    settings, where = load_settings(config or given_before[1]), state or given_before[0]
+    found = app.know_flag(settings, where, flag, at, [by, second or ""], reason.strip())
+    click.echo(
+        "\n".join(
+            [
+                f"{found.id} ({found.rule}, {show.subject(found.finding)}):",
+                *clock_lines(app.flag_times(settings, where, [found])[found.id]),
+            ]
+        )
+    )
+
+
+def _due_cell(times: FlagTimes) -> str:
+    if times.due is None:
+        return "-"
+    due = "not begun" if times.due.due_at is None else show.instant(times.due.due_at)
+    return f"{due} (planning)" if times.due.planning else due
+
+
+def clock_lines(times: FlagTimes) -> list[str]:
+    """The four instants of a flag, and what must be done by when."""
+    evidence, alert, viewed_at, known_at = times.times
+    lines = [
+        f"  Evidence since {show.instant(evidence)}; told at {show.instant(alert)}.",
+        f"  First looked at: {_instant_or_nobody(viewed_at)}; known since: {_instant_or_nobody(known_at)}.",
+    ]
+    return lines if times.due is None else [*lines, f"  {show.plain(due_sentence(times.due))}"]
+
+
+def _instant_or_nobody(at: int | None) -> str:
+    return "nobody has said" if at is None else show.instant(at)
+
+
+def clocks_document(times: FlagTimes) -> dict[str, Any]:
+    """The same as JSON."""
+    found: dict[str, Any] = {
+        name: None if at is None else show.instant(at) for name, at in times.times._asdict().items()
+    }
+    due = times.due
+    if due is not None:
+        found |= {
+            "due_at": None if due.due_at is None else show.instant(due.due_at),
+            "days": due.clock.days,
+            "day_kind": due.clock.kind,
+            "since": str(due.clock.since),
+            "what": due.clock.what,
+            "planning": due.planning,
+        }
+    return found
+
+
+def flag_document(flag: Flag, times: FlagTimes) -> dict[str, Any]:
     """A flag as JSON."""
     return {
         "flag": flag.id,
@@ -93,6 +185,7 @@ def flag_document(flag: Flag) -> dict[str, Any]:
         "level": Level(flag.level).value,
         "raised_at": show.instant(flag.raised_at),
         "told_at": show.instant(flag.told_at),
+        "clocks": clocks_document(times),
         "finding": show.finding_document(flag.finding),
     }
 

@@ -40,6 +40,9 @@ as_of_option = click.option(
 at_option = click.option(
     "--at", callback=_instant, metavar="TIME", help="From when on it is known, where a file states no time itself."
 )
+known_at_option = click.option(
+    "--at", callback=_instant, metavar="TIME", required=True, help="From when on it was known."
+)
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),

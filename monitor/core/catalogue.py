@@ -149,12 +149,19 @@ def family(name: str, default: Chip, members: Sequence[Chip], unstated: str, ori
         clock_khz=clocks.pop() if len(clocks) == 1 else None,
         tpp=max(chip.tpp for chip in members),
         rated_mw=rated.pop() if len(rated) == 1 else None,
+        classes=frozenset.intersection(*(chip.classes for chip in members)),
+        classes_possible=frozenset.union(*(chip.classes_possible for chip in members)),
         assumption=(
             f"'{name}' does not state {unstated}: counted as {default.name}, "
             f"with bounds over {len(members)} chips ({span})."
         ),
         origin=origin,
     )
+
+
+def _classified_as(known: Chip, unrated: Chip) -> Chip:
+    """A stand-in for a chip whose 16-bit rate is not known, in the classes of that chip: they go by other figures."""
+    return replace(unrated, classes=known.classes, classes_possible=known.classes_possible)
 
 
 def _teraflops(rate: int) -> str:
@@ -214,7 +221,8 @@ class Catalogue:
             instances = self.pool.accelerators_per_instance if unit == INSTANCE else 1
             return self._unknown(name, ONE_ACCELERATOR, instances, fastest)
         if not named.chip.rate_ceiling:
-            return self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            unrated = self._unknown(named.chip.name, named.per_unit, 1, fastest)
+            return replace(unrated, chip=_classified_as(named.chip, unrated.chip))
         sentences = tuple(sentence for sentence in (named.chip.assumption, assumption) if sentence)
         return Hardware(named.chip.name, named.chip, named.per_unit, True, sentences, named.network_mbit_s)
 

@@ -496,7 +496,7 @@ def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
     books = _usage_digest(usage, now)
     by_name = {tenant.tenant: tenant for tenant in tenants}
     linked_ones = linked_tenants(book, reference, past, parties, known)
-    grouped = tuple(
+    answered = (
         _answer_group(book, reference, group, sum_of(by_name[name].flop for name in group.tenants), parties, kind)
         for kind, groups in (
             (Aggregation.GROUP, linked_ones.groups),
@@ -504,6 +504,8 @@ def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:
         )
         for group in groups
     )
+    # What one owner has is only told where it reaches something; what is linked is a finding of its own.
+    grouped = tuple(one for one in answered if one.kind is Aggregation.GROUP or one.findings)
     findings = [finding for tenant in tenants for finding in tenant.findings]
     findings += [finding for group in grouped for finding in group.findings]
     return Answer(now, tenants, grouped, books, _digest(books, findings, reference))

@@ -17,7 +17,7 @@ from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import TERAFLOP, Hardware
 from monitor.core.estimate import SCALE, Estimator, Sums, TenantHour, only_chips, usage_changes
 from monitor.core.facts import effective
-from monitor.core.ledger import stretches
+from monitor.core.ledger import changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, Reservation
 from monitor.core.policy import AT_ONCE, Bound, Measure, Precision, Quantity
 from monitor.core.segments import Holding, Stay
@@ -200,10 +200,17 @@ def hours_of(quantity: Quantity, tenant: Tenant, estimator: Estimator, now: int,
         return estimator.stretches(tenant, now, heard, executed=executed, chips=quantity.chips)
     sums = Sums()
     for (shape, usage_class), rows in usage_changes(tenant, now, heard).items():
+        if _never_counts(quantity, estimator.catalogue.resolve(shape.hardware, shape.unit, now)):
+            continue
         for first, times, amount in stretches(rows, now // HOUR_MS + 1):
             for hour, in_a_row, hardware in estimator.catalogue.alike(shape.hardware, shape.unit, first, times):
                 _count(sums, hour, in_a_row, in_class(weight(quantity, hardware), usage_class, amount), hardware.known)
     return sums.hours()
+
+
+def _never_counts(quantity: Quantity, hardware: Hardware) -> bool:
+    """Whether hardware is known, so that it is the same at any instant, and none of it counts in a quantity."""
+    return hardware.known and not weight(quantity, hardware).ceiling
 
 
 def _count(sums: Sums, hour: int, times: int, bounds: Bounds, known: bool) -> None:
@@ -290,7 +297,7 @@ def clusters(
 
     Where the network's speed is not known, what it joins counts in high only.
     """
-    sums: dict[str, Sums] = {}
+    parts: dict[_Part, dict[int, tuple[int, int]]] = {}
     unstated: set[str] = set()
     for holding in holdings:
         for stay in holding.held:
@@ -298,20 +305,36 @@ def clusters(
             joined = _joined(stay, hardware, over_gbit_s)
             if joined is False:
                 continue
-            place = _place(stay)
+            place, weights = _place(stay), weight(quantity, hardware)
             if joined is None:
                 unstated.add(place)
-            weights = weight(quantity, hardware)
-            if joined is None:
                 weights = Bounds(0, 0, weights.high, weights.ceiling)
-            of_place = sums.setdefault(place, Sums())
-            for hour, milliseconds in _by_hour(stay.start, stay.end):
-                bounds = in_class(weights, stay.usage_class, stay.count * milliseconds)
-                _count(of_place, hour, 1, bounds, hardware.known)
+            _hold(stay, parts.setdefault(_Part(place, weights, stay.usage_class, hardware.known), {}))
+    sums: dict[str, Sums] = {}
+    for part, changes in parts.items():
+        of_place = sums.setdefault(part.place, Sums())
+        for hour, times, amount in stretches(changes, now // HOUR_MS + 1):
+            _count(of_place, hour, times, in_class(part.weights, part.usage_class, amount), part.known)
     return [
         Cluster(place, Series(of_place.hours(), now, quantity), place in unstated)
         for place, of_place in sorted(sums.items())
     ]
+
+
+class _Part(NamedTuple):
+    """What of a cluster counts alike: thousands of stays come to a few of these."""
+
+    place: str
+    weights: Bounds
+    usage_class: str
+    known: bool
+
+
+def _hold(stay: Stay, changes: dict[int, tuple[int, int]]) -> None:
+    """Add what is held to changes of rate and area, as the ledger has them."""
+    for hour, rate, area in changes_of(stay.start, stay.end, stay.count):
+        before = changes.get(hour, (0, 0))
+        changes[hour] = (before[0] + rate, before[1] + area)
 
 
 def _joined(stay: Stay, hardware: Hardware, over_gbit_s: int | None) -> bool | None:
@@ -326,11 +349,3 @@ def _joined(stay: Stay, hardware: Hardware, over_gbit_s: int | None) -> bool | N
 def _place(stay: Stay) -> str:
     where = stay.shape.region or "no region"
     return f"{where}, no fabric stated" if stay.shape.fabric is None else f"{where}, fabric {stay.shape.fabric}"
-
-
-def _by_hour(start: int, end: int) -> Iterator[tuple[int, int]]:
-    """The hours that [start, end) touches, each with the milliseconds of it."""
-    while start < end:
-        stop = min(end, (start // HOUR_MS + 1) * HOUR_MS)
-        yield start // HOUR_MS, stop - start
-        start = stop

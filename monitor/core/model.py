@@ -67,8 +67,8 @@ class Traits(NamedTuple):
     purpose: str | None = None
     layer: str | None = None
     end_customer: str | None = None  # on whose behalf it is held
-    network_mbit_s: int | None = None  # of one node, towards others
     nodes: tuple[str, ...] | None = None  # sorted, each once
+    network_mbit_s: int | None = None  # of one node, towards others
 
     def updated(self, newer: Traits) -> Traits:
         """What holds once a later fact has said something."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
+from monitor.core.clocks import Clock
 from monitor.core.model import DAY_MS
 
 
@@ -101,23 +102,6 @@ class Condition(NamedTuple):
     on: Bound | int
     needs: frozenset[Need] = frozenset()  # any one of them; none: nothing else is needed
     projected: Projected | None = None  # gives the level, too
-
-
-class ClockFrom(StrEnum):
-    """From when a clock runs."""
-
-    EVIDENCE = "evidence"  # when the finding could first be computed
-    ALERT = "alert"  # when people were told
-    KNOWLEDGE = "knowledge"  # when somebody knew
-
-
-class Clock(NamedTuple):
-    """How long there is to do something."""
-
-    days: int
-    kind: str  # calendar or business
-    since: ClockFrom
-    what: str
 
 
 class Quantity(NamedTuple):

@@ -319,7 +319,7 @@ def _traits(
 ) -> Traits:
     known = network_gbit_s is not None and network_gbit_s <= NETWORK_GBIT_S_MAX
     network = _thousandths(network_gbit_s) if known else None
-    traits = Traits(zone, job, reservation, image, purpose, layer, end_customer, network)
+    traits = Traits(zone, job, reservation, image, purpose, layer, end_customer, None, network)
     return NO_TRAITS if traits == NO_TRAITS else traits
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from monitor.core.catalogue import ONE_ACCELERATOR, TERAFLOP, Catalogue, Chip, Named, Slice, family, normal_name, pool
 from monitor.errors import ReferenceProblem
+from monitor.reference.chip_classes import classes_of
 from monitor.reference.contradictions import contradictions, total_processing_performance
 from monitor.reference.rows import AcceleratorRow, InstanceRow, Tables, read_tables
 
@@ -35,7 +36,8 @@ def load_catalogue(root: Path) -> Catalogue:
 
 
 def _catalogue(tables: Tables) -> Catalogue:
-    chips = {row.accelerator: _chip(row) for row in tables.accelerators.values()}
+    countries = {row.vendor: row.country for row in tables.vendors.values()}
+    chips = {row.accelerator: _chip(row, countries[row.vendor]) for row in tables.accelerators.values()}
     classes = frozenset(tables.settings.data_centre_classes)
     data_centre = [chip for chip in chips.values() if chip.kind in classes]
     names = _names(tables, chips)
@@ -70,9 +72,11 @@ def _instance(named: Named, row: InstanceRow) -> Named:
     return Named(named.chip, named.per_unit * row.accelerator_thousandths // ONE_ACCELERATOR, network)
 
 
-def _chip(row: AcceleratorRow) -> Chip:
+def _chip(row: AcceleratorRow, country: str) -> Chip:
     dense, slower = row.bf16_fp16_dense_tflops, row.bf16_fp16_slower_tflops
     central = dense if slower is None else slower
+    tpp = total_processing_performance(row)
+    classes = classes_of(tpp, row.die_area_mm2, row.kind, country)
     training = [rate for rate in (dense, row.fp8_dense_tflops, row.fp4_dense_tflops) if rate is not None]
     return Chip(
         name=row.accelerator,
@@ -86,11 +90,13 @@ def _chip(row: AcceleratorRow) -> Chip:
         rate_ceiling=_flop_per_second(None if dense is None else max(training)),
         fp8=dense is not None and row.fp8_dense_tflops is not None and row.fp8_dense_tflops > dense * FASTER,
         clock_khz=None if row.peak_clock_mhz is None else row.peak_clock_mhz * 1_000,
-        tpp=int(total_processing_performance(row)),
+        tpp=int(tpp),
         assumption=_assumption(row),
         source=row.source,
         origin=row.origin,
         rated_mw=None if row.tdp_w is None else int(row.tdp_w * 1_000),
+        classes=classes.certain,
+        classes_possible=classes.possible,
     )
 
 

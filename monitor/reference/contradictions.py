@@ -15,6 +15,7 @@ FAMILIES = "catalogue/families.csv"
 ALIASES = "catalogue/aliases.csv"
 INSTANCES = "catalogue/instances.csv"
 SLICES = "catalogue/slices.csv"
+VENDORS = "catalogue/vendors.csv"
 
 USUAL_EIGHT_BIT_RATIO = Decimal(2)
 RATIO_TOLERANCE = Decimal("0.05")  # vendors round: 733 of 362, 1299 of 667
@@ -37,6 +38,7 @@ def contradictions(tables: Tables) -> Iterator[str]:
     yield from _of_targets(tables)
     yield from _of_instances(tables)
     yield from _of_slices(tables)
+    yield from _of_vendors(tables)
 
 
 def total_processing_performance(row: AcceleratorRow) -> Decimal:
@@ -219,6 +221,20 @@ def _of_slices(tables: Tables) -> Iterator[str]:
             yield f"{where}: the accelerator '{row.accelerator}' is not in accelerators.csv; correct the name."
         rules.setdefault(row.prefix, (row.accelerator, row.units_per_chip))
     yield from _of_slice_instances(tables, rules)
+
+
+def _of_vendors(tables: Tables) -> Iterator[str]:
+    vendors: set[str] = set()
+    for line, row in tables.vendors.items():
+        if row.vendor in vendors:
+            yield f"{VENDORS}, line {line} ({row.vendor}): the vendor stands twice; remove one of them."
+        vendors.add(row.vendor)
+    for line, accelerator in tables.accelerators.items():
+        if accelerator.vendor not in vendors:
+            yield (
+                f"{ACCELERATORS}, line {line} ({accelerator.accelerator}): the vendor '{accelerator.vendor}' is not in "
+                "vendors.csv; add it there or correct the name."
+            )
 
 
 def _of_slice_instances(tables: Tables, rules: Mapping[str, tuple[str, int]]) -> Iterator[str]:

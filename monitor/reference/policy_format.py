@@ -21,10 +21,12 @@ from pydantic import (
     RootModel,
     StringConstraints,
     ValidationError,
+    WithJsonSchema,
     model_validator,
 )
 from pydantic_core import ErrorDetails
 
+from monitor.core.clocks import Clock, ClockFrom
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import (
     AT_ONCE,
@@ -33,8 +35,6 @@ from monitor.core.policy import (
     OF_RUNS,
     Aggregation,
     Bound,
-    Clock,
-    ClockFrom,
     Condition,
     Example,
     Level,
@@ -90,8 +90,22 @@ def midnight(day: object) -> int:
 
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-Amount = Annotated[int, BeforeValidator(exact)]
-Day = Annotated[int, BeforeValidator(midnight)]
+Amount = Annotated[
+    int,
+    BeforeValidator(exact),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^[0-9](\.[0-9]{1,9})?e[0-9]{1,2}$",
+            "description": 'A whole amount as exact text, such as "1e23" or "2.5e22".',
+        }
+    ),
+]
+Day = Annotated[
+    int,
+    BeforeValidator(midnight),
+    WithJsonSchema({"type": "string", "format": "date", "description": 'A day in UTC, such as "2026-11-26".'}),
+]
 _STRICT = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 

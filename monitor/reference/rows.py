@@ -131,6 +131,16 @@ class SliceRow(BaseModel):
     note: str = ""
 
 
+class VendorRow(BaseModel):
+    """A row of `vendors.csv`: in which country the maker of chips is headquartered."""
+
+    model_config = STRICT
+    vendor: Name
+    country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    origin: Origin
+    source: Name
+
+
 @dataclass(frozen=True, slots=True)
 class Tables:
     """All files of the catalogue; rows by their line in the file."""
@@ -141,6 +151,7 @@ class Tables:
     aliases: Mapping[int, AliasRow]
     instances: Mapping[int, InstanceRow]
     slices: Mapping[int, SliceRow]
+    vendors: Mapping[int, VendorRow]
 
     def digest(self) -> str:
         """SHA-256 of what the rows say, whatever their order or layout."""
@@ -150,6 +161,7 @@ class Tables:
             self.aliases.values(),
             self.instances.values(),
             self.slices.values(),
+            self.vendors.values(),
         )
         content = [sorted(row.model_dump_json() for row in rows) for rows in tables]
         return digest_of([self.settings.model_dump(mode="json"), content])
@@ -164,5 +176,6 @@ def read_tables(root: Path) -> tuple[Tables, list[str]]:
     aliases, third = read_table(folder / "aliases.csv", AliasRow)
     instances, fourth = read_table(folder / "instances.csv", InstanceRow)
     slices, fifth = read_table(folder / "slices.csv", SliceRow)
-    tables = Tables(settings, accelerators, families, aliases, instances, slices)
-    return tables, first + second + third + fourth + fifth
+    vendors, sixth = read_table(folder / "vendors.csv", VendorRow)
+    tables = Tables(settings, accelerators, families, aliases, instances, slices, vendors)
+    return tables, first + second + third + fourth + fifth + sixth

@@ -17,6 +17,7 @@ from monitor.core.book import Book, Tenant, joined
 from monitor.core.engine import Reference, evaluate_groups
 from monitor.core.flags import Change, Flag, numbers
 from monitor.core.model import Observation, Traits
+from monitor.core.notices import Telling
 from monitor.core.ties import sharing, tenant_keys
 from monitor.core.timeline import Effects
 from monitor.errors import StoreProblem
@@ -90,20 +91,29 @@ class Books(Protocol):
         """Journal entries with numbers above `after`, in order, of all kinds or of these."""
         ...
 
-    def decide(self, entry: JournalEntry, changes: Sequence[Change], at: int) -> None:
-        """Write a journal entry and what it changes about flags."""
+    def decide(
+        self,
+        entry: JournalEntry,
+        changes: Sequence[Change],
+        at: int,
+        *,
+        telling: Telling | None = None,
+    ) -> None:
+        """Write a journal entry and what it changes about flags; `telling`: who is told of it."""
         ...
 
 
 class Rollup:
     """Looks at the groups of all books, now and then."""
 
-    def __init__(self, books: Books, reference: Reference, watch: Watch) -> None:
+    def __init__(self, books: Books, reference: Reference, watch: Watch, telling: Telling | None = None) -> None:
+        """Over the books of all partitions; `telling`: who is told of flags; None: nobody."""
         self.flags: dict[tuple[str, str, str], int] = {}  # (state, level, rule) -> how many; of whoever rolled up last
         self.ours = False  # whether the last try went well
         self._books = books
         self._reference = reference
         self._watch = watch
+        self._telling = telling
         self._next = watch.clock.monotonic()
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
@@ -156,7 +166,8 @@ class Rollup:
             past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
             changes = evaluate_groups(self._candidates(past, heads, reference, at), reference, past, flags, at)
             if changes:
-                self._books.decide(JournalEntry(TICK, {"as_of": at}), changes, self._watch.clock.now_ms())
+                tick, now = JournalEntry(TICK, {"as_of": at}), self._watch.clock.now_ms()
+                self._books.decide(tick, changes, now, telling=self._telling)
                 flags |= {change.flag.id: change.flag for change in changes}
             self._watch.metrics.set_time("flopwatch_rollup_timestamp_seconds", at)
         self.flags = numbers(flags.values())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any, NamedTuple
 
 from monitor.core.bounds import Bounds
-from monitor.core.catalogue import ONE_ACCELERATOR, Catalogue, Hardware, normal_name
+from monitor.core.catalogue import ONE_ACCELERATOR, Catalogue, Chip, Hardware, normal_name
 from monitor.core.estimate import PPM, SCALE, Estimator, HourUsage
 from monitor.core.ledger import NOT_MEASURED
 from monitor.core.model import ACCELERATOR
@@ -70,6 +70,8 @@ def estimate(estimator: Estimator, single: Single) -> Estimate:
         },
         "rate_source": chip.source,
         "generation": chip.generation,
+        "chip_classes": sorted(chip.classes),
+        "chip_classes_possible": sorted(chip.classes_possible - chip.classes),
         "utilisation_ppm": {"low": own.low_ppm, "central": own.central_ppm, "high": own.high_ppm},
         "utilisation_basis": own.basis,
         "extrapolated": own.extrapolated,
@@ -121,6 +123,7 @@ def _sentences(priors: Priors, hardware: Hardware, own: Quantiles, single: Singl
         sentences.append(
             f"Format 16-bit. The daemon does not see formats: on {name} its high is {factor:g} times this, as in FP8."
         )
+    sentences.extend(_classes(hardware.chip))
     if single.duty_ppm is None:
         sentences.append(
             "Duty is unknown in (0, 1] and taken as 1, as high must; low and central are lower if nothing ran in part "
@@ -129,3 +132,10 @@ def _sentences(priors: Priors, hardware: Hardware, own: Quantiles, single: Singl
     else:
         sentences.append(f"Duty {single.duty_ppm / PPM:g}, as stated, multiplies all bounds but the ceiling.")
     return sentences
+
+
+def _classes(chip: Chip) -> Iterator[str]:
+    """In which classes of export control a chip is, and may be."""
+    for words, classes in (("is", chip.classes), ("may be", chip.classes_possible - chip.classes)):
+        if classes:
+            yield f"By the catalogue's figures {chip.name} {words} in {', '.join(sorted(classes))}."

@@ -21,6 +21,7 @@ from monitor.core.flags import Change
 from monitor.core.inventory import Conservation
 from monitor.core.limits import DeadLetterLimits, Partition
 from monitor.core.model import SECOND_MS, Key, Kind, Rejected, Traits
+from monitor.core.notices import Telling
 from monitor.core.timeline import Effects
 from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
@@ -139,8 +140,9 @@ class Task:
         watch: Watch,
         reference: Reference,
         settings: Settings,
+        telling: Telling | None = None,
     ) -> None:
-        """Over what a store has loaded; `shared`: other partitions may own tenants.
+        """Over what a store has loaded; `shared`: other partitions may own tenants; `telling`: who is told of flags.
 
         Raises:
             StoreProblem: the store cannot be read.
@@ -156,6 +158,7 @@ class Task:
         self._store = store
         self._watch = watch
         self._settings = settings
+        self._telling = telling
         self._limits = DeadLetterLimits(settings.dead_letters.limits)
         last_tick = store.last_tick()
         self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it
@@ -496,7 +499,16 @@ class Task:
         blind = [_row_of(one, at) for one in self._sight.take_changed()]
         self._tell_blind(blind)
         self._held = Commit(
-            moved, self.book, positions, self._changes, self._rejected, self._journal, at, blind, self._settled
+            moved,
+            self.book,
+            positions,
+            self._changes,
+            self._rejected,
+            self._journal,
+            at,
+            blind,
+            self._settled,
+            self._telling,
         )
         self._rejected, self._changes, self._journal, self._settled = [], [], [], {}
         return self._try_commit(self._held)

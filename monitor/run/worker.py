@@ -21,11 +21,13 @@ from monitor.core.blind import CAUSES
 from monitor.core.engine import Reference
 from monitor.core.limits import Partition
 from monitor.core.model import Record
+from monitor.core.notices import Telling
 from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.control import ControlFacts
+from monitor.run.delivery import Delivery
 from monitor.run.letters import rules
 from monitor.run.outbox import Outbox
 from monitor.run.relisting import Relisting
@@ -75,6 +77,8 @@ class Ends(NamedTuple):
     outbox: Outbox | None = None  # for dead letters, where there is a topic for them
     rollup: Rollup | None = None
     relisting: Relisting | None = None  # where there are lists to screen against
+    telling: Telling | None = None  # who is told of flags; None: nobody
+    delivery: Delivery | None = None  # of what they are told
 
 
 class Worker:
@@ -176,6 +180,8 @@ class Worker:
             self._ends.outbox.work(self.tasks.keys())
         if self._ends.rollup is not None:
             self._ends.rollup.work()
+        if self._ends.delivery is not None:
+            self._ends.delivery.work()
         self._progress.look(self._positions())
         self._beat()
         return busy
@@ -209,6 +215,8 @@ class Worker:
             raise problems[0]
         if self._ends.rollup is not None:
             self._ends.rollup.finish()
+        if self._ends.delivery is not None:
+            self._ends.delivery.finish()
         clock = max((task.book.clock for task in self.tasks.values()), default=-1)
         self._ends.log.info("stopped", clock=clock)
 
@@ -296,7 +304,16 @@ class Worker:
         mine = self._of(number)
         try:
             loaded, store = self._ends.stores.open(number)
-            task = Task(number, self._layout.shared, loaded, store, self._watch, self._reference, self._settings)
+            task = Task(
+                number,
+                self._layout.shared,
+                loaded,
+                store,
+                self._watch,
+                self._reference,
+                self._settings,
+                self._ends.telling,
+            )
             task.answer_stops({*mine, *self._of_all()})
             for where in mine:
                 self._begin(task, where)

@@ -15,6 +15,8 @@ from monitor.store.commit import (
     JournalRow,
     Loaded,
     Position,
+    Sent,
+    Standing,
     StoredFact,
     StoredPosition,
 )
@@ -34,6 +36,8 @@ __all__ = [
     "JournalRow",
     "Loaded",
     "Position",
+    "Sent",
+    "Standing",
     "StoredFact",
     "StoredPosition",
 ]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from monitor.core.book import Book, Moved
 from monitor.core.flags import Change, Flag
 from monitor.core.model import Rejected
+from monitor.core.notices import Notice, Telling
 
 
 class Position(NamedTuple):
@@ -107,6 +108,25 @@ class Commit(NamedTuple):
     at: int  # the wall clock, in milliseconds
     blind: Sequence[BlindRow] = ()
     settled_letters: Mapping[int, str] = NO_LETTERS  # number of a dead letter -> its state from now on
+    telling: Telling | None = None  # who is told of the changes of flags; None: nobody
+
+
+class Standing(NamedTuple):
+    """A flag of which a sink was told."""
+
+    notice: Notice  # the latest
+    closed_at: int | None  # milliseconds; None: no person has closed it
+
+
+class Sent(NamedTuple):
+    """What was told to somebody."""
+
+    notice: Notice
+    sink: str
+    message: str | None  # None: it is in none yet
+    tries: int
+    arrived_at: int | None  # milliseconds; None: it has not
+    problem: str  # why it has not; "": nothing is known to be wrong
 
 
 class Loaded(NamedTuple):

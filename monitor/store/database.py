@@ -108,6 +108,10 @@ class Database:
         """Whether no other process rolls up; an SQLite store has one process, and its readers see one state anyway."""
         return not self.shared or postgres.alone_at(connection, postgres.ROLL_UP_LOCK)
 
+    def alone_at_messages(self, connection: Connection) -> bool:
+        """Whether no other process makes messages; the same holds."""
+        return not self.shared or postgres.alone_at(connection, postgres.MESSAGES_LOCK)
+
     @contextmanager
     def troubles(self) -> Iterator[None]:
         """What the database reports, as a sentence for people."""

@@ -43,6 +43,7 @@ SERVER_SETTINGS = {
 MIGRATION_LOCK = 0x666C6F70_01  # numbers of advisory locks: "flop", and which one
 JOURNAL_LOCK = 0x666C6F70_02
 ROLL_UP_LOCK = 0x666C6F70_03
+MESSAGES_LOCK = 0x666C6F70_04
 
 LOST = (
     "The connection to the store {path} was lost: see that the server runs and can be reached; what was committed "

@@ -53,13 +53,14 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None, trait
 
 def traits_row(traits: Traits) -> Row:
     """The columns of `traits` without the id."""
-    return traits if traits.nodes is None else (*traits[:-1], json.dumps(traits.nodes, separators=(",", ":")))
+    *texts, nodes, network_mbit_s = traits
+    return (*texts, None if nodes is None else json.dumps(nodes, separators=(",", ":")), network_mbit_s)
 
 
 def traits_of(row: Iterable[Any]) -> Traits:
     """Traits from those columns."""
-    *texts, nodes = row
-    return Traits._make((*texts, None if nodes is None else tuple(json.loads(nodes))))
+    *texts, nodes, network_mbit_s = row
+    return Traits._make((*texts, None if nodes is None else tuple(json.loads(nodes)), network_mbit_s))
 
 
 NO_SOURCE: Row = (-1, 0, 0, "[]")

@@ -24,7 +24,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0004"  # the latest migration
+REVISION = "0006"  # the latest migration
 
 METADATA = MetaData()
 
@@ -108,8 +108,8 @@ TRAITS = Table(
     Column("purpose", Text),
     Column("layer", Text),
     Column("end_customer", Text),
-    Column("network_mbit_s", NUMBER),
     Column("nodes", Text),  # a list as JSON
+    Column("network_mbit_s", BigInteger),
 )
 
 # `key64` is a hash of tenant and name: an index on it is small, and equal hashes are told apart by the names.
@@ -322,3 +322,53 @@ BLIND = Table(
     Column("found_at", BigInteger, nullable=False),
     PrimaryKeyConstraint("partition", "name"),
 )
+
+# What people are told of flags, written in the transaction that changes the flag. `body`: see `monitor.core.notices`.
+NOTICES = Table(
+    "notices",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("flag", ForeignKey("flags.id"), nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("notices_flag", NOTICES.c.flag)
+
+# Whom a notice is for, and in which message it is; null: in none yet.
+DELIVERIES = Table(
+    "deliveries",
+    METADATA,
+    Column("notice", ForeignKey("notices.id"), primary_key=True),
+    Column("sink", Text, primary_key=True),
+    Column("message", Text),
+)
+WAITS = DELIVERIES.c.message.is_(None)
+Index("deliveries_waiting", DELIVERIES.c.sink, sqlite_where=WAITS, postgresql_where=WAITS)
+Index("deliveries_message", DELIVERIES.c.message)
+
+# What a sink gets at once: its notices stay the same however often it is sent. `claimed_until`: until then a process
+# is sending it. `arrived_at`: when the receiver confirmed it.
+MESSAGES = Table(
+    "messages",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("sink", Text, nullable=False),
+    Column("purpose", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("urgency", Text, nullable=False),
+    Column("made_at", BigInteger, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("next_try_at", BigInteger, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False),
+    Column("arrived_at", BigInteger),
+    Column("problem", Text, nullable=False),
+)
+UNDELIVERED = MESSAGES.c.arrived_at.is_(None)
+Index(
+    "messages_undelivered",
+    MESSAGES.c.sink,
+    MESSAGES.c.subject,
+    sqlite_where=UNDELIVERED,
+    postgresql_where=UNDELIVERED,
+)
+Index("messages_made", MESSAGES.c.sink, MESSAGES.c.made_at)

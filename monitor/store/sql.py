@@ -16,10 +16,12 @@ from typing import Any
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
 from monitor.core.book import Book, NewFact, Restatement
+from monitor.core.clocks import Seen
 from monitor.core.flags import Change, Entry, Flag
 from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
 from monitor.core.model import Key, Traits
+from monitor.core.notices import Telling
 from monitor.core.policy import Level
 from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
@@ -51,6 +53,7 @@ from monitor.store.loading import (
     old_usage,
 )
 from monitor.store.names import AllocationRows, Numbering, TraitsNumbering, key64
+from monitor.store.outgoing import Outgoing, news_of, seen_of, write_news
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.schema import (
     ALLOCATIONS,
@@ -421,7 +424,9 @@ class SqlStore:
             writer.dead_letters(connection, commit.rejected, commit.at)
             writer.settled_letters(connection, commit.settled_letters)
             writer.blind(connection, commit.blind)
+            news = news_of(connection, commit.flag_changes, commit.telling, commit.at)
             writer.flags(connection, commit.flag_changes)
+            write_news(connection, self._database, news)
             writer.journal(connection, commit.journal, commit.at, own=True)
         self._sequences.update(sequences)
         pages.written()
@@ -481,16 +486,23 @@ class SqlStore:
             self._writer.journal(connection, entries, at, own=False)
 
     def decide(
-        self, entry: JournalEntry, changes: Sequence[Change], at: int, settled_letters: Mapping[int, str] = NO_LETTERS
+        self,
+        entry: JournalEntry,
+        changes: Sequence[Change],
+        at: int,
+        settled_letters: Mapping[int, str] = NO_LETTERS,
+        telling: Telling | None = None,
     ) -> None:
         """Write a person's decision, and what it changes about flags and dead letters, beside a process that owns the
-        books.
+        books; `telling`: who is told of the flags.
 
         Raises:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
+            news = news_of(connection, changes, telling, at)
             self._writer.flags(connection, changes)
+            write_news(connection, self._database, news)
             self._writer.settled_letters(connection, settled_letters)
             self._writer.journal(connection, [entry], at, own=False)
 
@@ -620,6 +632,16 @@ class SqlStore:
             Entry(name, at, act, Level(level), reason)
             for name, at, act, level, reason in self._all(query.where(table.flag == flag))
         ]
+
+    def seen(self) -> dict[str, Seen]:
+        """By flag what people said of who looked at it and who knew."""
+        with self._database.reading() as connection:
+            return seen_of(connection)
+
+    @property
+    def outgoing(self) -> Outgoing:
+        """What people are told, on its way."""
+        return Outgoing(self._database)
 
     def dead_letters(self, after: int = 0) -> Iterator[DeadLetter]:
         """Records that are no facts, with numbers above `after`, a few in memory at a time."""

@@ -24,6 +24,7 @@ from monitor.core.estimate import totals
 from monitor.core.lists import Band, Hit, ListVersion
 from monitor.core.policy import Aggregation
 from monitor.core.structuring import Amount
+from monitor.store.memory import MemoryArchive
 from tests.core.facts_strategy import event
 from tests.core.listed import hit, lists
 from tests.core.table import BASE_MS, Taken
@@ -98,7 +99,7 @@ def test_a_cleared_hit_comes_last_and_raises_nothing() -> None:
     )  # fmt: skip
     el, by_shape = hit("One", "el"), totals(book.tenants["c"], NOW, lambda _: NOW)
     rules = [
-        {found.rule for found in tenant_findings(book, asked, "c", by_shape, asked.parties(book, NOW))}
+        {found.rule for found in tenant_findings(book, asked, "c", by_shape, asked.parties(book, NOW), MemoryArchive())}
         for asked in (screened(sdn, el), screened(sdn, el, cleared=(decided,)))
     ]
 
@@ -126,7 +127,7 @@ def test_thresholds_are_of_amounts_that_matter_by_themselves() -> None:
 
     assert 10**23 in of_tenants
     assert of_tenants == sorted(set(of_tenants))
-    assert 1 == reference().least(Aggregation.TENANT, NOW) < min(of_tenants)
+    assert 1 == min(rule.threshold for rule in reference().rules(NOW, Aggregation.TENANT)) < min(of_tenants)
 
 
 @given(st.permutations(WHO.strip().splitlines()[:3]), st.permutations(["a", "b", "c"]))

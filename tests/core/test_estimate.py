@@ -34,6 +34,7 @@ from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
+from monitor.store.memory import MemoryArchive
 from tests.core.table import BASE_MS, Taken
 
 HOUR_S = 3_600
@@ -53,7 +54,7 @@ def reference() -> Reference:
 
 def flop_of(table: str, seconds: int) -> Bounds:
     """The FLOP of tenant t of a table, so many seconds after its base."""
-    (tenant,) = tenant_answers(Taken(table).book, reference(), BASE_MS + seconds * 1_000)
+    (tenant,) = tenant_answers(Taken(table).book, reference(), BASE_MS + seconds * 1_000, MemoryArchive())
     return tenant.flop
 
 
@@ -107,7 +108,7 @@ def test_unknown_hardware_is_nothing_to_the_fastest() -> None:
 def test_instances_count_their_accelerators() -> None:
     """Two p5.48xlarge are sixteen H100, in the usage shown and in the FLOP."""
     book = Taken("0 start x instance_type=p5.48xlarge instances=2 \n 3600 stop x").book
-    (tenant,) = tenant_answers(book, reference(), BASE_MS + 3_600_000)
+    (tenant,) = tenant_answers(book, reference(), BASE_MS + 3_600_000, MemoryArchive())
     assert {"H100 SXM5 80GB": 16 * HOUR_S * 10**6} == tenant.accelerator_us
     assert expected(3600, 0, 0, 16)[:3] == tenant.flop[:3]
 
@@ -319,7 +320,7 @@ def test_a_tenant_with_an_earlier_run_has_its_own_weights() -> None:
     assert estimator.of("other") is estimator is not estimator.of("t")
     table = f"0 start x {H100} count=8 \n 3600 stop x \n 0 start y {H100} count=8 tenant=u \n 3600 stop y tenant=u"
     book, now = Taken(table).book, BASE_MS + 3_600_000
-    t, u = tenant_answers(book, ours, now)
+    t, u = tenant_answers(book, ours, now, MemoryArchive())
     prior = reference().estimator.priors.of("hopper")
     own = estimator.of("t").priors.of("hopper")
     assert expected(3600, 0, 0, 8).central == u.flop.central
@@ -335,7 +336,7 @@ def test_a_run_goes_by_the_prior_of_its_tenant() -> None:
     book, now = Taken(f"0 start x {H100} count=64 \n 86400 seen x").book, BASE_MS + 86_400_000
     ours = calibrated_reference("t")
     ((run, _),) = tenant_runs(book, ours, "t", {}, now)
-    (tenant,) = tenant_answers(book, ours, now)
+    (tenant,) = tenant_answers(book, ours, now, MemoryArchive())
     assert tenant.flop == run.flop
     assert expected(86_400, 0, 0, 64).central < run.flop.central
 
@@ -354,7 +355,7 @@ def test_a_group_adds_up_its_tenants_own_estimates() -> None:
     assert total(tenant.flop for tenant in ours.tenants) == group.flop
     assert before.flop.central < group.flop.central
     assert group.findings
-    assert group.flop == max(finding.flop for finding in group.findings)
+    assert group.flop == max(finding.amount for finding in group.findings)
     parties = calibrated_reference("t").parties(taken.book, now)
     (linked,) = linked_tenants(taken.book, calibrated_reference("t"), taken.archive, parties).of("u")
     assert group == group_answer(taken.book, calibrated_reference("t"), linked, parties)
@@ -385,7 +386,7 @@ def test_retractions_are_noted_on_flags_that_stand() -> None:
     book = Taken(table).book
     now = BASE_MS + 3_600_000_000
     flags: dict[str, dict[str, Flag]] = {"t": {}}
-    for change in evaluate(book, reference(), ["t"], flags, now):
+    for change in evaluate(book, reference(), ["t"], flags, now, MemoryArchive()):
         flags["t"][change.flag.id] = change.flag
     closed, *standing = sorted(flags["t"].values())
     flags["t"][closed.id] = act(closed, Act.CLOSED, now, "known").flag

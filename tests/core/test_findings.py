@@ -15,20 +15,20 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.countries import Countries, GroupChange, history
 from monitor.core.estimate import SCALE, TenantHour
-from monitor.core.findings import Finding, Series, find, find_of_group, least_threshold, level_of
-from monitor.core.groups import Group
+from monitor.core.findings import Amount, Finding, find_of_group, level_of, rules_in_scope
 from monitor.core.lists import NO_LISTS, Band, Lists
+from monitor.core.measures import Series
 from monitor.core.model import DAY_MS, HOUR_MS, Kind, Observation, Profile
-from monitor.core.parties import Parties
-from monitor.core.policy import Aggregation, Level, Policy, Rule, Scope
+from monitor.core.parties import Parties, Who
+from monitor.core.policy import MODEL_FLOP, Aggregation, Level, Policy, Scope
 from monitor.core.profiles import HEADQUARTERS, of_tenant
 from monitor.core.structuring import Signal, SignalKind
+from tests.core.asked import GROUP, Given, find_by_hours, policy, rule, up_to
 from tests.core.listed import hit, lists
 from tests.core.world import world
 
 THRESHOLD = 1_000
 DAYS = 2
-GROUP = "CONCERN"
 
 # KH left the group at day 10, VN joined it at day 20. HK counts as CN.
 LEFT, JOINED = 10 * DAY_MS, 20 * DAY_MS
@@ -45,42 +45,6 @@ COUNTRIES = Countries(
     uncertain={},
     change_times=(LEFT, JOINED),
 )
-
-
-def rule(scope: Scope = Scope.ANY, level_max: Level = Level.CRITICAL, window_days: int = DAYS) -> Rule:
-    return Rule(
-        id="rule",
-        title="A rule",
-        scope=scope,
-        aggregation=Aggregation.TENANT,
-        threshold_flop=THRESHOLD,
-        window_days=window_days,
-        level_max=level_max,
-        critical_per_mille=800,
-        rationale="",
-        false_positives="",
-        not_established=("End use.",),
-        examples=(),
-    )
-
-
-def policy(*rules: Rule, start: int = 0, end: int | None = None) -> Policy:
-    return Policy(
-        id="policy",
-        version=3,
-        title="A policy",
-        jurisdiction="operator",
-        citation="none",
-        legal_force="internal",
-        duty_holder="provider",
-        effective_from=start,
-        effective_to=end,
-        owner="owner",
-        runbook="",
-        concern_group=GROUP,
-        rules=rules,
-        digest="sha256:1",
-    )
 
 
 def tenant(
@@ -111,7 +75,7 @@ def used(*amounts: tuple[int, int]) -> list[TenantHour]:
 def found(
     made: Tenant, hours: list[TenantHour], made_policy: Policy, now: int, countries: Countries = COUNTRIES
 ) -> list[Finding]:
-    return find("tenant-1", made, hours, [made_policy], countries, Parties({}, now))
+    return find_by_hours("tenant-1", made, hours, [made_policy], countries, Parties({}, now))
 
 
 # -- levels --------------------------------------------------------------------------------------------------------
@@ -143,9 +107,9 @@ def test_levels(
     everything: tuple[int, int, int], known: tuple[int, int, int], level_max: str, level: str | None
 ) -> None:
     """Watch by the high bound, warning by the central one, critical by the probability; a rule may say no more."""
-    capped = rule(level_max=Level(level_max))
+    capped = rule(most=Level(level_max))
 
-    assert level == level_of(capped, Bounds(*everything, everything[2]), Bounds(*known, known[2]))
+    assert level == level_of(capped, Amount(Bounds(*everything, everything[2]), Bounds(*known, known[2])))
 
 
 @given(st.lists(st.integers(0, 2_000), min_size=4, max_size=4), st.lists(st.integers(0, 2_000), min_size=4, max_size=4))
@@ -154,14 +118,14 @@ def test_a_level_is_reached_exactly_when_the_high_bound_reaches_the_threshold(on
     known = Bounds(*sorted(one))
     everything = known.plus(Bounds(*sorted(other)))
 
-    assert (everything.high >= THRESHOLD) == (level_of(rule(), everything, known) is not None)
+    assert (everything.high >= THRESHOLD) == (level_of(rule(), Amount(everything, known)) is not None)
 
 
 def test_the_ceiling_raises_nothing() -> None:
     """What a chip could do at its very best is no reason to flag anybody."""
     bounds = Bounds(100, 500, 999, 10**9)
 
-    assert level_of(rule(), bounds, bounds) is None
+    assert level_of(rule(), Amount(bounds, bounds)) is None
 
 
 # -- windows -------------------------------------------------------------------------------------------------------
@@ -195,7 +159,7 @@ def test_totals_are_what_a_recount_gives(
     hours: list[TenantHour], windows: list[int], hour: int, millisecond: int
 ) -> None:
     """The total up to now is the one of the window that ends with the hour of now, whatever was asked before."""
-    series = Series(hours, hour * HOUR_MS + millisecond)
+    series = Series(hours, hour * HOUR_MS + millisecond, MODEL_FLOP)
 
     assert [recount(hours, days, hour) for days in windows] == [series.total(days) for days in windows]
 
@@ -210,7 +174,7 @@ def test_since_when_a_threshold_is_reached_is_what_a_recount_gives(
     hours: list[TenantHour], questions: list[tuple[int, int]], hour: int, millisecond: int
 ) -> None:
     """It is the first of the unbroken row of hours up to now, by window and threshold, whatever was asked before."""
-    series = Series(hours, hour * HOUR_MS + millisecond)
+    series = Series(hours, hour * HOUR_MS + millisecond, MODEL_FLOP)
 
     assert [first_of_row(hours, days, threshold, hour) for days, threshold in questions] == [
         series.reached_since(days, threshold) for days, threshold in questions
@@ -222,7 +186,7 @@ def test_what_is_reached_is_the_total_that_is_shown(
     hours: list[TenantHour], days: int, threshold: int, hour: int
 ) -> None:
     """A threshold counts as reached exactly when the high bound that people read, in whole FLOP, is at it."""
-    series = Series(hours, hour * HOUR_MS)
+    series = Series(hours, hour * HOUR_MS, MODEL_FLOP)
 
     assert (series.total(days)[0].high >= threshold) == (series.reached_since(days, threshold) is not None)
 
@@ -230,7 +194,7 @@ def test_what_is_reached_is_the_total_that_is_shown(
 def test_a_window_is_divided_once() -> None:
     """Parts below one FLOP add up before they are rounded down."""
     half = TenantHour(0, point(SCALE // 2), ZERO)
-    series = Series([half, half._replace(hour=1)], HOUR_MS)
+    series = Series([half, half._replace(hour=1)], HOUR_MS, MODEL_FLOP)
 
     assert (point(1), ZERO) == series.total(DAYS)
     assert 1 == series.reached_since(DAYS, 1)
@@ -238,7 +202,7 @@ def test_a_window_is_divided_once() -> None:
 
 def test_a_series_without_hours_reaches_nothing() -> None:
     """A tenant that used nothing has a total of nothing."""
-    series = Series([], DAY_MS)
+    series = Series([], DAY_MS, MODEL_FLOP)
 
     assert (ZERO, ZERO) == series.total(DAYS)
     assert None is series.reached_since(DAYS, 1)
@@ -255,9 +219,9 @@ def test_a_finding_carries_its_numbers_and_its_reasons() -> None:
     measured, why = finding.reasons
 
     assert ("policy", 3, "internal", "rule", "tenant-1") == finding[:5]
-    assert (Level.WARNING, bounds, THRESHOLD, 5 * HOUR_MS) == finding[5:9]
+    assert (Level.WARNING, "model_flop", bounds, THRESHOLD, 5 * HOUR_MS) == finding[5:10]
     assert ("End use.",) == finding.not_established
-    assert [] == [part for part in ("2 days", "is 1e3 FLOP", "5e2 to 2e3", "of 1e3 FLOP") if part not in measured]
+    assert [] == [part for part in ("2 days", "is 1,000 FLOP", "500 to 2,000", "of 1,000 FLOP") if part not in measured]
     assert "every tenant" in why
 
 
@@ -294,8 +258,8 @@ SENTENCES = [
         "watch",
         (1, 10, 100),
         (100, 2, 800),
-        "Training compute over 2 days is 1e1 FLOP (90 per cent range 1e0 to 1e2); "
-        "the high bound reaches the threshold of 1e2 FLOP.",
+        "Training compute over 2 days is 10 FLOP (90 per cent range 1 to 100); "
+        "the high bound reaches the threshold of 100 FLOP.",
     ),
 ]
 
@@ -306,7 +270,7 @@ def test_the_sentence_of_a_level(
 ) -> None:
     """The sentence says which bound reached the threshold, which it shows as the policy states it."""
     threshold, days, per_mille = stated
-    asked = replace(rule(window_days=days), threshold_flop=threshold, critical_per_mille=per_mille)
+    asked = replace(rule(window_days=days, threshold=threshold), levels=up_to(Level.CRITICAL, per_mille))
     bounds = Bounds(*(part * SCALE for part in (*flop, flop[2])))
     (finding,) = found(tenant(), [TenantHour(0, bounds, bounds)], policy(asked), HOUR_MS)
 
@@ -318,18 +282,16 @@ def test_a_threshold_reads_as_the_policy_states_it(decimals: int, digits: int, e
     """Whatever threshold a policy file can hold, the sentence names that very number."""
     threshold = digits * 10 ** (exponent - decimals)
     bounds = point(threshold * SCALE)
-    (finding,) = found(
-        tenant(), [TenantHour(0, bounds, bounds)], policy(replace(rule(), threshold_flop=threshold)), HOUR_MS
-    )
+    (finding,) = found(tenant(), [TenantHour(0, bounds, bounds)], policy(rule(threshold=threshold)), HOUR_MS)
     named = finding.reasons[0].partition("the threshold of ")[2].partition(" FLOP")[0]
 
-    assert threshold == int(Decimal(named))
+    assert threshold == int(Decimal(named.replace(",", "")))
     assert "+" not in finding.reasons[0]
 
 
 def test_findings_come_in_the_order_of_the_policies_and_only_from_those_in_force() -> None:
     """Every rule of every policy in force is asked, in order; a policy's last instant is just before its end."""
-    rules = (rule(), rule(level_max=Level.WATCH))
+    rules = (rule(), rule(most=Level.WATCH))
     policies = [
         policy(*rules, end=DAY_MS),
         policy(*rules, start=DAY_MS, end=2 * DAY_MS),
@@ -340,7 +302,7 @@ def test_findings_come_in_the_order_of_the_policies_and_only_from_those_in_force
     def levels(now: int) -> list[tuple[Level, int]]:
         return [
             (finding.level, finding.raised_at)
-            for finding in find("tenant-1", tenant(), hours, policies, COUNTRIES, Parties({}, now))
+            for finding in find_by_hours("tenant-1", tenant(), hours, policies, COUNTRIES, Parties({}, now))
         ]
 
     assert [(Level.CRITICAL, 0), (Level.WATCH, 0)] == levels(DAY_MS - 1)
@@ -534,8 +496,8 @@ def test_since_when_a_finding_has_held_does_not_depend_on_the_tick(line: str) ->
 @given(HOURS, st.integers(1, 4), st.integers(0, 250))
 def test_a_finding_dates_from_usage_and_not_from_the_tick(hours: list[TenantHour], days: int, now: int) -> None:
     """The hour from which a finding has held is the first of an unbroken row of hours whose recount reaches a level."""
-    small = replace(rule(window_days=days), threshold_flop=8)
-    first = first_of_row(hours, days, small.threshold_flop, now)
+    small = rule(window_days=days, threshold=8)
+    first = first_of_row(hours, days, small.threshold, now)
     findings = found(tenant(), hours, policy(small), now * HOUR_MS)
 
     assert ([] if first is None else [first * HOUR_MS]) == [finding.raised_at for finding in findings]
@@ -654,7 +616,7 @@ def of_world(table: str, asked: Policy, *signals: Signal, known: Lists = LISTED,
     """The findings of a tenant of a table that used just enough on day 9."""
     tenant, parties = world(table)
     made = Parties(parties, day * DAY_MS + HOUR_MS, known)
-    return find("t", tenant, ENOUGH, [asked], COUNTRIES, made, signals)
+    return find_by_hours("t", tenant, ENOUGH, [asked], COUNTRIES, made, signals)
 
 
 OWNED = "0 t party=P \n 0 P owners=A-{} \n 0 A legal_name=Likely"
@@ -730,8 +692,17 @@ def of_group(asked: Policy, unresolved: str | None = None, *signals: Signal) -> 
     """The findings of a group of `a`, documented, and `b`, of whom one is likely listed."""
     tables = {"a": "0 t hq_country=US:registry", "b": "0 t legal_name=Likely hq_country=CN"}
     tenants = {name: world(table)[0] for name, table in tables.items()}
-    group = Group("acme", tenants, (), unresolved, signals)
-    return find_of_group(group, ENOUGH, [asked], COUNTRIES, Parties({}, 9 * DAY_MS + HOUR_MS, LISTED))
+    return of_members(tenants, asked, ENOUGH, 9 * DAY_MS + HOUR_MS, Who([], unresolved, signals=signals))
+
+
+def of_members(
+    tenants: dict[str, Tenant], asked: Policy, hours: list[TenantHour], now: int, together: Who
+) -> list[Finding]:
+    """The findings of a group of tenants with these hours in all."""
+    parties = Parties({}, now, LISTED)
+    members = {name: parties.who(name, one) for name, one in tenants.items()}
+    given = Given(hours, now)
+    return find_of_group("acme", Aggregation.GROUP, together, members, given, [asked], COUNTRIES, now)
 
 
 UNSURE = "The headquarters of the tenant (CN) are only claimed, not documented."
@@ -769,10 +740,10 @@ def test_of_whom_a_group_is_told(
 def test_the_member_that_has_been_of_concern_for_longest_speaks() -> None:
     """A group is of concern since the first of its members was."""
     tables = {"a": "0 t hq_country=US \n 8 t hq_country=CN", "b": "0 t hq_country=US \n 7 t hq_country=CN"}
-    group = Group("acme", {name: world(table)[0] for name, table in tables.items()}, ())
+    tenants = {name: world(table)[0] for name, table in tables.items()}
     hours = used(*((hour, THRESHOLD) for hour in range(9 * 24)))
     asked = on(Scope.OF_CONCERN, aggregation=Aggregation.GROUP)
-    (finding,) = find_of_group(group, hours, [asked], COUNTRIES, Parties({}, 9 * DAY_MS))
+    (finding,) = of_members(tenants, asked, hours, 9 * DAY_MS, Who([], None))
 
     assert 7 * DAY_MS == finding.raised_at
     assert finding.reasons[1].startswith("In the group is b.")
@@ -791,13 +762,17 @@ def test_the_member_that_has_been_of_concern_for_longest_speaks() -> None:
         ("0 t legal_name=Likely payer=p \n 1 t payer=q", 1),
     ],
 )
-def test_the_least_threshold_of_a_tenant(table: str, expected: int | None) -> None:
-    """Of the rules whose scope it is in, and of those on signs if anything ever changed: only its hours can tell."""
-    listed, structured = replace(on(Scope.LISTED, "blocked").rules[0], threshold_flop=1), rule(Scope.STRUCTURED)
-    group = replace(rule(), aggregation=Aggregation.GROUP, threshold_flop=1)
-    asked = policy(listed, replace(structured, threshold_flop=50), group)
+def test_the_rules_that_may_find_something(table: str, expected: int | None) -> None:
+    """Those whose scope a tenant is in, and those on signs if anything ever changed: only its hours can tell."""
+    listed, structured = replace(on(Scope.LISTED, "blocked").rules[0], threshold=1), rule(Scope.STRUCTURED)
+    group = replace(rule(), aggregation=Aggregation.GROUP, threshold=1)
+    asked = policy(listed, replace(structured, threshold=50), group)
     tenant, parties = world(table)
 
-    assert expected == least_threshold("t", tenant, [asked], COUNTRIES, Parties(parties, 9 * DAY_MS, LISTED))
-    late = replace(asked, effective_from=10 * DAY_MS)
-    assert None is least_threshold("t", tenant, [late], COUNTRIES, Parties(parties, 9 * DAY_MS, LISTED))
+    def least(asked: Policy) -> int | None:
+        known = Parties(parties, 9 * DAY_MS, LISTED)
+        found = rules_in_scope(tenant, known.who("t", tenant), [asked], COUNTRIES, known)
+        return min((one.threshold for one in found), default=None)
+
+    assert expected == least(asked)
+    assert None is least(replace(asked, effective_from=10 * DAY_MS))

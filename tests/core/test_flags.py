@@ -9,7 +9,6 @@ import pytest
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import (
-    LOWER_AFTER_MS,
     TRANSITIONS,
     Act,
     Change,
@@ -37,8 +36,9 @@ def finding(level: str, rule: str = RULE, flop: int = 1) -> Finding:
         rule=rule,
         tenant=TENANT,
         level=Level(level),
-        flop=Bounds(flop, flop, flop, flop),
-        threshold_flop=1,
+        measure="model_flop",
+        amount=Bounds(flop, flop, flop, flop),
+        threshold=1,
         raised_at=HOUR_MS,
         reasons=(f"It is {level}.",),
         not_established=(),
@@ -94,6 +94,7 @@ def test_the_table_says_what_the_life_cycle_is() -> None:
     open       withdrawn  withdrawn
     open       closed     closed
     open       noted      open
+    open       paged      open
     withdrawn  returned   open
     withdrawn  closed     closed
     withdrawn  noted      withdrawn
@@ -197,7 +198,7 @@ def test_seven_days_are_seven_days() -> None:
     """A level falls at the first tick that is seven days after the first lower one, and not a millisecond before."""
     raised = reconcile({}, [finding("critical")], 0, UNDONE)[0].flag
     lower = reconcile({raised.id: raised}, [finding("watch")], HOUR_MS, UNDONE)[0].flag
-    just_before = HOUR_MS + LOWER_AFTER_MS - 1
+    just_before = HOUR_MS + 7 * DAY_MS - 1
 
     assert [] == reconcile({raised.id: lower}, [finding("watch")], just_before, UNDONE)
     assert [Act.LOWERED] == [

@@ -10,15 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from monitor.core.clearances import Clearance, digest_of_entry, digest_of_query
-from monitor.core.findings import Finding, find
+from monitor.core.findings import Finding
 from monitor.core.lists import NO_LISTS, Band, Hit, Query
 from monitor.core.model import DAY_MS, HOUR_MS, Observation
 from monitor.core.ownership import ALWAYS, Edge, Stake, Verdict, cascade, edges_at, parent
 from monitor.core.parties import Match, Parties, affiliation_sentence, match_sentence, query_of, rank_of
 from monitor.core.policy import Scope
 from monitor.core.profiles import Profiled, of_tenant
+from tests.core.asked import find_by_hours, policy, rule
 from tests.core.listed import EFFECTS, RULE_FROM, RULE_UNTIL, hit, lists
-from tests.core.test_findings import COUNTRIES, THRESHOLD, policy, rule, used
+from tests.core.test_findings import COUNTRIES, THRESHOLD, used
 from tests.core.world import fact, facts, kept, world
 
 # CN is of concern; the window is two days.
@@ -66,7 +67,7 @@ def found(table: str, day: int, scope: Scope) -> list[Finding]:
     """The findings of one rule about a tenant that used enough in every hour."""
     tenant, parties = world(table)
     hours = used((day * 24 - 1, 9_000))
-    return find("t", tenant, hours, [policy(rule(scope))], COUNTRIES, Parties(parties, day * DAY_MS))
+    return find_by_hours("t", tenant, hours, [policy(rule(scope))], COUNTRIES, Parties(parties, day * DAY_MS))
 
 
 @pytest.mark.parametrize(("table", "day", "expected"), OF_CONCERN)
@@ -96,7 +97,7 @@ def test_a_finding_dates_from_when_it_came_into_scope(table: str, day: int) -> N
     asked = [policy(rule(Scope.OF_CONCERN))]
 
     assert [day * DAY_MS] == [
-        one.raised_at for one in find("t", tenant, hours, asked, COUNTRIES, Parties(parties, 9 * DAY_MS))
+        one.raised_at for one in find_by_hours("t", tenant, hours, asked, COUNTRIES, Parties(parties, 9 * DAY_MS))
     ]
 
 
@@ -279,7 +280,7 @@ def test_since_when_a_tenant_is_in_scope_is_what_a_recount_gives(
     tenant, parties = kept(made)
     hours = used(*((hour, THRESHOLD) for hour in range(LAST_CELL * 2)))
     asked = [policy(rule(Scope.OF_CONCERN, window_days=days))]
-    findings = find("t", tenant, hours, asked, COUNTRIES, Parties(parties, cell * CELL + millisecond))
+    findings = find_by_hours("t", tenant, hours, asked, COUNTRIES, Parties(parties, cell * CELL + millisecond))
 
     assert ([] if first is None else [first * CELL // HOUR_MS * HOUR_MS]) == [found.raised_at for found in findings]
 

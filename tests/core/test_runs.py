@@ -378,7 +378,7 @@ def test_no_run_is_more_than_its_tenant() -> None:
     assert 3 == len(tenant.runs)
     together = total(run.flop for run, _ in tenant.runs)
     assert all(part <= whole for part, whole in zip(together, tenant.flop, strict=True))
-    assert Bounds(*tenant.flop) == tenant_answers(taken.book, reference(), BASE_MS + 200_000_000)[0].flop
+    assert Bounds(*tenant.flop) == tenant_answers(taken.book, reference(), BASE_MS + 200_000_000, taken.archive)[0].flop
 
 
 # -- kept up with events -----------------------------------------------------------------------------------------------

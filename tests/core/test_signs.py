@@ -131,7 +131,7 @@ def test_a_change_before_a_jump_is_a_finding() -> None:
         taken, now = Taken(table), BASE_MS + 3_456_000_000
         hours = reference().estimator.of("t").hours(taken.book.tenants["t"], now, hearing(taken.book, now))
         signs = signs_of_tenant(taken.book, reference(), "t", hours, reference().parties(taken.book, now))
-        found = hourly_findings(taken.book, reference(), "t", reference().parties(taken.book, now))
+        found = hourly_findings(taken.book, reference(), "t", reference().parties(taken.book, now), taken.archive)
         rules.append(({one.kind for one in signs}, "structuring.tenant" in {one.rule for one in found}))
 
     both = {SignalKind.CHANGE_BEFORE_JUMP, SignalKind.CHANGE_BEFORE_THRESHOLD}

@@ -14,9 +14,9 @@ from monitor.core.priors import Calibrations
 from monitor.reference.calibrations import calibrated
 from monitor.reference.root import config_root
 from monitor.run.explain import explain_tenant
-from monitor.store.memory import MemoryArchive
 from monitor.simulate.scenarios import simulate
 from monitor.store import BlindRow
+from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
 from tests.cli.command import HELD, SOURCE, fact, flopwatch, written
 from tests.core.table import BASE_MS, Taken
@@ -243,7 +243,8 @@ def test_earlier_runs_of_a_tenant_are_said() -> None:
     book = Taken(f"0 start x {hardware} \n 3600 stop x \n 0 start y tenant=u {hardware} \n 3600 stop y tenant=u").book
 
     ours, other = (
-        explain_tenant(book, replace(common, estimator=estimator), name, BASE_MS + 3_600_000, MemoryArchive()) for name in ("t", "u")
+        explain_tenant(book, replace(common, estimator=estimator), name, BASE_MS + 3_600_000, MemoryArchive())
+        for name in ("t", "u")
     )
 
     (line,), (plain,) = ours.hardware, other.hardware

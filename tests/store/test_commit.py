@@ -29,7 +29,7 @@ LINES = [started("x"), started("y", 5), seen("x", 10), stopped("y", 4_000)]
 def finding(level: Level = Level.WARNING) -> Finding:
     """A finding with numbers that no float could carry."""
     return Finding(
-        "ladder", 1, "internal", "ladder.1e23", "amber", level,
+        "ladder", 1, "internal", "ladder.1e23", "amber", level, "model_flop",
         Bounds(10**23 + 1, 10**24 + 1, 10**25 + 1, 10**26 + 1), 10**23, AT, ("Because.", "Über alles."), ("end use",),
     )  # fmt: skip
 
