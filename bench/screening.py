@@ -74,7 +74,7 @@ def main() -> None:
 def read(path: Path) -> list[ListedParty]:
     """The parties of a public list."""
     settings = Settings()
-    sources = load_effects(config_root(), settings.bis_affiliates_suspended_until)
+    sources = load_effects(config_root(), settings.affiliates_rule_returns)
     return list(read_list(path.stem, path.read_bytes(), None, None, sources).parties)
 
 

@@ -99,7 +99,7 @@ from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
-from monitor.run.backtest import GROUPS_EVERY, Outcome, Question, facts_of, in_its_own_period, shadows
+from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
@@ -119,7 +119,6 @@ from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
-from monitor.run.walk import Pace as StepPace
 from monitor.run.walk import arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, NoticeSink, Settings, load_settings
@@ -546,7 +545,7 @@ def check(config: Path | None, root: Path | None) -> Checked:
     problems = check_catalogue(folder)
     if not problems:
         problems.extend(check_policies(folder, load_reference(folder).policies))
-        sources = load_effects(folder, settings.bis_affiliates_suspended_until)
+        sources = load_effects(folder, settings.affiliates_rule_returns)
         standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
     problems.extend(_check_sinks(settings))
@@ -555,13 +554,12 @@ def check(config: Path | None, root: Path | None) -> Checked:
 
 def unanswered(settings: Settings, now: int) -> Iterator[str]:
     """What only the operator can know and has not said."""
-    name = "bis_affiliates_suspended_until"
-    until = settings.bis_affiliates_suspended_until
-    if name not in settings.model_fields_set and now >= milliseconds(until):
+    returns = settings.affiliates_rule_returns
+    if settings.bis_affiliates_suspended_until is None and now >= milliseconds(returns):
         yield (
-            f"Nobody set {name}: the affiliates rule counts as holding again since {until}. Look up whether its "
-            "suspension was extended, and write into the settings the first day on which the rule holds again, also if "
-            "it is this one."
+            f"Nobody set bis_affiliates_suspended_until: the affiliates rule counts as holding again since {returns}. "
+            "Look up whether its suspension was extended, and write into the settings the first day on which the rule "
+            "holds again, also if it is this one."
         )
 
 
@@ -600,7 +598,7 @@ def screening_lists(settings: Settings) -> ScreeningLists:
     Raises:
         MonitorError: the effects cannot be read, or nobody said where last good lists are.
     """
-    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    sources, now = load_effects(config_root(), settings.affiliates_rule_returns), SystemClock().now_ms()
     return ScreeningLists(sources.effects, _shelf(settings, sources).look(now), now)
 
 
@@ -610,7 +608,7 @@ def take_lists(settings: Settings) -> ScreeningLists:
     Raises:
         MonitorError: the effects cannot be read, or last good lists cannot be kept.
     """
-    sources, now = load_effects(config_root(), settings.bis_affiliates_suspended_until), SystemClock().now_ms()
+    sources, now = load_effects(config_root(), settings.affiliates_rule_returns), SystemClock().now_ms()
     return ScreeningLists(sources.effects, _shelf(settings, sources).take(now), now)
 
 
@@ -645,7 +643,7 @@ def accept_list(settings: Settings, name: str, reason: str) -> Standing:
     Raises:
         ListProblem: there is no such list, its file cannot be read, or nothing holds it back.
     """
-    sources = load_effects(config_root(), settings.bis_affiliates_suspended_until)
+    sources = load_effects(config_root(), settings.affiliates_rule_returns)
     return _shelf(settings, sources).accept(name, reason, SystemClock().now_ms())
 
 
@@ -1118,7 +1116,7 @@ def _question(reference: Reference, asked: Asked) -> _Question:
         BacktestProblem: there is nothing to compare.
         ReferenceProblem: the file of the policy is not as it must be.
     """
-    pace = StepPace(groups_every=GROUPS_EVERY, since=asked.since or 0, until=asked.until)
+    pace = BACKTEST_PACE._replace(since=asked.since or 0, until=asked.until)
     present = reference.policies
     if asked.shadow:
         title, other = _shadows(present, asked.policy)

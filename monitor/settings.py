@@ -29,6 +29,7 @@ from monitor.errors import SettingsProblem
 PREFIX = "FLOPWATCH_"
 CONFIG_VARIABLE = "FLOPWATCH_CONFIG"
 SETTINGS_BYTES_MAX = 1_000_000
+AFFILIATES_TEXT_RETURNS = date(2026, 11, 10)  # unless the suspension of the rule was extended
 # A variable this like a setting's name is a typo; others are somebody else's: Kubernetes sets FLOPWATCH_SERVICE_HOST.
 TYPO_LIKENESS = 0.85
 EXPECTED = {
@@ -322,11 +323,16 @@ class Settings(BaseSettings):
     lists: tuple[ScreeningList, ...] = ()
     lists_state: Path | None = None
     triggers: tuple[ReportingTrigger, ...] = ()
-    bis_affiliates_suspended_until: date = Field(default=date(2026, 11, 10), ge=date(2025, 11, 10))
+    bis_affiliates_suspended_until: date | None = Field(default=None, ge=date(2025, 11, 10))
     notices: Notices = Notices()
     http: Http = Http()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    @property
+    def affiliates_rule_returns(self) -> date:
+        """The first day on which the affiliates rule holds again, as the settings say or else as its text does."""
+        return self.bis_affiliates_suspended_until or AFFILIATES_TEXT_RETURNS
 
     @model_validator(mode="after")
     def _tells_lists_apart(self) -> Settings:

@@ -55,8 +55,8 @@ class Reference:
     estimator: Estimator
     countries: Countries
     policies: tuple[Policy, ...]
-    weights: Weights  # of the training score, which changes no finding
-    durations: Durations  # of published runs, by which projections go; they change no finding
+    weights: Weights  # of the training score, which is one condition of levels and changes no compute
+    durations: Durations  # of published runs, by which projections go
     lists: Lists = NO_LISTS
     cleared: Clearances = field(default_factory=dict)  # hits that two people have looked at
 
@@ -68,7 +68,9 @@ class Reference:
             "priors": self.estimator.priors.digest,
             "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
-            "policies": {policy.id: policy.digest for policy in self.policies},
+            "policies": {f"{policy.id}@{policy.version}": policy.digest for policy in self.policies},
+            "training_score": self.weights.digest,
+            "durations": self.durations.digest,
             "effects": self.lists.effects.digest,
             "lists": {version.name: version.digest for version in self.lists.versions},
         }

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import TERAFLOP, Hardware
-from monitor.core.estimate import SCALE, Estimator, Sums, TenantHour, by_the_hour, only_chips, usage_changes
+from monitor.core.estimate import SCALE, Estimator, Sums, TenantHour, only_chips, usage_changes
 from monitor.core.facts import effective
 from monitor.core.ledger import changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, Reservation
@@ -52,8 +52,8 @@ class Series:
 
     @property
     def hours(self) -> Sequence[TenantHour]:
-        """The hours themselves, in order, each by itself, their amounts times the scale."""
-        return by_the_hour(self._hours)
+        """The hours themselves, in order, several alike as one or not, their amounts times the scale."""
+        return self._hours
 
     @property
     def first(self) -> int | None:

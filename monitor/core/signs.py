@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from monitor.core.book import Tenant
 from monitor.core.catalogue import Catalogue
-from monitor.core.estimate import SCALE, TenantHour, usage_changes
+from monitor.core.estimate import SCALE, TenantHour, by_the_hour, usage_changes
 from monitor.core.ledger import hourly
 from monitor.core.links import LinkKind, Ties
 from monitor.core.model import DAY_MS, HOUR_MS, OPEN
@@ -63,7 +63,7 @@ def daily_usage(tenant: Tenant, catalogue: Catalogue, now: int, heard: Heard) ->
 def _crossings(hours: Iterable[TenantHour], thresholds: Sequence[int]) -> Iterator[Crossing]:
     """When the central total since onboarding reached each threshold."""
     total, left = 0, list(thresholds)
-    for one in hours:
+    for one in by_the_hour(hours):
         total += one.known.central
         while left and total >= left[0] * SCALE:
             yield Crossing(one.hour * HOUR_MS, left.pop(0))

@@ -156,7 +156,7 @@ def _name(policy: Policy) -> str:
 
 def _contradictions(policies: Sequence[Policy]) -> list[str]:
     """What makes policies contradict themselves or each other."""
-    sentences = []
+    policies, sentences = superseding(policies), []
     known = {(policy.id, policy.version) for policy in policies}
     for policy in policies:
         if policy.effective_to is not None and policy.effective_to <= policy.effective_from:
@@ -200,8 +200,6 @@ def _conflict(one: Policy, other: Policy) -> list[str]:
         return [f"{_name(one)} and {_name(other)} both have a rule {rule}; rename one of them." for rule in shared]
     if one.version == other.version:
         return [f"{_name(one)} is there twice; give one of the files another id or a higher version."]
-    if other.supersedes == one.version:
-        return []
     if _ends_after(one, other.effective_from) and _ends_after(other, one.effective_from):
         return [
             f"{_name(one)} and version {other.version} are in force at the same time; let the earlier one end "
@@ -211,7 +209,7 @@ def _conflict(one: Policy, other: Policy) -> list[str]:
 
 
 def _ends_after(policy: Policy, instant: int) -> bool:
-    return policy.effective_to is None or policy.effective_to > instant
+    return policy.ends is None or policy.ends > instant
 
 
 def _check_examples(rule: Rule) -> list[str]:

@@ -25,6 +25,8 @@ from monitor.source import Source
 
 PRESENT, OTHER = "present", "other"
 GROUPS_EVERY = 7  # days; who is linked with whom changes slowly, and to find out takes long
+PATIENCE = 16  # see `Pace.patience`: who holds the same as ever is looked at once a week in the end
+BACKTEST_PACE = Pace(groups_every=GROUPS_EVERY, patience=PATIENCE)
 
 
 class Kind(StrEnum):
@@ -102,7 +104,7 @@ class Question(NamedTuple):
     other: Sequence[Policy]
     looked_at: Sequence[Policy]  # those of `other` in which the line is looked at
     below: int = 0  # tenants a rule just under its threshold
-    pace: Pace = Pace(groups_every=GROUPS_EVERY)
+    pace: Pace = BACKTEST_PACE
 
 
 def play(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from monitor.core.bounds import Bounds
 from monitor.core.engine import hearing
-from monitor.core.measures import UNIT_SCALE, clusters, hours_of, in_class, weight
+from monitor.core.measures import UNIT_SCALE, Cluster, clusters, hours_of, in_class, weight
 from monitor.core.model import CERTAIN, HOUR_MS, NO_TRAITS, OPEN, PRESUMED, Traits
 from monitor.core.policy import Measure, Quantity
 from monitor.core.segments import Stay
@@ -26,9 +26,14 @@ def accelerators(stays: Sequence[Stay], over: int | None = None) -> dict[str, li
     """The accelerators of each place by hour, whole ones."""
     found = clusters(HELD, over, [one("a", *stays)], ESTIMATOR, NOW)
     return {
-        cluster.place: [(hour.hour - FIRST, hour.everything.divided(UNIT_SCALE)) for hour in cluster.series._hours]
+        cluster.place: [(hour - FIRST, bounds.divided(UNIT_SCALE)) for hour, bounds in by_hour(cluster)]
         for cluster in found
     }
+
+
+def by_hour(cluster: Cluster) -> list[tuple[int, Bounds]]:
+    """Each hour by itself, where the series has equal ones in a row as one."""
+    return [(one.hour + n, one.everything) for one in cluster.series._hours for n in range(one.times)]
 
 
 def test_a_stay_counts_in_the_hours_that_it_touches() -> None:
@@ -100,9 +105,9 @@ def test_the_same_as_hour_by_hour(stays: list[Stay]) -> None:
             plain[stay.shape.fabric, hour] = [one + other for one, other in zip(sums, bounds, strict=True)]
 
     found = {
-        (None if cluster.place.endswith("stated") else cluster.place[-1], hour.hour): list(hour.everything)
+        (None if cluster.place.endswith("stated") else cluster.place[-1], hour): list(bounds)
         for cluster in clusters(HELD, None, [one("a", *stays)], ESTIMATOR, NOW)
-        for hour in cluster.series._hours
+        for hour, bounds in by_hour(cluster)
     }
 
     assert plain == found
