@@ -16,14 +16,14 @@ from tests.cli.command import Ran, flopwatch
 from tests.contract.test_outgoing import Books
 from tests.core.test_notices import CALLED, NOW, finding
 from tests.servers.receivers import Answer, WebServer
-from tests.store.taking import url_of
+from tests.store.taking import commit_of, loaded_book, started, take, url_of
 
 EARLY, LATE = "2026-09-01T00:00:00Z", "2026-09-02T00:00:00Z"
 WHY = ("--reason", "the letter of that day")
 
 
 class Place:
-    """A store with a flag, settings with one sink, and its receiver."""
+    """A store with two tenants and a flag of one, settings with one sink, and its receiver."""
 
     def __init__(self, folder: Path) -> None:
         self.books = Books(url_of(folder))
@@ -39,6 +39,9 @@ class Place:
         }
         self.config = folder / "monitor.yaml"
         self.write([self.sink])
+        book = loaded_book(self.books.store)
+        take(book, self.books.store, [started("job", tenant=name, id=name) for name in ("acme", "bolt")])
+        self.books.store.commit(commit_of(book))
         (change,) = self.books.find(finding(), told=False)
         self.flag = change.flag.id
 
