@@ -24,7 +24,7 @@ from monitor.run.walk import Pace, Step, Walk, arrivals
 from monitor.source import Source
 
 PRESENT, OTHER = "present", "other"
-GROUPS_EVERY = 7  # days; who is linked with whom changes slowly, and to find out takes long
+GROUPS_EVERY = 14  # days; who is linked with whom changes slowly, and to find out takes long
 PATIENCE = 16  # see `Pace.patience`: who holds the same as ever is looked at once a week in the end
 BACKTEST_PACE = Pace(groups_every=GROUPS_EVERY, patience=PATIENCE)
 
