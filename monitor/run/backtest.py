@@ -130,7 +130,7 @@ def play(
     differences = sorted(_differences(told[PRESENT], told[OTHER]), key=_order)
     under = _under(walk.book, reference, working.past, last, question, told[OTHER]) if question.below else []
     numbers = {view: len(flags) for view, flags in told.items()}
-    return Outcome(first, last, taken, sum(walk.late.values()), numbers, differences, under)
+    return Outcome(first, last, taken, walk.came_late, numbers, differences, under)
 
 
 def facts_of(source: Source, rules: Rules, tally: Tally, progress: Callable[[], None]) -> Iterator[Observation]:

@@ -123,6 +123,7 @@ class Walk:
         self.book = Book()
         self.views = {name: View(tuple(of_view)) for name, of_view in policies.items()}
         self.late: dict[str, int] = {}  # tenant (or EVERYBODY) -> facts that came after a look at their time
+        self.came_late = 0
         self._working = working
         self._pace = pace
         self._reference = reference
@@ -175,6 +176,7 @@ class Walk:
     def _take(self, batch: Sequence[Observation]) -> None:
         for fact in batch:
             if fact.time <= self._last or fact.kind is Kind.RETRACTED:
+                self.came_late += 1
                 for name in _about(fact) | ({EVERYBODY} if self._was_awaited(fact) else set()):
                     self.late[name] = self.late.get(name, 0) + 1
                     self._news.add(name)

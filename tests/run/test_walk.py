@@ -50,7 +50,7 @@ def held(tenant: str, name: str, start: float, end: float | None, count: int = 6
 
 
 LINES = [
-    line("tenant.profiled", "p", 0, tenant="acme", headquarters="CN"),
+    line("tenant.profiled", "p", 0, tenant="acme", hq_country="CN", basis={"hq_country": "documented"}),
     *held("acme", "a", 0.1, 6),
     *held("basalt", "a", 0.2, 0.4),
     *held("basalt", "b", 3.1, 3.3),
@@ -154,7 +154,7 @@ def test_who_holds_the_same_is_looked_at_less_often() -> None:
     [
         held("cobalt", "b", 12.3, None, 4_096),  # it holds more
         held("cobalt", "b", 12.3, 12.6, 8_192),  # it held more for a while
-        [line("tenant.profiled", "p", 12.3, tenant="cobalt", headquarters="DE")],
+        [line("tenant.profiled", "p", 12.3, tenant="cobalt", hq_country="DE")],
         [line("party.profiled", "q", 12.3, party="p-1", name="Somebody")],
         [line("fact.retracted", "r", 12.3, tenant="cobalt", retracts={"source": "/sim/eu-1", "id": "nothing"})],
     ],
@@ -237,7 +237,7 @@ def test_two_walks_over_the_same_are_the_same(lines: list[bytes]) -> None:
 
 
 def test_views_that_share_policies_say_what_each_says_alone() -> None:
-    lines = in_time([*LINES, line("tenant.profiled", "p2", 2, tenant="acme", headquarters="DE", payer="x")])
+    lines = in_time([*LINES, line("tenant.profiled", "p2", 2, tenant="acme", hq_country="DE", payer="x")])
     policy = reference().policies[0]
     dearer = replace(policy, rules=tuple(replace(rule, threshold=rule.threshold * 3) for rule in policy.rules))
     both = Walk(_working_archive(), reference(), {"one": (policy,), "other": (dearer,)})
