@@ -7,6 +7,7 @@ nothing is sent, and the clock is the books' own: two walks over the same facts 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -122,15 +123,18 @@ class Walk:
         self.book = Book()
         self.views = {name: View(tuple(of_view)) for name, of_view in policies.items()}
         self.late: dict[str, int] = {}  # tenant (or EVERYBODY) -> facts that came after a look at their time
+        self.came_late = 0
         self._working = working
         self._pace = pace
         self._reference = reference
         self._together, self._owners = _united(reference, self.views)
         self._seen: dict[str, _Seen] = {}
         self._news: set[str] = set()  # whom to look at whatever they hold
+        self._looks: list[int] = []
+        self._heard: list[dict[str, int]] = []  # at each look, the latest event time of each source
         self._facts = 0
         self._steps = 0
-        self._last = -1  # the instant of the latest look
+        self._last = -1  # the instant of the latest look, or that of which the first fact came after
 
     @property
     def past(self) -> Past:
@@ -145,6 +149,8 @@ class Walk:
         for fact in facts:
             if due is None:
                 due = self._step_after(max(fact.time, self._pace.since))
+                if fact.time >= self._pace.since:  # whatever comes from before has missed a look
+                    self._last = due - self._pace.step_ms
             if fact.time > due or len(batch) >= BATCH_FACTS:
                 self._take(batch)
                 batch = []
@@ -170,7 +176,8 @@ class Walk:
     def _take(self, batch: Sequence[Observation]) -> None:
         for fact in batch:
             if fact.time <= self._last or fact.kind is Kind.RETRACTED:
-                for name in _about(fact):
+                self.came_late += 1
+                for name in _about(fact) | ({EVERYBODY} if self._was_awaited(fact) else set()):
                     self.late[name] = self.late.get(name, 0) + 1
                     self._news.add(name)
             elif not OF_ALLOCATION[fact.kind]:
@@ -178,6 +185,11 @@ class Walk:
         take_in(self.book, self._working.archive, batch, [None] * len(batch))
         self._working.commit(self.book.drain())
         self._facts += len(batch)
+
+    def _was_awaited(self, fact: Observation) -> bool:
+        """Whether its source seemed silent at a look because a fact had not come: that concerns all it tells of."""
+        look = bisect_left(self._looks, fact.time)
+        return look < len(self._looks) and fact.time > self._heard[look].get(fact.source, -1)
 
     def _due(self, now: int) -> set[str]:
         """Whom to look at: whose facts changed, who holds something or has a flag; all, where the rules changed."""
@@ -240,6 +252,8 @@ class Walk:
             for view, findings in self._findings_of_groups(now).items():
                 changes[view] += self._followed_groups(self.views[view], findings, now)
         self._last, self._steps, self._news = now, self._steps + 1, set()
+        self._looks.append(now)
+        self._heard.append({name: source.heard for name, source in self.book.sources.items()})
         return Step(now, self._facts, changes)
 
     def _findings(self, name: str, parties: Parties) -> dict[str, list[Finding]]:
@@ -304,11 +318,11 @@ def _differ(before: Mapping[Shape, int], after: Mapping[Shape, int]) -> bool:
     return apart * ABOUT > sum(before.values())
 
 
-def _about(fact: Observation) -> Iterable[str]:
+def _about(fact: Observation) -> set[str]:
     """Whom a fact is about."""
     if isinstance(fact.body, Report):
-        return sorted({name for name, _ in fact.body.held} | {EVERYBODY})
-    return (fact.tenant,)
+        return {EVERYBODY, *(name for name, _ in fact.body.held)}
+    return {fact.tenant}
 
 
 def _united(
