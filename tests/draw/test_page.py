@@ -16,7 +16,7 @@ def test_every_text_of_a_page_is_escaped() -> None:
     sections = [Section(nasty, nasty, [nasty], [[nasty]]), Section("empty", "None.", ["never shown"], [])]
     text = page(nasty, [nasty], "", sections)
     tree = ET.fromstring(text.removeprefix("<!DOCTYPE html>"))
-    assert not [one for one in tree.iter("b")]
+    assert not list(tree.iter("b"))
     assert [cell.text for cell in tree.iter("td")] == [
         '<b onload="x">&\N{REPLACEMENT CHARACTER}\N{REPLACEMENT CHARACTER}'
     ]
