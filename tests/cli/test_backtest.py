@@ -84,6 +84,7 @@ def cheap(tmp_path: Path) -> Path:
 
 
 def test_lower_thresholds_flag_more_and_sooner(events: Path, cheap: Path) -> None:
+    """Whoever a lower figure catches is newly flagged, with its first day, numbers and reasons."""
     ran = flopwatch("backtest", "--policy", cheap, events, "--json")
     assert ran.code == 0, ran.err
     found = ran.document
@@ -101,11 +102,13 @@ def test_lower_thresholds_flag_more_and_sooner(events: Path, cheap: Path) -> Non
 
 
 def test_what_is_said_is_the_same_twice(events: Path, cheap: Path) -> None:
+    """Two backtests of the same print the same bytes."""
     ran = [flopwatch("backtest", "--policy", cheap, events, "--below", 3, "--json").out for _ in range(2)]
     assert ran[0] == ran[1]
 
 
 def test_higher_thresholds_flag_less(events: Path, cheap: Path, config: Path) -> None:
+    """Higher figures let some go and lower the level of others."""
     kept = LADDER.read_text("utf-8")
     present = config / "policies" / LADDER.name
     present.write_text(cheap.read_text("utf-8").replace("version: 2", "version: 1"), "utf-8")
@@ -122,6 +125,7 @@ def test_higher_thresholds_flag_less(events: Path, cheap: Path, config: Path) ->
 
 
 def test_the_store_stays_as_it_is(events: Path, cheap: Path, tmp_path: Path) -> None:
+    """A backtest of a store changes no byte of it, leaves no file, and says what files say."""
     state = tmp_path / "books.db"
     assert flopwatch("replay", events, "--state", state).code == 0
     before = hashlib.sha256(state.read_bytes()).hexdigest()
@@ -134,6 +138,7 @@ def test_the_store_stays_as_it_is(events: Path, cheap: Path, tmp_path: Path) -> 
 
 
 def test_a_page_that_needs_nothing_and_believes_nobody(events: Path, cheap: Path, tmp_path: Path) -> None:
+    """The page is well formed, escapes hostile names, and loads nothing."""
     page = tmp_path / "report.html"
     ran = flopwatch("backtest", "--policy", cheap, events, "--below", 5, "--html", page)
     assert ran.code == 0, ran.err
@@ -150,6 +155,7 @@ def test_a_page_that_needs_nothing_and_believes_nobody(events: Path, cheap: Path
 
 
 def test_who_is_just_under_is_shown_with_the_share(events: Path) -> None:
+    """Of each rule the nearest without a flag is shown with the share of its high bound."""
     ran = flopwatch("backtest", "--below", 1, events, "--json")
     assert ran.code == 0, ran.err
     under = ran.document["under"]
@@ -179,6 +185,7 @@ def withdrawn(config: Path) -> list[Path]:
 
 
 def test_a_rule_that_was_withdrawn_before_it_began(events: Path, config: Path) -> None:
+    """It flags nobody, and its shadow report says what it would have said from its own day on."""
     paths = withdrawn(config)
     try:
         replayed = flopwatch("replay", events, "--json")
@@ -200,6 +207,7 @@ def test_a_rule_that_was_withdrawn_before_it_began(events: Path, config: Path) -
 
 
 def test_what_shadow_rules_would_have_said(events: Path, cheap: Path, config: Path) -> None:
+    """Rules in the shadow alone are in the shadow report."""
     present = config / "policies" / LADDER.name
     kept = present.read_text("utf-8")
     text = cheap.read_text("utf-8").replace("version: 2", "version: 1")
@@ -214,12 +222,14 @@ def test_what_shadow_rules_would_have_said(events: Path, cheap: Path, config: Pa
 
 
 def test_days_that_are_asked_for(events: Path, cheap: Path) -> None:
+    """A backtest looks at the days asked for, and no others."""
     ran = flopwatch("backtest", "--policy", cheap, events, "--from", "2026-03-03", "--to", "2026-03-03", "--json")
     assert (ran.document["from"], ran.document["to"]) == ("2026-03-03T00:00:00Z", "2026-03-04T00:00:00Z")
     assert {one["first_told"] for one in ran.document["newly_flagged"]} <= {ran.document["from"], ran.document["to"]}
 
 
 def test_late_facts_are_told_of(cheap: Path, tmp_path: Path) -> None:
+    """Late facts are counted, and flags that rest on them say so."""
     late = written(
         tmp_path / "late.jsonl", [*FACTS, *held("acme2", 512, "2026-03-01T02:00:00Z", "2026-03-02T05:00:00Z")]
     )
@@ -229,6 +239,7 @@ def test_late_facts_are_told_of(cheap: Path, tmp_path: Path) -> None:
 
 
 def test_records_that_are_no_events_are_counted(cheap: Path, tmp_path: Path) -> None:
+    """Unreadable records are told of and stop nothing."""
     ran = flopwatch("backtest", "--policy", cheap, written(tmp_path / "e.jsonl", [b"rubbish", *FACTS]))
     assert ran.code == 0
     assert "1 record could not be read" in ran.err
@@ -257,6 +268,7 @@ WRONG = {
 
 @pytest.mark.parametrize("name", WRONG)
 def test_what_cannot_be_done_is_said(name: str, events: Path) -> None:
+    """Each wrong question has its sentence and leaves with 2."""
     arguments, sentence = WRONG[name]
     ran = flopwatch("backtest", *arguments, events)
     assert ran.code == 2
@@ -265,12 +277,14 @@ def test_what_cannot_be_done_is_said(name: str, events: Path) -> None:
 
 
 def test_a_file_that_does_not_load_is_refused(events: Path, tmp_path: Path) -> None:
+    """A broken policy file is refused by name."""
     ran = flopwatch("backtest", "--policy", edited(tmp_path, {'threshold: "1e23"': "threshold: 1e23 * 2"}), events)
     assert ran.code == 2
     assert "tried.yaml" in ran.err
 
 
 def test_an_empty_history_has_nothing_to_play(tmp_path: Path, cheap: Path) -> None:
+    """No fact in files or store is said, not an empty report."""
     empty = written(tmp_path / "none.jsonl", [])
     assert (
         "There is no fact in these files, so there is nothing to play."
@@ -283,6 +297,7 @@ def test_an_empty_history_has_nothing_to_play(tmp_path: Path, cheap: Path) -> No
 
 
 def test_a_page_that_cannot_be_written(events: Path, tmp_path: Path) -> None:
+    """A page that cannot be written is a sentence."""
     ran = flopwatch("backtest", "--below", 1, events, "--html", tmp_path / "no" / "where.html")
     assert ran.code == 2
     assert "cannot be written: no such file or directory; name another file." in ran.err

@@ -12,6 +12,7 @@ MARCH = 1_772_323_200_000
 
 
 def test_every_text_of_a_page_is_escaped() -> None:
+    """No text from outside becomes markup, and empty tables are left out."""
     nasty = '<b onload="x">&\u202e\x00'
     sections = [Section(nasty, nasty, [nasty], [[nasty]]), Section("empty", "None.", ["never shown"], [])]
     text = page(nasty, [nasty], "", sections)
@@ -25,6 +26,7 @@ def test_every_text_of_a_page_is_escaped() -> None:
 
 
 def test_marks_stand_on_their_days() -> None:
+    """Each mark says its day, and a picture of no days is one."""
     marks = [Mark(MARCH + day * DAY_MS, level, f"tenant {level}") for day, level in enumerate(LOOKS)]
     tree = ET.fromstring(days("Told", [Lane("before", marks), Lane("now", [])], MARCH, MARCH + 10 * DAY_MS))
     titles = [one.text for one in tree.iter("{http://www.w3.org/2000/svg}title")]

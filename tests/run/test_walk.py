@@ -97,6 +97,7 @@ def of_answer(found: Answer) -> list[tuple[object, ...]]:
 
 
 def test_there_is_a_look_at_each_midnight_and_one_at_the_end() -> None:
+    """Looks fall on the midnights of the facts' time, and the last on the latest fact."""
     walk, steps = walked(in_time(LINES))
     assert [step.now % DAY_MS for step in steps] == [0] * len(steps)
     assert len(steps) == 10  # the first and the last fact are of a midnight themselves
@@ -107,6 +108,7 @@ def test_there_is_a_look_at_each_midnight_and_one_at_the_end() -> None:
 
 
 def test_people_are_told_at_the_first_look_at_which_it_holds() -> None:
+    """A flag is raised at the first look after its threshold is reached, and is no late one."""
     walk, steps = walked(in_time(LINES))
     raised = {change.flag.tenant for change in steps[1].changes["all"]}
     assert raised == {"acme", "basalt"}
@@ -115,11 +117,13 @@ def test_people_are_told_at_the_first_look_at_which_it_holds() -> None:
 
 
 def test_nothing_to_play_is_no_look() -> None:
+    """Without a fact in the days asked for nobody looks."""
     assert walked([])[1] == []
     assert walked(in_time(LINES), Pace(since=START + 3_000 * DAY_MS))[1] == []
 
 
 def test_a_walk_begins_and_ends_on_the_days_that_are_asked_for() -> None:
+    """Looks fall inside the days asked for, and what stood before is told at the first."""
     march = 1_772_323_200_000
     _, steps = walked(in_time(LINES), Pace(since=march + 2 * DAY_MS, until=march + 4 * DAY_MS))
     assert [step.now for step in steps] == [march + 2 * DAY_MS, march + 3 * DAY_MS, march + 4 * DAY_MS]
@@ -127,12 +131,14 @@ def test_a_walk_begins_and_ends_on_the_days_that_are_asked_for() -> None:
 
 
 def test_in_the_end_a_walk_says_what_a_replay_says() -> None:
+    """What stands at the end, numbers included, is what a replay of the same facts finds."""
     for pace in (Pace(), Pace(groups_every=3, patience=2)):
         walk, _ = walked(in_time(LINES), pace)
         assert standing(walk) == of_answer(replayed(LINES))
 
 
 def test_a_simulated_fleet_ends_as_its_replay_does() -> None:
+    """So it is for a simulated fleet with groups and waiting."""
     lines = list(simulate("who-payer", seed=3).events())
     walk, _ = walked(lines, Pace(groups_every=14, patience=16))
     assert standing(walk) == of_answer(replayed(lines))
@@ -140,6 +146,7 @@ def test_a_simulated_fleet_ends_as_its_replay_does() -> None:
 
 
 def test_who_holds_the_same_is_looked_at_less_often() -> None:
+    """A tenant that holds the same is skipped at some looks, and never at the last."""
     steady = in_time([*held("cobalt", "a", 0, None, 4_096), line("source.alive", "x", 20, source="/sim/eu-1")])
     looks = {}
     for pace in (Pace(), Pace(patience=2)):
@@ -160,6 +167,7 @@ def test_who_holds_the_same_is_looked_at_less_often() -> None:
     ],
 )
 def test_news_end_the_waiting(news: list[bytes]) -> None:
+    """Whatever is new of a tenant brings a look at the next midnight."""
     steady = [*held("cobalt", "a", 0, None, 4_096), line("source.alive", "x", 20, source="/sim/eu-1")]
     plain = {step.now for step in walked(in_time(steady), Pace(patience=1))[1] if step.changes["all"]}
     more = {step.now for step in walked(in_time([*steady, *news]), Pace(patience=1))[1] if step.changes["all"]}
@@ -169,6 +177,7 @@ def test_news_end_the_waiting(news: list[bytes]) -> None:
 
 
 def test_facts_come_in_the_order_in_which_they_were_recorded() -> None:
+    """Receipts count, then what events say, then their places."""
     first, second, third = (
         json.dumps({**json.loads(one), "recordedtime": at}).encode()
         for one, at in zip(
@@ -182,6 +191,7 @@ def test_facts_come_in_the_order_in_which_they_were_recorded() -> None:
 
 
 def test_late_facts_are_told_of_in_the_history() -> None:
+    """Entries of a flag say how many facts of its tenant came late, and those of others do not."""
     lines = [
         *held("acme", "a", 5.1, None, 8),
         *held("basalt", "a", 6.1, None, 8),
@@ -196,6 +206,7 @@ def test_late_facts_are_told_of_in_the_history() -> None:
 
 
 def test_a_source_that_seemed_silent_was_so_for_all_that_it_tells_of() -> None:
+    """A late fact that would have been its source's latest is late for everybody."""
     seen = line("allocation.seen", "s", 3.3, tenant="basalt", allocation="a")
     lines = [*held("acme", "a", 0.1, None), line("source.alive", "o", 5.1, source="/other"), seen]
     elsewhere = json.dumps({**json.loads(lines[1]), "source": "/other"}).encode()
@@ -205,6 +216,7 @@ def test_a_source_that_seemed_silent_was_so_for_all_that_it_tells_of() -> None:
 
 
 def test_a_late_report_is_late_for_whoever_is_in_it() -> None:
+    """A late inventory report counts for the tenants that it names."""
     report = line(
         "inventory.reported", "i", 1, region="eu-1", part=1, parts=1, complete=False,
         allocations=[{"tenant": "cobalt", "allocation": "a", "hardware": H100, "count": 64}],
@@ -218,6 +230,7 @@ def test_a_late_report_is_late_for_whoever_is_in_it() -> None:
 @example([*LINES[:3], *LINES[3:][::-1]])
 @given(st.permutations(LINES))
 def test_other_orders_end_the_same_and_differ_only_where_facts_came_late(lines: list[bytes]) -> None:
+    """Any order ends with the same findings; another history has late facts."""
     ordered, _ = walked(in_time(LINES))
     walk, _ = walked(lines)
     assert standing(walk) == standing(ordered)
@@ -233,10 +246,12 @@ def test_other_orders_end_the_same_and_differ_only_where_facts_came_late(lines: 
 @settings(max_examples=4, deadline=None)
 @given(st.permutations(LINES))
 def test_two_walks_over_the_same_are_the_same(lines: list[bytes]) -> None:
+    """Histories are a function of the facts and their order."""
     assert told(walked(lines)[0]) == told(walked(lines)[0])
 
 
 def test_views_that_share_policies_say_what_each_says_alone() -> None:
+    """Seeing two sets of policies at once changes neither history."""
     lines = in_time([*LINES, line("tenant.profiled", "p2", 2, tenant="acme", hq_country="DE", payer="x")])
     policy = reference().policies[0]
     dearer = replace(policy, rules=tuple(replace(rule, threshold=rule.threshold * 3) for rule in policy.rules))
@@ -250,6 +265,7 @@ def test_views_that_share_policies_say_what_each_says_alone() -> None:
 
 
 def test_a_policy_that_begins_is_asked_about_everybody() -> None:
+    """At the first look of a policy tenants that hold nothing any more are looked at, too."""
     policy = reference().policies[0]
     later = replace(policy, effective_from=1_772_323_200_000 + 5 * DAY_MS + 1)
     walk = Walk(_working_archive(), reference(), {"all": (later,)})
@@ -261,6 +277,7 @@ def test_a_policy_that_begins_is_asked_about_everybody() -> None:
 
 
 def test_many_facts_of_a_day_are_taken_in_batches() -> None:
+    """A day of more facts than a batch has is taken in whole."""
     many = [line("allocation.seen", f"s{n}", 2, tenant="acme", allocation="a") for n in range(5_001)]
     walk, _ = walked([*held("acme", "a", 0.1, None), *many])
     assert len(decode_facts(many)) == 5_001
