@@ -9,6 +9,7 @@ time counts in every bound, presumed time in central and high, open time in high
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import NamedTuple
@@ -345,18 +346,15 @@ def _corrected(sums: Sums, corrections: Mapping[int, Bounds]) -> list[TenantHour
     """Hours with what measuring adds to those of them in which there is anything that the catalogue knows."""
     if not corrections:
         return sums.hours()
-    found, hours, position = list[TenantHour](), sorted(corrections), 0
+    found, hours = list[TenantHour](), sorted(corrections)
     for one, some_known in sums.stretches():
         at, end = one.hour, one.hour + one.times
-        while position < len(hours) and hours[position] < end:
-            hour = hours[position]
-            position += 1
-            if hour >= at and some_known:
-                correction = corrections[hour]
-                if hour > at:
-                    found.append(one._replace(hour=at, times=hour - at))
-                found.append(TenantHour(hour, one.everything.plus(correction), one.known.plus(correction)))
-                at = hour + 1
+        for hour in hours[bisect_left(hours, at) : bisect_left(hours, end)] if some_known else ():
+            correction = corrections[hour]
+            if hour > at:
+                found.append(one._replace(hour=at, times=hour - at))
+            found.append(TenantHour(hour, one.everything.plus(correction), one.known.plus(correction)))
+            at = hour + 1
         if at < end:
             found.append(one._replace(hour=at, times=end - at))
     return found

@@ -8,9 +8,11 @@ bound, so neither can alone.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
+from itertools import accumulate
 from typing import NamedTuple, Protocol
 
 from monitor.core.book import Tenant
@@ -348,7 +350,7 @@ def _of_runs(
         meets.add(Need.GEOMETRY)
     if 2 * sum(run.measured_us for run in of_part) > sum(run.accelerator_us for run in of_part):
         meets.add(Need.MEASURED)
-    since = _reached_at(rule, of_part, flop, estimator) if reached else now // HOUR_MS
+    since = _reached_at(rule, of_part, flop) if reached else now // HOUR_MS
     first = of_part[0]
     about = f"{_what(rule)} {first.id}, on {first.peak // 1_000:,} accelerators at most,"
     amount = Amount(flop, known, frozenset(meets), chances)
@@ -361,18 +363,17 @@ def _is_known(run: Run, estimator: Estimator) -> bool:
     return all(estimator.catalogue.resolve(shape.hardware, shape.unit, at).known for shape, at in shapes)
 
 
-def _reached_at(rule: Rule, of_part: Sequence[Run], flop: Bounds, estimator: Estimator) -> int:
+def _reached_at(rule: Rule, of_part: Sequence[Run], flop: Bounds) -> int:
     """The hour in which a run came to the threshold: within a segment it grows evenly."""
     bound = str(rule.loosest)
-    whole = sum(getattr(segment.flop, bound) for run in of_part for segment in run.segments)
-    least = -(-rule.threshold * whole // max(1, getattr(flop, bound)))  # times SCALE, and of model FLOP
-    total = 0
-    for segment in sorted(segment for run in of_part for segment in run.segments):
-        more = getattr(segment.flop, bound)
-        if total + more >= least:
-            return int(segment.start + (segment.end - segment.start) * (least - total) // max(1, more)) // HOUR_MS
-        total += more
-    return of_part[-1].end // HOUR_MS
+    segments = sorted(segment for run in of_part for segment in run.segments)
+    sums = list(accumulate(getattr(segment.flop, bound) for segment in segments))
+    # Of what the segments say, which is times SCALE and of model FLOP, the share that the threshold is of the whole.
+    least = min(sums[-1], -(-rule.threshold * sums[-1] // getattr(flop, bound)))
+    position = bisect_left(sums, least)
+    segment, more = segments[position], getattr(segments[position].flop, bound)
+    missing = least - (sums[position] - more)
+    return int(segment.start + (segment.end - segment.start) * missing // more) // HOUR_MS
 
 
 def _clusters(rule: Rule, measured: Measured, now: int) -> Iterator[Found]:

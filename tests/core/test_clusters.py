@@ -131,3 +131,11 @@ def test_hours_on_chips_of_no_class_are_not_looked_at() -> None:
 
     assert [Bounds(8, 8, 10, 10)] * 2 == [hour.everything.divided(UNIT_SCALE) for hour in hours]
     assert [Bounds(8, 8, 8, 8)] * 2 == [hour.known.divided(UNIT_SCALE) for hour in hours]
+
+
+def test_chips_that_do_not_count_make_no_cluster() -> None:
+    """Nothing is held where only chips of another class count."""
+    made = Quantity(Measure.ACCELERATORS, frozenset({"prc_made"}))
+    (cluster,) = clusters(made, None, [one("a", held(0, 9))], ESTIMATOR, NOW)
+
+    assert [] == list(cluster.series.hours)

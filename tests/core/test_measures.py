@@ -13,7 +13,7 @@ from monitor.core.bounds import ZERO, Bounds
 from monitor.core.engine import hearing
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.measures import UNIT_SCALE, Series, hours_of, less, reserved_most, scale_of, weight
-from monitor.core.model import ACCELERATOR, DAY_MS, HOUR_MS, Kind, Observation, Reservation
+from monitor.core.model import ACCELERATOR, DAY_MS, HOUR_MS, Kind, Observation, Profile, Reservation
 from monitor.core.policy import MODEL_FLOP, Bound, Measure, Precision, Quantity
 from tests.core.table import BASE_MS, Taken
 from tests.core.test_estimate import reference
@@ -188,6 +188,24 @@ def test_executed_flop_is_no_less_than_model_flop() -> None:
     assert model.ceiling == executed.ceiling
 
 
+def test_telemetry_in_the_middle_of_a_long_time() -> None:
+    """The hours around it are as they were; chips that do not count have none, measured or not."""
+    table = f"0 start x accelerator={H100} count=8 \n 21600 telemetry x window=3600 active=0.9 observer=provider"
+    taken = Taken(f"{table} \n 36000 stop x")
+    tenant, now, estimator = taken.book.tenants["t"], BASE_MS + 10 * HOUR_MS, reference().estimator
+
+    def hours(quantity: Quantity) -> list[tuple[int, int]]:
+        found = hours_of(quantity, tenant, estimator, now, hearing(taken.book, now))
+        return [(one.hour + n - FIRST, one.everything.low) for one in found for n in range(one.times)]
+
+    model = dict(hours(MODEL_FLOP))
+    assert [*range(10)] == list(model)
+    assert {model[0]} == {model[hour] for hour in model if hour != 5}
+    assert model[0] < model[5]
+    for measure in (Measure.MODEL_FLOP, Measure.EXECUTED_FLOP):
+        assert [] == [one for one in hours(Quantity(measure, frozenset({"prc_made"}))) if one[1]]
+
+
 # -- reservations --------------------------------------------------------------------------------------------------
 
 
@@ -215,6 +233,7 @@ def reserving(*said: tuple[str, int, int | None, int | None, int | None, str]) -
         ([("r", 3, 64, None, None, "granted"), ("q", 4, 8, None, None, "granted")], {3: 64, 4: 72, 5: 72}),
         ([("r", 4, 64, None, None, "granted"), ("r", 5, 32, None, None, "granted")], {4: 64, 5: 32}),
         ([("r", 9, 64, None, None, "granted")], {}),
+        ([("r", 2, 64, 3, 3, "granted")], {}),
     ],
 )
 def test_reserved_accelerators(
@@ -222,6 +241,8 @@ def test_reserved_accelerators(
 ) -> None:
     """What is granted and not cancelled, hour by hour up to now, hour 5; never more than was promised in all."""
     tenant, quantity = reserving(*said), Quantity(Measure.RESERVED_ACCELERATORS)
+    profile = Profile({"payer": "p"}, {})
+    tenant.facts["s", "p"] = [Observation(Kind.TENANT_PROFILED, "t", "", 0, "s", "p", profile, b"{}")]
     found = hours_of(quantity, tenant, reference().estimator, 5 * HOUR_MS, lambda _: 0)
     by_hour = {one.hour + n: one.everything.low // UNIT_SCALE for one in found for n in range(one.times)}
 

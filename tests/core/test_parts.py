@@ -265,6 +265,33 @@ def test_a_cluster_has_a_finding_of_its_own(unstated: bool, part: str) -> None:
     assert [] == asked(replace(of, threshold=20), given)
 
 
+def test_a_cluster_that_may_reach_a_threshold_calls_nobody() -> None:
+    """Only its high bound does: nothing is projected of clusters."""
+    of = rule(window_days=2, threshold=10, quantity=Quantity(Measure.TPP), aggregation=Aggregation.CLUSTER)
+    bounds = Bounds(*(part * UNIT_SCALE for part in (0, 5, 10, 10)))
+    series = Series([TenantHour(3, bounds, bounds)], 5 * HOUR_MS, of.quantity)
+    (finding,) = asked(of, Given(series.hours, 5 * HOUR_MS, places=[Cluster("eu", series, True)]))
+
+    assert (Level.WATCH, "") == (finding.level, finding.page)
+
+
+def test_what_only_unknown_hardware_reaches_gives_no_warning() -> None:
+    """A rule without watch says nothing of it."""
+    hours = [TenantHour(0, Bounds(*[2_000 * SCALE] * 4), Bounds(0, 0, 0, 0))]
+    levels = {Level.WARNING: Condition(Bound.CENTRAL)}
+
+    assert [] == asked(rule(levels=levels), Given(hours, HOUR_MS))
+    assert [Level.WATCH] == [one.level for one in asked(rule(), Given(hours, HOUR_MS))]
+
+
+def test_chains_of_whoever_is_far_below_are_not_looked_at() -> None:
+    """No chain is more than its tenant."""
+    (run,) = LONG
+    of_chains = on_runs(10 * run.flop.high, aggregation=Aggregation.CHAIN)
+
+    assert [] == asked(of_chains, Given(usage(run), NOW, [(run, TRAINS)]))
+
+
 # -- sentences -----------------------------------------------------------------------------------------------------
 
 

@@ -28,8 +28,10 @@ from monitor.core.projection import (
     Durations,
     Projection,
     Scale,
+    chance_within,
     held_now,
     project,
+    run_a_day,
     stated_end,
 )
 from monitor.core.projection import rate_a_day as a_day_of
@@ -38,6 +40,9 @@ from monitor.reference.durations import load_durations
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 from tests.core.table import BASE_MS, Taken
+from tests.core.test_estimate import reference
+from tests.core.test_runs import found as runs_found
+from tests.core.test_runs import held, one
 
 DURATIONS = load_durations(config_root())
 ESTIMATOR = Estimator(load_catalogue(config_root()), load_priors(config_root()))
@@ -317,3 +322,23 @@ def test_durations_have_a_least_scale() -> None:
     alone = Durations("v", "d", "s", DURATIONS.scales[-1:])
 
     assert DURATIONS.scales[-1] == alone.of(0) == alone.of(10**30)
+
+
+def test_what_is_not_held_comes_no_nearer() -> None:
+    """Without anything held the chance is that of what was computed; of a run that has ended nothing goes on."""
+    so_far = Bounds(100, 200, 400, 800)
+    known = reference().durations
+
+    def chance(threshold: int) -> int:
+        return chance_within(30, so_far, ZERO, threshold, NOW, NOW - DAY_MS, None, known)
+
+    assert (500, NEVER) == (chance(200), chance(401))
+    a_day = Bounds(10, 10, 10, 10)
+    until = [
+        chance_within(30, so_far, a_day, 400, NOW, NOW - DAY_MS, NOW + days * DAY_MS, known) for days in (1, 20, 90)
+    ]
+    assert until == sorted(until)
+    assert 500 == until[1] < until[2]
+    (run,) = runs_found(one("a", held(0, 24)))
+    assert ZERO == run_a_day(run, run.end + 1)
+    assert run.flop.low <= run_a_day(run, run.end).low <= run.flop.low + 1

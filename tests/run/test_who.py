@@ -113,8 +113,10 @@ def test_a_declared_organisation_is_ordinary(scenario: str, tenants: int) -> Non
 
 
 def test_a_blank_profile_is_flagged() -> None:
-    """Who says nothing of itself is unresolved, and above 1e24 FLOP both rules on that hold."""
-    assert {"ladder.1e23.unresolved": "critical", "ladder.1e24.unresolved": "warning"} == rules_of("who-blank", "blank")
+    """Who says nothing of itself is unresolved, and above 1e24 FLOP both rungs hold, of its total and its run."""
+    rungs = {"ladder.1e23.unresolved": "critical", "ladder.1e24.unresolved": "warning"}
+    of_runs = {f"{rule}.run": level for rule, level in rungs.items()}
+    assert {**rungs, **of_runs, "bis.2025-05.growth": "watch"} == rules_of("who-blank", "blank")
     assert () == answered("who-blank").groups
 
 
