@@ -39,6 +39,7 @@ fmt: setup ## put the code into shape
 bench: setup ## measure speed and memory against plain loops, bare clients and other frameworks (half an hour)
 	@$(BIN)/python bench/replay.py
 	@$(BIN)/python -m bench.streaming
+	@$(BIN)/python bench/backtest.py --days 120 --repeat 1
 
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy

@@ -99,7 +99,7 @@ from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
-from monitor.run.backtest import GROUPS_EVERY, Outcome, Question, facts_of, in_its_own_period, shadows
+from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
@@ -119,7 +119,6 @@ from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
-from monitor.run.walk import Pace as StepPace
 from monitor.run.walk import arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, NoticeSink, Settings, load_settings
@@ -1117,7 +1116,7 @@ def _question(reference: Reference, asked: Asked) -> _Question:
         BacktestProblem: there is nothing to compare.
         ReferenceProblem: the file of the policy is not as it must be.
     """
-    pace = StepPace(groups_every=GROUPS_EVERY, since=asked.since or 0, until=asked.until)
+    pace = BACKTEST_PACE._replace(since=asked.since or 0, until=asked.until)
     present = reference.policies
     if asked.shadow:
         title, other = _shadows(present, asked.policy)

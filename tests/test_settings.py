@@ -6,8 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
+import yaml
 
 from monitor.core.limits import Limits
+from monitor.core.policy import LEVELS
 from monitor.errors import SettingsProblem
 from monitor.reference.root import config_root
 from monitor.settings import Settings, load_settings, setting_names
@@ -173,3 +175,76 @@ def test_the_digest_tells_configurations_apart() -> None:
     """Equal settings have equal digests, others not."""
     assert Settings().digest == Settings().digest
     assert Settings().digest != Settings(commit_seconds=2.0).digest
+
+
+# -- sinks of notices ------------------------------------------------------------------------------------------------
+
+HOOK = {"name": "hook", "kind": "webhook", "url": "https://hooks.example/x?y=z", "key_file": "key"}
+MAIL = {"name": "mail", "kind": "email", "host": "mail.example", "sender": "f@example.org", "to": ["a@example.org"]}
+MANAGED = {"name": "am", "kind": "alertmanager", "url": "https://am.example:9093"}
+TOPIC = {"name": "topic", "kind": "kafka", "topic": "flags"}
+
+
+def test_sinks_are_read(tmp_path: Path) -> None:
+    """Each kind with what it needs; pages and the queue go to it, and nothing inside or without TLS is allowed."""
+    sinks = [HOOK, MAIL, MANAGED, TOPIC]
+    content = {"kafka": {"bootstrap_servers": ["k.example:9092"]}, "notices": {"sinks": sinks}}
+    settings = load_settings(written(tmp_path, yaml.safe_dump(content)))
+
+    assert ["hook", "mail", "am", "topic"] == [one.name for one in settings.notices.sinks]
+    assert {("page", "queue")} == {one.takes for one in settings.notices.sinks}
+    assert [False] * 6 == [
+        allowed
+        for one in settings.notices.sinks
+        if one.kind != "kafka"
+        for allowed in (one.allow_private, one.allow_insecure)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sink", "sentence"),
+    [
+        ({**HOOK, "url": "http://hooks.example"}, "needs `allow_insecure: true`, or https"),
+        ({**HOOK, "url": "ftp://hooks.example"}, "should match pattern"),
+        ({**HOOK, "url": "https://user:word@hooks.example"}, "should match pattern"),
+        ({**HOOK, "name": "a hook"}, "should match pattern"),
+        ({**HOOK, "key_file": None}, "key_file"),
+        ({**HOOK, "takes": ["everything"]}, "takes"),
+        ({**HOOK, "timeout_seconds": 3_600}, "less than or equal to 60"),
+        ({**HOOK, "kind": "pigeon"}, "kind"),
+        ({"name": "hook"}, "kind"),
+        ({**MANAGED, "url": "http://am.example"}, "needs `allow_insecure: true`, or https"),
+        ({**MAIL, "tls": "none"}, "`tls: none` needs `allow_insecure: true`"),
+        ({**MAIL, "password_file": "p"}, "a password needs `username`, and `tls` other than none"),
+        (
+            {**MAIL, "tls": "none", "allow_insecure": True, "username": "u", "password_file": "p"},
+            "a password needs `username`, and `tls` other than none",
+        ),
+        ({**MAIL, "to": []}, "at least 1 item"),
+        ({**MAIL, "to": ["a@example.org\nBcc: all"]}, "should match pattern"),
+        ({**MAIL, "sender": "nobody"}, "should match pattern"),
+        (TOPIC, "which needs `kafka.bootstrap_servers`"),
+    ],
+)
+def test_sinks_that_cannot_be_used(tmp_path: Path, sink: dict[str, object], sentence: str) -> None:
+    """One sentence each, and the secret of none is in it."""
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings(written(tmp_path, yaml.safe_dump({"notices": {"sinks": [sink]}})))
+
+    assert sentence in str(caught.value)
+    assert "word" not in str(caught.value).replace("password", "")
+
+
+def test_sinks_have_names_of_their_own(tmp_path: Path) -> None:
+    """What was sent is written down by them."""
+    with pytest.raises(SettingsProblem, match="`sinks` names hook twice"):
+        load_settings(written(tmp_path, yaml.safe_dump({"notices": {"sinks": [HOOK, HOOK]}})))
+
+
+def test_notices_in_the_units_of_the_core() -> None:
+    """Hours and seconds become milliseconds."""
+    notices = Settings().notices
+
+    assert (60_000, 30) == notices.limits
+    assert (168 * 3_600_000, 24 * 3_600_000) == notices.reminding.before
+    assert [336, 72, 24] == [notices.reminding.queue[level] // 3_600_000 for level in LEVELS]

@@ -13,8 +13,10 @@ from typing import Any, NamedTuple
 FILE = Path(__file__).parent / "dashboards" / "flopwatch.json"
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 COLUMNS, HEIGHT = 24, 8
+OLDEST_NOTICE = "flopwatch_notice_oldest_undelivered_timestamp_seconds"
 SOURCE_HEARD = "flopwatch_source_last_heartbeat_timestamp_seconds"
 JOB = '{job=~"$job"}'
+NO_NOTICE = f'0 * max by (job) ({OLDEST_NOTICE}{{job=~"$job"}})'
 
 
 class Query(NamedTuple):
@@ -82,6 +84,30 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                 (
                     Query(by("job", "flopwatch_tenants"), "tenants"),
                     Query(by("job", "flopwatch_open_allocations"), "open allocations"),
+                ),
+            ),
+        ),
+    ),
+    (
+        "Telling people",
+        (
+            Panel(
+                26,
+                "Age of the oldest notice that has not arrived",
+                "At all of the sinks that it is for; nothing while all have.",
+                (Query(f"time() - ({by('job', OLDEST_NOTICE, operation='min')} > 0) or {NO_NOTICE}", "{{job}}"),),
+                "s",
+                900,
+            ),
+            Panel(
+                27,
+                "Messages in an hour, by sink",
+                "Confirmed by the receiver, or failed and to be tried again.",
+                (
+                    Query(
+                        f"sum by (sink, outcome) (increase(flopwatch_notifications_total{JOB}[1h]))",
+                        "{{sink}} {{outcome}}",
+                    ),
                 ),
             ),
         ),

@@ -19,7 +19,7 @@ from monitor.core.bounds import total as sum_of
 from monitor.core.clearances import Clearances
 from monitor.core.countries import Countries
 from monitor.core.estimate import SCALE, Estimator, TenantHour, totals
-from monitor.core.findings import OF_TENANTS, Finding, find, find_of_group, rules_in_scope
+from monitor.core.findings import OF_TENANTS, Finding, find, find_of_group, may_be_in_scope
 from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
@@ -48,6 +48,14 @@ Usage = Mapping[Shape, Mapping[str, int]]  # of one tenant, by shape and evidenc
 KnownRuns = Mapping[str, Sequence[Run]]  # of some tenants, so that they are not computed twice
 
 
+class Asked(NamedTuple):
+    """A rule that is asked, of which policy, and how far ahead it looks."""
+
+    policy: Policy
+    rule: Rule
+    horizon_days: int
+
+
 @dataclass(frozen=True, slots=True)
 class Reference:
     """What the books are read with: everything dated that is not a fact."""
@@ -55,10 +63,11 @@ class Reference:
     estimator: Estimator
     countries: Countries
     policies: tuple[Policy, ...]
-    weights: Weights  # of the training score, which changes no finding
-    durations: Durations  # of published runs, by which projections go; they change no finding
+    weights: Weights  # of the training score, which is one condition of levels and changes no compute
+    durations: Durations  # of published runs, by which projections go
     lists: Lists = NO_LISTS
     cleared: Clearances = field(default_factory=dict)  # hits that two people have looked at
+    _asked: dict[int, list[Asked]] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def digests(self) -> dict[str, object]:
@@ -68,7 +77,9 @@ class Reference:
             "priors": self.estimator.priors.digest,
             "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
-            "policies": {policy.id: policy.digest for policy in self.policies},
+            "policies": {f"{policy.id}@{policy.version}": policy.digest for policy in self.policies},
+            "training_score": self.weights.digest,
+            "durations": self.durations.digest,
             "effects": self.lists.effects.digest,
             "lists": {version.name: version.digest for version in self.lists.versions},
         }
@@ -81,6 +92,20 @@ class Reference:
         """The thresholds, in model FLOP and rising, of the rules in force that add up this; not of any use at all."""
         rules = self.rules(now, aggregation)
         return sorted({rule.threshold for rule in rules if rule.quantity == MODEL_FLOP and not rule.effects})
+
+    def on_tenants(self, now: int) -> Sequence[Asked]:
+        """The rules in force on tenants, their runs and their clusters; many tenants are asked at one instant."""
+        found = self._asked.get(now)
+        if found is None:
+            found = [
+                Asked(policy, rule, rule.horizon_days)
+                for policy in self.policies
+                if policy.in_force(now)
+                for rule in policy.rules_on(*OF_TENANTS)
+            ]
+            self._asked.clear()
+            self._asked[now] = found
+        return found
 
     def rules(self, now: int, *aggregations: Aggregation) -> Iterator[Rule]:
         """The rules in force that add up one of these."""
@@ -199,11 +224,11 @@ def by_the_hour(book: Book, reference: Reference, name: str, by_shape: Usage, pa
     """
     tenant, now = book.tenants[name], parties.now
     most = Most(book, reference, name, by_shape, now)
-    if not any(most.can_reach(rule) for rule in reference.rules(now, *OF_TENANTS)):
+    reached = [one for one in reference.on_tenants(now) if most.can_reach(one.rule, one.horizon_days)]
+    if not reached:
         return False
-    who = parties.who(name, tenant)
-    in_scope = rules_in_scope(tenant, who, reference.policies, reference.countries, parties)
-    return any(most.can_reach(rule) for rule in in_scope)
+    who, countries = parties.who(name, tenant), reference.countries
+    return any(may_be_in_scope(one.policy, one.rule, tenant, who, countries, parties) for one in reached)
 
 
 def group_findings(
@@ -359,15 +384,15 @@ class Most:
         self._found: dict[Quantity, int] = {}
         self._ahead: Bounds | None = None
 
-    def can_reach(self, rule: Rule) -> bool:
-        """Whether a rule may find anything."""
+    def can_reach(self, rule: Rule, horizon_days: int) -> bool:
+        """Whether a rule may find anything that is there, or comes within so many days."""
         most = self.of(rule)
-        if most >= rule.threshold or not rule.horizon_days:
+        if most >= rule.threshold or not horizon_days:
             return most >= rule.threshold
         if self._ahead is None:
             held = held_now(self._tenant, self._now, hearing(self._book, self._now))
             self._ahead = self._estimator.with_recomputation(rate_a_day(held, self._estimator, self._now))
-        return most + self._ahead.high * rule.horizon_days >= rule.threshold
+        return most + self._ahead.high * horizon_days >= rule.threshold
 
     def of(self, rule: Rule) -> int:
         """No less than any bound of what the rule measures, rounded up: several add up to no less than their sum."""

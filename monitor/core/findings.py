@@ -184,18 +184,13 @@ def find_of_group(
     return _find(_Subject(name, together, members, measured), policies, (aggregation,), countries, now)
 
 
-def rules_in_scope(
-    tenant: Tenant, who: Who, policies: Iterable[Policy], countries: Countries, parties: Parties
-) -> Iterator[Rule]:
-    """The rules in force on tenants whose scope a tenant is in, or may be."""
-    now = parties.now
-    for policy in policies:
-        if policy.in_force(now):
-            for rule in policy.rules_on(*OF_TENANTS):
-                if (rule.scope is Scope.STRUCTURED and has_changed(tenant, parties)) or (  # only its hours can tell
-                    _scope_reason(policy, rule, who, countries, now) is not None
-                ):
-                    yield rule
+def may_be_in_scope(
+    policy: Policy, rule: Rule, tenant: Tenant, who: Who, countries: Countries, parties: Parties
+) -> bool:
+    """Whether a tenant is in the scope of a rule; of signs only its hours can tell, if anything ever changed."""
+    if rule.scope is Scope.STRUCTURED and has_changed(tenant, parties):
+        return True
+    return _scope_reason(policy, rule, who, countries, parties.now) is not None
 
 
 def _find(

@@ -24,7 +24,9 @@ from monitor.run.walk import Pace, Step, Walk, arrivals
 from monitor.source import Source
 
 PRESENT, OTHER = "present", "other"
-GROUPS_EVERY = 7  # days; who is linked with whom changes slowly, and to find out takes long
+GROUPS_EVERY = 14  # days; who is linked with whom changes slowly, and to find out takes long
+PATIENCE = 16  # see `Pace.patience`: who holds the same as ever is looked at once a week in the end
+BACKTEST_PACE = Pace(groups_every=GROUPS_EVERY, patience=PATIENCE)
 
 
 class Kind(StrEnum):
@@ -102,7 +104,7 @@ class Question(NamedTuple):
     other: Sequence[Policy]
     looked_at: Sequence[Policy]  # those of `other` in which the line is looked at
     below: int = 0  # tenants a rule just under its threshold
-    pace: Pace = Pace(groups_every=GROUPS_EVERY)
+    pace: Pace = BACKTEST_PACE
 
 
 def play(
@@ -128,7 +130,7 @@ def play(
     differences = sorted(_differences(told[PRESENT], told[OTHER]), key=_order)
     under = _under(walk.book, reference, working.past, last, question, told[OTHER]) if question.below else []
     numbers = {view: len(flags) for view, flags in told.items()}
-    return Outcome(first, last, taken, sum(walk.late.values()), numbers, differences, under)
+    return Outcome(first, last, taken, walk.came_late, numbers, differences, under)
 
 
 def facts_of(source: Source, rules: Rules, tally: Tally, progress: Callable[[], None]) -> Iterator[Observation]:

@@ -7,13 +7,14 @@ nothing is sent, and the clock is the books' own: two walks over the same facts 
 from __future__ import annotations
 
 import json
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
-from monitor.core.book import Book
+from monitor.core.book import OF_ALLOCATION, Book
 from monitor.core.engine import UNDONE_GROUP, Past, Reference, findings_of_groups, follow, hearing, tenant_findings
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
@@ -22,6 +23,7 @@ from monitor.core.model import DAY_MS, Kind, Observation, Report
 from monitor.core.parties import Parties
 from monitor.core.policy import Policy
 from monitor.core.signs import has_changed
+from monitor.core.timeline import Shape
 from monitor.intake.canonical import instant_ms
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import take_in
@@ -29,6 +31,8 @@ from monitor.run.replay import Working
 
 BATCH_FACTS = 5_000
 RECORDED = b'"recordedtime"'
+PATIENCE_MAX_MS = 7 * DAY_MS
+ABOUT = 64  # holdings that differ by no more than one in so many are about the same
 EVERYBODY = ""  # whom facts are about that are about no tenant: parties, sources, regions
 
 
@@ -39,6 +43,9 @@ class Pace(NamedTuple):
     groups_every: int = 1  # steps
     since: int = 0  # the first look is no earlier
     until: int | None = None  # the last look; whatever is later, or came later, is not taken in
+    # Who holds the same as before is looked at again when so small a part (one in `patience`) of the time for which it
+    # has has passed, a week later at most: no amount has grown by a greater part since. 0: at every step.
+    patience: int = 0
 
 
 DAILY = Pace()
@@ -52,6 +59,15 @@ class View:
     flags: dict[str, dict[str, Flag]] = field(default_factory=dict)  # by tenant, then id
     group_flags: dict[str, Flag] = field(default_factory=dict)  # by id
     history: list[Entry] = field(default_factory=list)  # of all of them, in order
+
+
+class _Seen(NamedTuple):
+    """A tenant at the latest look at it."""
+
+    at: int
+    held: Mapping[Shape, int]  # thousandths of a unit
+    used: int  # all usage until then
+    since: int  # the first look since which it has held about as much
 
 
 class Step(NamedTuple):
@@ -107,13 +123,18 @@ class Walk:
         self.book = Book()
         self.views = {name: View(tuple(of_view)) for name, of_view in policies.items()}
         self.late: dict[str, int] = {}  # tenant (or EVERYBODY) -> facts that came after a look at their time
+        self.came_late = 0
         self._working = working
         self._pace = pace
         self._reference = reference
         self._together, self._owners = _united(reference, self.views)
+        self._seen: dict[str, _Seen] = {}
+        self._news: set[str] = set()  # whom to look at whatever they hold
+        self._looks: list[int] = []
+        self._heard: list[dict[str, int]] = []  # at each look, the latest event time of each source
         self._facts = 0
         self._steps = 0
-        self._last = -1  # the instant of the latest look
+        self._last = -1  # the instant of the latest look, or that of which the first fact came after
 
     @property
     def past(self) -> Past:
@@ -128,6 +149,8 @@ class Walk:
         for fact in facts:
             if due is None:
                 due = self._step_after(max(fact.time, self._pace.since))
+                if fact.time >= self._pace.since:  # whatever comes from before has missed a look
+                    self._last = due - self._pace.step_ms
             if fact.time > due or len(batch) >= BATCH_FACTS:
                 self._take(batch)
                 batch = []
@@ -153,11 +176,20 @@ class Walk:
     def _take(self, batch: Sequence[Observation]) -> None:
         for fact in batch:
             if fact.time <= self._last or fact.kind is Kind.RETRACTED:
-                for name in _about(fact):
+                self.came_late += 1
+                for name in _about(fact) | ({EVERYBODY} if self._was_awaited(fact) else set()):
                     self.late[name] = self.late.get(name, 0) + 1
+                    self._news.add(name)
+            elif not OF_ALLOCATION[fact.kind]:
+                self._news.update(self.book.tenants if fact.kind is Kind.PARTY_PROFILED else {fact.tenant})
         take_in(self.book, self._working.archive, batch, [None] * len(batch))
         self._working.commit(self.book.drain())
         self._facts += len(batch)
+
+    def _was_awaited(self, fact: Observation) -> bool:
+        """Whether its source seemed silent at a look because a fact had not come: that concerns all it tells of."""
+        look = bisect_left(self._looks, fact.time)
+        return look < len(self._looks) and fact.time > self._heard[look].get(fact.source, -1)
 
     def _due(self, now: int) -> set[str]:
         """Whom to look at: whose facts changed, who holds something or has a flag; all, where the rules changed."""
@@ -169,7 +201,37 @@ class Walk:
                 name for name, flags in view.flags.items() if any(flag.state is State.OPEN for flag in flags.values())
             )
         names.update(name for name, tenant in self.book.tenants.items() if tenant.open_allocations)
-        return names
+        return {name for name in names if not self._may_wait(name, now)} if self._pace.patience else names
+
+    def _may_wait(self, name: str, now: int) -> bool:
+        """Whether a tenant needs no look yet: it holds what it has held for long, and nothing else is new of it."""
+        seen = self._seen.get(name)
+        if seen is None or name in self._news or not self._is_steady(name, seen, now):
+            return False
+        return now - seen.at < min(PATIENCE_MAX_MS, (seen.at - seen.since) // self._pace.patience)
+
+    def _note_look(self, name: str, now: int) -> None:
+        seen, held = self._seen.get(name), self._held(name)
+        steady = seen is not None and name not in self._news and self._is_steady(name, seen, now)
+        self._seen[name] = _Seen(now, held, self._used(name, now), seen.since if seen is not None and steady else now)
+
+    def _is_steady(self, name: str, seen: _Seen, now: int) -> bool:
+        """Whether a tenant holds about what it held at the latest look, and has held about that ever since."""
+        expected = sum(seen.held.values()) * (now - seen.at)
+        apart = abs(self._used(name, now) - seen.used - expected)
+        return apart * ABOUT <= expected and not _differ(seen.held, self._held(name))
+
+    def _used(self, name: str, now: int) -> int:
+        """All usage of a tenant."""
+        tenant = self.book.tenants[name]
+        held = (one.units * max(0, now - one.since) for _, one in tenant.held() if one.since is not None)
+        return sum(tenant.ledger.totals.values()) + sum(held)
+
+    def _held(self, name: str) -> dict[Shape, int]:
+        held: dict[Shape, int] = {}
+        for _, timeline in self.book.tenants[name].held():
+            held[timeline.shape] = held.get(timeline.shape, 0) + timeline.units
+        return held
 
     def _rules_changed(self, now: int) -> bool:
         """Whether a policy began or ended, or a country changed groups, since the latest look."""
@@ -182,12 +244,16 @@ class Walk:
         changes: dict[str, list[Change]] = {name: [] for name in self.views}
         parties = self._reference.parties(self.book, now)
         for name in sorted(names):
+            if self._pace.patience:
+                self._note_look(name, now)
             for view, findings in self._findings(name, parties).items():
                 changes[view] += self._followed(self.views[view], name, findings, now)
         if last or self._steps % self._pace.groups_every == 0:
             for view, findings in self._findings_of_groups(now).items():
                 changes[view] += self._followed_groups(self.views[view], findings, now)
-        self._last, self._steps = now, self._steps + 1
+        self._last, self._steps, self._news = now, self._steps + 1, set()
+        self._looks.append(now)
+        self._heard.append({name: source.heard for name, source in self.book.sources.items()})
         return Step(now, self._facts, changes)
 
     def _findings(self, name: str, parties: Parties) -> dict[str, list[Finding]]:
@@ -246,11 +312,17 @@ class Walk:
         return change._replace(entry=change.entry._replace(reason=f"{change.entry.reason} So far {facts}."))
 
 
-def _about(fact: Observation) -> Iterable[str]:
+def _differ(before: Mapping[Shape, int], after: Mapping[Shape, int]) -> bool:
+    """Whether two holdings are not about the same."""
+    apart = sum(abs(before.get(shape, 0) - after.get(shape, 0)) for shape in {**before, **after})
+    return apart * ABOUT > sum(before.values())
+
+
+def _about(fact: Observation) -> set[str]:
     """Whom a fact is about."""
     if isinstance(fact.body, Report):
-        return sorted({name for name, _ in fact.body.held} | {EVERYBODY})
-    return (fact.tenant,)
+        return {EVERYBODY, *(name for name, _ in fact.body.held)}
+    return {fact.tenant}
 
 
 def _united(

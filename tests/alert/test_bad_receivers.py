@@ -25,7 +25,7 @@ from monitor.errors import NoticeProblem, SettingsProblem
 from monitor.settings import AlertmanagerSink, EmailSink, WebhookSink
 from monitor.store import Standing
 from tests.core.test_notices import NOW, notice_at
-from tests.servers.receivers import Answer, Mailbox, WebServer, alert_manager, alerts, until
+from tests.servers.receivers import Answer, Mailbox, WebServer, alertmanager_at, alerts, until
 
 KEY = "a key"
 
@@ -388,7 +388,7 @@ def test_a_mail_server_that_hangs(mail: Callable[..., tuple[Mailbox, Email]]) ->
 def test_an_alert_stands_until_its_flag_is_closed(tmp_path: Path) -> None:
     """Said again, also when its finding is gone; ended when a person closed it; no tenant is named anywhere."""
     server = WebServer()
-    with alert_manager(tmp_path, server.port) as port:
+    with alertmanager_at(tmp_path, server.port) as port:
         settings = AlertmanagerSink(
             name="a", kind="alertmanager", url=f"http://127.0.0.1:{port}/", allow_private=True, allow_insecure=True
         )

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from monitor.core.book import Book
 from monitor.core.engine import GroupAnswer, answer
 from monitor.core.flags import Act, State, flag_id
+from monitor.core.notices import Recipient, Telling, terms_of
 from monitor.errors import StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
@@ -323,3 +324,24 @@ def test_a_crash_between_two_roll_ups_changes_nothing(store: SqlStore, url: str)
     assert told_of(again, groups)
     assert {1} == {sum(entry.act == "raised" for entry in again.flag_history(flag)) for flag in again.group_flags()}
     again.close()
+
+
+def test_people_are_told_of_groups(store: SqlStore) -> None:
+    """In the transaction that raises their flags, once, with the tenants of the group; nobody where nobody is to be."""
+    everybody = Recipient("all", frozenset({"page", "queue"}))
+    telling = Telling(terms_of(reference().policies), (everybody,))
+    clock = TurnedClock()
+    for _ in range(3):
+        Rollup(store, reference(), watch(clock), telling).work()
+    told = store.outgoing.waiting_for("all")
+
+    assert sorted(store.group_flags()) == sorted(one.flag for one in told)
+    assert {("first", ("a", "b"))} == {(str(one.kind), one.members) for one in told}
+
+
+def test_without_anybody_to_tell_nothing_is_written(store: SqlStore) -> None:
+    """Flags of groups as of tenants."""
+    rollup(store).work()
+
+    assert store.group_flags()
+    assert [] == store.outgoing.sent()

@@ -22,7 +22,7 @@ from monitor.store import Standing
 from tests.core.test_notices import CALLED, NOW, notice_at
 from tests.deploy.monitoring import free_port
 from tests.servers.kafka import Topics
-from tests.servers.receivers import Mailbox, WebServer, alert_manager, alerts, until
+from tests.servers.receivers import Mailbox, WebServer, alertmanager_at, alerts, until
 
 PASSWORD = "open sesame"
 ODD = "acme <b>\u202e\x00\ud800\r\nBcc: all"  # a tenant's name, as somebody may send it
@@ -136,7 +136,7 @@ def email(folder: Path, authority: trustme.CA, _: object) -> Iterator[Receiving]
 
 def alertmanager(folder: Path, _: trustme.CA, __: object) -> Iterator[Receiving]:
     server = WebServer()
-    with alert_manager(folder, server.port) as port:
+    with alertmanager_at(folder, server.port) as port:
 
         def has() -> list[tuple[str, str]]:
             return [(one["labels"]["flag"], one["annotations"]["notice"]) for one in alerts(port)]

@@ -25,6 +25,7 @@ from monitor.core.estimate import PPM, SCALE, WEIGHTS_MAX, Estimator, HourUsage,
 from monitor.core.flags import Act, Flag, act
 from monitor.core.ledger import NOT_MEASURED, Measured
 from monitor.core.model import ACCELERATOR, INSTANCE
+from monitor.core.policy import Aggregation
 from monitor.core.priors import Calibrations
 from monitor.reference.calibrations import calibrated
 from monitor.reference.catalogue import load_catalogue
@@ -351,7 +352,7 @@ def test_a_group_adds_up_its_tenants_own_estimates() -> None:
     taken, now = Taken(table), BASE_MS + 7_200_000_000
     ours = answer(taken.book, calibrated_reference("t"), now, taken.archive)
     plain = answer(taken.book, reference(), now, taken.archive)
-    (group,), (before,) = ours.groups, plain.groups
+    (group,), (before,) = ([one for one in found.groups if one.kind is Aggregation.GROUP] for found in (ours, plain))
     assert total(tenant.flop for tenant in ours.tenants) == group.flop
     assert before.flop.central < group.flop.central
     assert group.findings
@@ -394,3 +395,22 @@ def test_retractions_are_noted_on_flags_that_stand() -> None:
     assert standing
     assert {flag.id for flag in standing} == {change.entry.flag for change in noted}
     assert {"noted"} == {change.entry.act for change in noted}
+
+
+def test_executed_dark_time_is_centrally_no_less_than_the_measured_mean() -> None:
+    """Half of an hour measured at 90 per cent: nobody takes the dark half for what the prior says."""
+    table = f"0 start x {H100} count=8 \n 1800 telemetry x window=1800 active=0.9 observer=provider \n 3600 stop x"
+    book, now = Taken(table).book, BASE_MS + 3_600_000
+    estimator, tenant, heard = reference().estimator, book.tenants["t"], hearing(book, now)
+    executed, model = (
+        total(
+            hour.everything
+            for row in estimator.stretches(tenant, now, heard, executed=executed)
+            for hour in [row] * row.times
+        ).divided(SCALE)
+        for executed in (True, False)
+    )
+    whole = 8 * 3_600 * estimator.catalogue.resolve("H100-SXM5-80GB", None, now).chip.rate_central
+
+    assert 0.9 * whole * 0.999 <= executed.central <= executed.high <= executed.ceiling
+    assert model.central < executed.central

@@ -15,7 +15,7 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.countries import Countries, GroupChange, history
 from monitor.core.estimate import SCALE, TenantHour
-from monitor.core.findings import Amount, Finding, find_of_group, level_of, rules_in_scope
+from monitor.core.findings import Amount, Finding, find_of_group, level_of, may_be_in_scope
 from monitor.core.lists import NO_LISTS, Band, Lists
 from monitor.core.measures import Series
 from monitor.core.model import DAY_MS, HOUR_MS, Kind, Observation, Profile
@@ -771,8 +771,8 @@ def test_the_rules_that_may_find_something(table: str, expected: int | None) -> 
 
     def least(asked: Policy) -> int | None:
         known = Parties(parties, 9 * DAY_MS, LISTED)
-        found = rules_in_scope(tenant, known.who("t", tenant), [asked], COUNTRIES, known)
+        who, rules = known.who("t", tenant), asked.rules_on(Aggregation.TENANT)
+        found = (one for one in rules if may_be_in_scope(asked, one, tenant, who, COUNTRIES, known))
         return min((one.threshold for one in found), default=None)
 
     assert expected == least(asked)
-    assert None is least(replace(asked, effective_from=10 * DAY_MS))

@@ -17,7 +17,7 @@ from monitor.run.apply import take_in
 from monitor.store.memory import MemoryArchive
 from tests.core import reference
 from tests.core.facts_strategy import event_sets, in_batches
-from tests.core.table import Taken
+from tests.core.table import Taken, events
 from tests.core.test_books_property import LATENESS_MS, PHASES, seeds
 
 Found = dict[Key, tuple[list[object], list[object]]]
@@ -92,3 +92,23 @@ def test_a_late_fact_replaces_what_was_finished() -> None:
     assert ["60 None", "20 None"] == pieces(run)
     assert ["60 j", "20 j"] == pieces(run, "80 seen x job=j id=late")
     assert ["20 None"] == pieces(run, "99 retract a id=r")
+
+
+def test_what_waits_for_a_commit_is_there_too() -> None:
+    """Runs are asked for between commits: what the store has, what comes after it, and what replaces it."""
+    whole = "0 start x accelerator=H100 count=8 id=a \n 60 stop x id=b \n 70 start x id=c \n 90 stop x id=d"
+    book, archive = Book(), MemoryArchive()
+    lines = decode_facts(events(whole))
+    take_in(book, archive, lines[:2], [None] * 2)
+    archive.commit(book.drain())
+    assert archive.finished("t") is book.with_waiting("t", archive.finished("t"))
+    take_in(book, archive, lines[2:], [None] * 2)
+    together = book.with_waiting("t", archive.finished("t"))
+
+    assert [60, 20] == [(piece.end - piece.start) // 1_000 for piece in together["x"].pieces]
+    assert 1 == len(archive.finished("t")["x"].pieces)
+    take_in(book, archive, decode_facts(events("10 resize x count=4 id=e")), [None])
+    anew = book.with_waiting("t", archive.finished("t"))
+    assert [10, 50, 20] == [(piece.end - piece.start) // 1_000 for piece in anew["x"].pieces]
+    archive.commit(book.drain())
+    assert anew == archive.finished("t")

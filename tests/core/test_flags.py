@@ -323,3 +323,70 @@ def test_other_decisions_change_no_flag(body: dict[str, object]) -> None:
 def test_without_flags_a_decision_changes_nothing() -> None:
     """Where nobody was told anything there is nothing to close."""
     assert None is decided({}, CLOSE, DAY_MS)
+
+
+# -- flags of runs -------------------------------------------------------------------------------------------------
+
+
+def of_run(run: str, *segments: str, level: str = "warning", page: str = "") -> Finding:
+    """A finding on a run of these segments."""
+    return finding(level)._replace(part=run, anchor=run, segments=(run, *segments), page=page)
+
+
+def told(*steps: tuple[int, list[Finding]]) -> tuple[dict[str, Flag], list[tuple[int, str, str, str]]]:
+    """The flags after what stood on some days, and their history: day, anchor, act, reason."""
+    flags: dict[str, Flag] = {}
+    history = []
+    for day, findings in steps:
+        for change in reconcile(flags, findings, day * DAY_MS, UNDONE):
+            flags[change.flag.id] = change.flag
+            if change.entry.act:
+                history.append((day, change.flag.finding.anchor, str(change.entry.act), change.entry.reason))
+    return flags, history
+
+
+def test_a_flag_follows_the_run_that_holds_its_segment() -> None:
+    """An earlier segment gives the run another name; the flag keeps its own, and tells of the run as it is now."""
+    flags, history = told((1, [of_run("b", "c")]), (2, [of_run("a", "b", "c")]))
+    (one,) = flags.values()
+
+    assert flag_id(RULE, TENANT, "b") == one.id
+    assert ("a", "b") == (one.finding.part, one.finding.anchor)
+    assert [(1, "b", "raised", "It is warning.")] == history
+
+
+def test_two_runs_that_become_one_have_one_flag() -> None:
+    """Whichever people were told of first goes on; the other is withdrawn and says where its run is now."""
+    flags, history = told((1, [of_run("b")]), (2, [of_run("b"), of_run("a")]), (3, [of_run("a", "b")]))
+    first = flag_id(RULE, TENANT, "b")
+
+    assert (3, "a", "withdrawn", f"The run is a part of the run of flag {first} now.") == history[-1]
+    assert {first: State.OPEN, flag_id(RULE, TENANT, "a"): State.WITHDRAWN} == {
+        name: one.state for name, one in flags.items()
+    }
+
+
+def test_a_run_that_falls_apart_has_two_flags() -> None:
+    """The part with the segment keeps the flag, the other is told anew."""
+    flags, _ = told((1, [of_run("a", "b")]), (2, [of_run("a"), of_run("b")]))
+
+    assert {flag_id(RULE, TENANT, "a"), flag_id(RULE, TENANT, "b")} == flags.keys()
+    assert {State.OPEN} == {one.state for one in flags.values()}
+
+
+def test_runs_of_other_rules_and_tenants_have_flags_of_their_own() -> None:
+    """A segment names a flag within its rule and tenant only."""
+    other = of_run("a")._replace(rule="another")
+    flags, _ = told((1, [of_run("a"), other]), (2, [other]))
+
+    assert {flag_id(RULE, TENANT, "a"): State.WITHDRAWN, flag_id("another", TENANT, "a"): State.OPEN} == {
+        name: one.state for name, one in flags.items()
+    }
+
+
+def test_what_becomes_urgent_is_a_line_of_history() -> None:
+    """Once; whoever was told of it as urgent already is not told again."""
+    urgent = of_run("a", page="Soon.")
+    _, history = told((1, [of_run("a")]), (2, [urgent]), (3, [urgent]))
+
+    assert [(1, "a", "raised", "It is warning."), (2, "a", "paged", "Soon.")] == history

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from random import Random
 
 import pytest
@@ -14,7 +15,15 @@ from monitor.core.findings import Finding
 from monitor.core.lists import NO_LISTS, Band, Hit, Query
 from monitor.core.model import DAY_MS, HOUR_MS, Observation
 from monitor.core.ownership import ALWAYS, Edge, Stake, Verdict, cascade, edges_at, parent
-from monitor.core.parties import Match, Parties, affiliation_sentence, match_sentence, query_of, rank_of
+from monitor.core.parties import (
+    Match,
+    Parties,
+    affiliation_sentence,
+    foreign_sentence,
+    match_sentence,
+    query_of,
+    rank_of,
+)
 from monitor.core.policy import Scope
 from monitor.core.profiles import Profiled, of_tenant
 from tests.core.asked import find_by_hours, policy, rule
@@ -531,3 +540,39 @@ def test_contradictions_of_tenant_and_party_are_asked_together() -> None:
 
     assert [("hq_country", "CN", "US")] == [(one.field, one.latest.value, one.other.value) for one in found]
     assert () == Parties({}, DAY_MS * 5).who("t", tenant).contradictions
+
+
+# -- foreign -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("table", "day", "sentence"),
+    [
+        ("0 t payer=p", 9, "Nobody says where the tenant is headquartered."),
+        ("0 t hq_country=CN:registry", 9, None),
+        (
+            "0 t hq_country=US:registry",
+            9,
+            "The tenant is headquartered in US (registry, from kyc), outside of CONCERN.",
+        ),
+        ("0 t hq_country=US \n 5 t hq_country=CN", 9, None),
+        ("0 t hq_country=CN \n 5 t hq_country=US", 9, "The tenant is headquartered in US (claimed, from kyc), outside"),
+        (
+            "0 t hq_country=CN party=P \n 0 P hq_country=DE:registry",
+            9,
+            "The party P is headquartered in DE (registry, from kyc), outside of CONCERN.",
+        ),
+    ],
+)
+def test_who_is_foreign(table: str, day: int, sentence: str | None) -> None:
+    """Whoever is headquartered outside of a group, itself or through whoever is above it, and whoever does not say."""
+    tenant, parties = world(table)
+    now = day * DAY_MS
+    headquarters = Parties(parties, now).who("t", tenant).headquarters
+    said = foreign_sentence(headquarters, COUNTRIES, "CONCERN", now)
+
+    assert (sentence is None) == (said is None)
+    assert said is None or said.startswith(str(sentence))
+    asked = replace(policy(rule(Scope.FOREIGN)), home_group="CONCERN")
+    found = find_by_hours("t", tenant, used((day * 24 - 1, THRESHOLD)), [asked], COUNTRIES, Parties(parties, now))
+    assert [said] * bool(said) == [one.reasons[1] for one in found]

@@ -311,7 +311,7 @@ def test_what_is_asked_of_a_tenant_of_the_books(days: int) -> None:
         replace(rule(threshold=1, quantity=Quantity(Measure.RESERVED_ACCELERATORS)), id="reserved"),
         replace(rule(levels=needing(warning=[Need.MEASURED]), threshold=10**23), id="measured"),
     ]
-    taken, now = Taken(RUNNING, f"{days * 86_400} seen x"), BASE_MS + days * DAY_MS
+    taken, now = Taken(f"{RUNNING} \n {days * 86_400} seen x"), BASE_MS + days * DAY_MS
     asked = replace(reference(), policies=(replace(policy(*rules), concern_group="HQ_OF_CONCERN"),))
     together = answer(taken.book, asked, now, taken.archive).tenants[0].findings
     alone = hourly_findings(taken.book, asked, "t", asked.parties(taken.book, now), taken.archive)

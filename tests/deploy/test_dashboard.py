@@ -112,7 +112,10 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     rest = iter(lines[1_000:])
     site.produce(lines[:1_000])
     lists = [{"name": "own", "path": str(ROOT / "config" / "lists" / "synthetic" / "own.yaml")}]
-    worker = site.start(LISTS=json.dumps(lists))
+    key = tmp_path / "key"
+    key.write_text("a key", encoding="utf-8")
+    sinks = [{"name": "own", "kind": "webhook", "url": "https://127.0.0.1:1/", "key_file": str(key)}]
+    worker = site.start(LISTS=json.dumps(lists), NOTICES__SINKS=json.dumps(sinks))
     unanswered = set(QUERIES)
 
     with prometheus(tmp_path, {"flopwatch": worker.port}) as (_, asked):

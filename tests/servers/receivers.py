@@ -162,7 +162,7 @@ class Mailbox:
 
 
 @contextmanager
-def alert_manager(folder: Path, receiver: int) -> Iterator[int]:
+def alertmanager_at(folder: Path, receiver: int) -> Iterator[int]:
     """The port of an Alertmanager that sends everything to a port at once."""
     hooks = [{"url": f"http://127.0.0.1:{receiver}/told", "send_resolved": True}]
     route = {
