@@ -231,11 +231,11 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive, archive.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, archive, archive.lines, working_archive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
-def _working_archive() -> Working:
+def working_archive() -> Working:
     """An archive for the length of one computation."""
     archive = MemoryArchive()
     return Working(archive, archive.commit, archive)
@@ -297,7 +297,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, store, store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, store, store.lines, working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -528,7 +528,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _still(settings, state) as store:
         reference = screened_reference(settings, store)
-        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), working_archive, reference, as_of)
 
 
 class Checked(NamedTuple):
@@ -1167,7 +1167,7 @@ def _played(
     progress: Callable[[int], None],
     where: str,
 ) -> Backtested:
-    outcome = run_backtest(facts, _working_archive(), reference, named.question, lambda step: progress(step.facts))
+    outcome = run_backtest(facts, working_archive(), reference, named.question, lambda step: progress(step.facts))
     if outcome is None:
         days = "" if asked.since is None else " on or after the first day that you ask for"
         raise BacktestProblem(f"There is no fact in {where}{days}, so there is nothing to play.")

@@ -22,7 +22,7 @@ class Plan:
     # Universities with so many groups each, declared as one organisation: a mid-sized research cloud. Assumed.
     universities: int = 6
     groups: int = 12
-    # Resellers whose end customers are documented and verified, and those that only claim theirs. Assumed: half of each.
+    # Resellers whose end customers are documented and verified, and those that claim theirs. Assumed: half of each.
     attested_resellers: int = 2
     unattested_resellers: int = 2
     customers: int = 15  # of each reseller
@@ -40,7 +40,7 @@ DAYS = 365
 # fifth above 12 and one in thirty above 64. In traces of Philly, Helios and Kalos most jobs are of one to eight.
 SIZE_MEDIAN, SIZE_SIGMA, SIZE_MAX = 3.0, 1.7, 512
 # Sizes of the large: Pareto, so that the largest hold most. The exponent is that of firm sizes, a little above 1.
-LARGE_MIN, LARGE_SHAPE, LARGE_MAX = 1_050, 1.2, 20_000
+LARGE_MIN, LARGE_SHAPE, LARGE_MAX = 1_150, 1.2, 20_000
 # Per cent of ordinary customers whose headquarters are only claimed, by size in accelerators (up to, share): who orders
 # more is asked for papers, as providers do at onboarding by spend. Assumed.
 UNDOCUMENTED = ((8, 35), (64, 8), (SIZE_MAX + 1, 1))
