@@ -140,7 +140,7 @@ def detect(
     reference: Reference,
     pace: Pace,
     truth: Callable[[], Mapping[str, Any]],
-    progress: Callable[[Step], None],
+    progress: Callable[[Step], None] = lambda _: None,
 ) -> Detection:
     """Play a fleet; `truth` is asked once all its facts were read."""
     policies = live(reference.policies)

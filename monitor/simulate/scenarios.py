@@ -230,3 +230,5 @@ SCENARIOS: Mapping[str, Scenario] = {
         _heartbeats,
     ),
 }
+# Those whose truth says whom to find: the others are for throughput, and a population takes minutes.
+DETECTABLE = tuple(sorted(set(SCENARIOS) - {"heartbeats", "population", "steady"}))
