@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --only-binary :all: --no-deps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deps lint type fmt bench accuracy torture lock clean setup
+.PHONY: help demo test test-deps lint type fmt bench accuracy detection torture lock clean setup
 
 help: ## list the targets, a sentence each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -43,6 +43,9 @@ bench: setup ## measure speed and memory against plain loops, bare clients and o
 
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy
+
+detection: setup ## measure how soon evaders are found in five simulated years (about ten minutes on two cores)
+	@$(BIN)/python -m bench.detection
 
 torture: setup ## run the tests that take minutes: random crashes and large stores
 	@$(BIN)/python -m pytest -m torture

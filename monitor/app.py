@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -105,6 +106,7 @@ from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
+from monitor.run.detection import Detection, detect
 from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
 from monitor.run.holdings import Span, launched_with, make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
@@ -119,10 +121,10 @@ from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
-from monitor.run.walk import arrivals, decoded, in_order
+from monitor.run.walk import DAILY, arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, NoticeSink, Settings, load_settings
-from monitor.simulate.scenarios import simulate
+from monitor.simulate.scenarios import DETECTABLE, simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
 from monitor.store import (
@@ -231,11 +233,11 @@ def _replay_in_memory(
         archive.commit(moved)
 
     tally = _read(source, book, archive, keep, settings, past_limit, progress)
-    answer = evaluated(book, archive, archive.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, archive, archive.lines, working_archive, reference, as_of)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
-def _working_archive() -> Working:
+def working_archive() -> Working:
     """An archive for the length of one computation."""
     archive = MemoryArchive()
     return Working(archive, archive.commit, archive)
@@ -297,7 +299,7 @@ def _replay_into(
     tally = _read(
         source, book, store, lambda moved, rejected: commit(moved, rejected, [], []), settings, past_limit, progress
     )
-    answer = evaluated(book, store, store.lines, _working_archive, reference, as_of)
+    answer = evaluated(book, store, store.lines, working_archive, reference, as_of)
     if answer.as_of == book.clock:
         changes = follow({tenant.tenant: tenant.findings for tenant in answer.tenants}, loaded.flags, book.clock)
     else:  # the answer is of another instant; flags are what people are told now
@@ -528,7 +530,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _still(settings, state) as store:
         reference = screened_reference(settings, store)
-        return verify(_load_all(store), store.group_flags(), _working_archive, reference, as_of)
+        return verify(_load_all(store), store.group_flags(), working_archive, reference, as_of)
 
 
 class Checked(NamedTuple):
@@ -1167,11 +1169,40 @@ def _played(
     progress: Callable[[int], None],
     where: str,
 ) -> Backtested:
-    outcome = run_backtest(facts, _working_archive(), reference, named.question, lambda step: progress(step.facts))
+    outcome = run_backtest(facts, working_archive(), reference, named.question, lambda step: progress(step.facts))
     if outcome is None:
         days = "" if asked.since is None else " on or after the first day that you ask for"
         raise BacktestProblem(f"There is no fact in {where}{days}, so there is nothing to play.")
     return Backtested(outcome, named.title, asked, [])
+
+
+class Scenarios(NamedTuple):
+    """What simulated fleets with known truth show of some policies."""
+
+    title: str
+    found: Mapping[str, Detection]  # by scenario
+
+
+def backtest_scenarios(
+    settings: Settings, policy: str | None, progress: Callable[[str], None], names: Sequence[str] = DETECTABLE
+) -> Scenarios:
+    """Play scenarios in the order of arrival, under the policies in force or with one more.
+
+    Raises:
+        MonitorError: with one sentence that says what to do.
+    """
+    tune_collector()
+    reference, title = screened_reference(settings), "The policies in force"
+    if policy is not None:
+        reference = replace(reference, policies=tuple(with_policy(config_root(), reference.policies, Path(policy))))
+        title = f"The policies in force, with {Path(policy).name}"
+    found = {}
+    for name in names:
+        progress(name)
+        played = simulate(name)
+        facts = decoded(played.events())
+        found[name] = detect(facts, working_archive(), reference, DAILY, partial(getattr, played, "truth"))
+    return Scenarios(title, found)
 
 
 # -- the demo and the benchmarks -----------------------------------------------------------------------------------

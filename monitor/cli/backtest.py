@@ -11,7 +11,7 @@ import click
 
 from monitor import app
 from monitor.app import Asked, Backtested
-from monitor.cli import show
+from monitor.cli import detection, show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.cli.progress import ProgressBar
 from monitor.core.model import DAY_MS
@@ -54,6 +54,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
     metavar="FILE",
     help="The policy file to try; with --shadow a policy that is loaded, as ID or ID@VERSION.",
 )
+@click.option("--scenarios", is_flag=True, help="Play the simulated fleets, whose truth is known, instead of facts.")
 @click.option("--shadow", is_flag=True, help="What shadow rules would have said, had people been told.")
 @click.option(
     "--below",
@@ -77,6 +78,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
 def backtest(
     paths: tuple[str, ...],
     policy: str | None,
+    scenarios: bool,
     shadow: bool,
     below: int,
     since: int | None,
@@ -91,8 +93,13 @@ def backtest(
     It says who would be flagged, who would not, and who at another level, and on which day first. Nothing is written
     to the store, and nobody is told.
     """
+    if scenarios:
+        if paths or shadow or below or since or until or html or state:
+            raise click.UsageError("With --scenarios give --policy, --json and --config alone.")
+        detection.show_scenarios(load_settings(config), policy, as_json)
+        return
     if policy is None and not shadow and not below:
-        raise click.UsageError("Name a policy file with --policy, or ask with --shadow or --below N.")
+        raise click.UsageError("Name a policy file with --policy, or ask with --shadow, --below N or --scenarios.")
     if paths and state is not None:
         raise click.UsageError("Give event files or a store with --state, not both.")
     if since is not None and until is not None and since >= until:

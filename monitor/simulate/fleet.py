@@ -82,7 +82,7 @@ class Member:
 class Run:
     """One training run, or the part of it that one tenant holds: what was truly trained."""
 
-    __slots__ = ("allocations", "area", "end", "hardware", "name", "peak", "start", "units", "utilisation_ppm")
+    __slots__ = ("allocations", "area", "end", "grown", "hardware", "name", "peak", "start", "units", "utilisation_ppm")
 
     def __init__(self, name: str, hardware: Hardware, utilisation_ppm: int) -> None:
         self.name = name
@@ -94,6 +94,7 @@ class Run:
         self.units = 0  # held now
         self.peak = 0
         self.area = 0  # thousandths of a unit times milliseconds, of what has changed since
+        self.grown: list[tuple[int, int]] = []  # (instant, sum over its allocations until then of the same)
 
 
 @dataclass(slots=True, eq=False)
@@ -133,6 +134,16 @@ class Expected(NamedTuple):
     kind: str
     tenants: tuple[str, ...]
     by: tuple[str, ...] = ()
+
+
+class Programme(NamedTuple):
+    """What somebody trains who should be found: runs of this name, of these tenants, for a party of concern."""
+
+    name: str
+    kind: str
+    tenants: tuple[str, ...]
+    threshold: int  # FLOP: the rung that it crosses
+    evidence: str  # what there is to be seen of it; "": nothing
 
 
 def odd(rng: Random, time: int) -> int:
@@ -189,6 +200,7 @@ class Fleet:
         self.reports = reports  # whether regions report their inventory
         self.members: dict[str, Member] = {}
         self.expected: list[Expected] = []
+        self.programmes: list[Programme] = []
         self.last_time = start
         self._processes: list[Iterator[Event]] = []
         self._most: dict[str, dict[str, int]] = {}  # region -> hardware as named -> units that can be held at most
@@ -337,6 +349,8 @@ def _settle(used: dict[str, int], allocation: Allocation, now: int) -> None:
 def _apply_run(run: Run, time: int, area: int, difference: int) -> None:
     if run.start < 0:
         run.start = time
+    before, held = run.grown[-1] if run.grown else (time, 0)
+    run.grown.append((time, held + run.units * (time - before)))
     run.end = time
     run.area += area
     run.units += difference
@@ -344,15 +358,26 @@ def _apply_run(run: Run, time: int, area: int, difference: int) -> None:
 
 
 def _truth_of_run(run: Run, pending: int, now: int) -> dict[str, object]:
-    """One run as truth states it. `flop` is what was trained: held time x dense 16-bit rate x realised utilisation."""
+    """One run as truth states it. `flop` is what was trained: held time x dense 16-bit rate x realised utilisation.
+
+    `grown` says how much of it was by when, at each change of what is held; in between it grows evenly.
+    """
     accelerator_us = (run.area + pending) * run.hardware.per_unit // WHOLE
+    grown = dict([*run.grown, (now, run.area + pending)] if run.units else run.grown).items()
     return {
         "name": run.name,
         "accelerator": run.hardware.accelerator,
         "accelerators": number(run.peak * run.hardware.per_unit // WHOLE),
         "accelerator_us": accelerator_us,
-        "flop": accelerator_us * run.hardware.rate * run.utilisation_ppm // (MICROSECONDS * PPM),
+        "flop": _trained(run, run.area + pending),
+        "grown": [[instant(time), _trained(run, area)] for time, area in grown if time <= now],
         "start": instant(run.start),
         "end": instant(now if run.units else run.end),
         "allocations": run.allocations,
     }
+
+
+def _trained(run: Run, area: int) -> int:
+    """The FLOP of so much held time: thousandths of a unit times milliseconds."""
+    accelerator_us = area * run.hardware.per_unit // WHOLE
+    return accelerator_us * run.hardware.rate * run.utilisation_ppm // (MICROSECONDS * PPM)

@@ -7,12 +7,16 @@ large honest ones (in `heartbeats`, the allocations); a run that somebody should
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.simulate import lookalikes, ordinary, published, stitching, training, who
+from monitor.simulate import plan as figures
 from monitor.simulate.fleet import Fleet
 from monitor.simulate.launches import BARE
+from monitor.simulate.plan import YEAR
+from monitor.simulate.population import population
 from monitor.simulate.wire import instant
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -54,7 +58,8 @@ class Simulation:
         For each tenant: `kind`; `of_concern`, whether whoever stands behind it is headquartered in a country of
         concern, whatever its profile says; `accelerator_us`, thousandths of an accelerator times milliseconds by
         accelerator, what is still held counted up to `end`; `open`, the allocations still held; `runs`, its training
-        runs with the FLOP truly trained. The parts of one run over several tenants have one name.
+        runs with the FLOP truly trained. The parts of one run over several tenants have one name. `programmes`: of a
+        population what evaders train, with the threshold that each crosses and the evidence there is of it.
         """
         fleet = self._played
         assert fleet is not None, "The truth is known once all events have been read."
@@ -65,6 +70,7 @@ class Simulation:
             "start": instant(self.start),
             "end": instant(fleet.last_time),
             "tenants": fleet.truth(),
+            "programmes": [one._asdict() for one in fleet.programmes],
             "who": [{**one._asdict(), "tenants": sorted(one.tenants)} for one in fleet.expected],
         }
 
@@ -211,6 +217,12 @@ SCENARIOS: Mapping[str, Scenario] = {
         False,
         _ordinary(ordinary.busy, 20),
     ),
+    "population": Scenario(
+        "A year of two thousand customers, honest ones of every kind and sixteen evaders.",
+        figures.DAYS * DAY_MS,
+        False,
+        lambda fleet, scale: population(fleet, replace(YEAR, tenants=scale * YEAR.tenants)),
+    ),
     "heartbeats": Scenario(
         "A thousand open allocations for each step of the scale, each with one start and a hundred signs of life.",
         102 * HOUR_MS,
@@ -218,3 +230,5 @@ SCENARIOS: Mapping[str, Scenario] = {
         _heartbeats,
     ),
 }
+# Those whose truth says whom to find: the others are for throughput, and a population takes minutes.
+DETECTABLE = tuple(sorted(set(SCENARIOS) - {"heartbeats", "population", "steady"}))

@@ -246,7 +246,7 @@ def test_records_that_are_no_events_are_counted(cheap: Path, tmp_path: Path) -> 
 
 
 WRONG = {
-    "nothing asked": ((), "Name a policy file with --policy, or ask with --shadow or --below N."),
+    "nothing asked": ((), "Name a policy file with --policy, or ask with --shadow, --below N or --scenarios."),
     "the same": (("--policy", LADDER), "says what the policy that is loaded says: there is nothing to compare."),
     "no such file": (("--policy", "missing.yaml"), "missing.yaml"),
     "no such policy": (

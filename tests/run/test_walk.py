@@ -11,7 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.app import _working_archive, load_reference
+from monitor.app import load_reference, working_archive
 from monitor.core.engine import Answer, Reference, answer
 from monitor.core.flags import State
 from monitor.core.model import DAY_MS
@@ -64,7 +64,7 @@ def in_time(lines: Sequence[bytes]) -> list[bytes]:
 
 
 def walked(lines: Sequence[bytes], pace: Pace = Pace()) -> tuple[Walk, list[Step]]:  # noqa: B008
-    walk = Walk(_working_archive(), reference(), {"all": reference().policies}, pace)
+    walk = Walk(working_archive(), reference(), {"all": reference().policies}, pace)
     return walk, list(walk.play(decoded(lines)))
 
 
@@ -85,7 +85,7 @@ def standing(walk: Walk) -> list[tuple[object, ...]]:
 
 
 def replayed(lines: Sequence[bytes]) -> Answer:
-    working = _working_archive()
+    working = working_archive()
     book = rebuild(lines, working, 1 << 50)
     return answer(book, reference(), book.clock, working.past)
 
@@ -255,10 +255,10 @@ def test_views_that_share_policies_say_what_each_says_alone() -> None:
     lines = in_time([*LINES, line("tenant.profiled", "p2", 2, tenant="acme", hq_country="DE", payer="x")])
     policy = reference().policies[0]
     dearer = replace(policy, rules=tuple(replace(rule, threshold=rule.threshold * 3) for rule in policy.rules))
-    both = Walk(_working_archive(), reference(), {"one": (policy,), "other": (dearer,)})
+    both = Walk(working_archive(), reference(), {"one": (policy,), "other": (dearer,)})
     list(both.play(decoded(lines)))
     for name, alone in (("one", policy), ("other", dearer)):
-        walk = Walk(_working_archive(), reference(), {"all": (alone,)})
+        walk = Walk(working_archive(), reference(), {"all": (alone,)})
         list(walk.play(decoded(lines)))
         assert [tuple(entry) for entry in both.views[name].history] == told(walk)
         assert {entry.flag for entry in both.views[name].history}
@@ -268,7 +268,7 @@ def test_a_policy_that_begins_is_asked_about_everybody() -> None:
     """At the first look of a policy tenants that hold nothing any more are looked at, too."""
     policy = reference().policies[0]
     later = replace(policy, effective_from=1_772_323_200_000 + 5 * DAY_MS + 1)
-    walk = Walk(_working_archive(), reference(), {"all": (later,)})
+    walk = Walk(working_archive(), reference(), {"all": (later,)})
     raised = {
         change.flag.tenant: step.now for step in walk.play(decoded(in_time(LINES))) for change in step.changes["all"]
     }

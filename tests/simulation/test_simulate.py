@@ -137,7 +137,7 @@ def recounted(scenario: str) -> Recount:
 
 
 FLEETS = sorted(name for name in SCENARIOS if name.removesuffix("-bare") not in STITCHING)  # others: test_stitching.py
-SMALL = sorted(set(FLEETS) - {"steady", "heartbeats"})
+SMALL = sorted(set(FLEETS) - {"steady", "heartbeats", "population"})  # test_population.py has the last
 
 
 @pytest.mark.parametrize("scenario", sorted(SCENARIOS))
