@@ -50,6 +50,8 @@ def coincidences(ones: Sequence[int], others: Sequence[int]) -> int | None:
     Both are instants in order. Two that follow the clock meet at the same minute of every hour or day, and that counts
     once. By chance each launch of one meets a launch of the other at the rate of the other while both are there.
     """
+    # The rate of one is not that of the other: which is which goes by the launches, never by who is asked of first.
+    ones, others = sorted((ones, others), key=list)
     minutes, position = set(), 0
     for start in ones:
         while position < len(others) and others[position] < start - SYNCHRONOUS_MS:
