@@ -16,16 +16,15 @@ from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import TERAFLOP, Hardware
 from monitor.core.estimate import SCALE, Estimator, Sums, TenantHour, only_chips, usage_changes
-from monitor.core.facts import effective
 from monitor.core.ledger import changes_of, stretches
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, Reservation
 from monitor.core.policy import AT_ONCE, Bound, Measure, Precision, Quantity
+from monitor.core.reservations import GRANTED, statements
 from monitor.core.segments import Holding, Stay
 
 HOURS_A_DAY = 24
 # Usage (thousandths of a unit x milliseconds) x thousandths of an accelerator a unit -> accelerators in an hour.
 UNIT_SCALE = HOUR_MS * 10**6
-GRANTED = "granted"
 BOUNDS = (Bound.LOW, Bound.CENTRAL, Bound.HIGH)
 
 Heard = Callable[[str], int]
@@ -251,15 +250,10 @@ def in_class(weights: Bounds, usage_class: str, amount: int) -> Bounds:
 
 def _reserved(tenant: Tenant, now: int) -> list[TenantHour]:
     """Accelerators that were promised, by hour; a promise without a count is none that can be counted."""
-    known = (fact for facts in tenant.facts.values() for fact in facts if fact.time <= now)
-    said: dict[str, list[tuple[int, Reservation]]] = {}
-    for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
-        if isinstance(fact.body, Reservation):
-            said.setdefault(fact.body.reservation, []).append((fact.time, fact.body))
     sums = Sums()
-    for statements in said.values():
-        ends = [at for at, _ in statements[1:]] + [(now // HOUR_MS + 1) * HOUR_MS]
-        for (at, body), until in zip(statements, ends, strict=True):
+    for said in statements(tenant, now).values():
+        ends = [at for at, _ in said[1:]] + [(now // HOUR_MS + 1) * HOUR_MS]
+        for (at, body), until in zip(said, ends, strict=True):
             if body.state == GRANTED and body.count is not None:
                 start, end = max(at, body.start or at), min(until, body.end or until)
                 amount = body.count * UNIT_SCALE // 1_000

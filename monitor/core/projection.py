@@ -16,15 +16,14 @@ from typing import NamedTuple
 from monitor.core.book import Tenant
 from monitor.core.bounds import ZERO, Bounds, probability, total
 from monitor.core.estimate import CLASSES, SCALE, Estimator, HourUsage
-from monitor.core.facts import effective
 from monitor.core.ledger import NOT_MEASURED
-from monitor.core.model import CERTAIN, DAY_MS, Reservation
+from monitor.core.model import CERTAIN, DAY_MS
+from monitor.core.reservations import GRANTED, statements
 from monitor.core.runs import Run
 from monitor.core.timeline import Shape, tail
 
 HORIZONS_DAYS = (30, 90)
 NEVER = 0
-GRANTED = "granted"
 STEP = 10  # per mille: the chance of each day is rounded down to it where ninety of them are averaged
 WHOLE = 10**9
 # The share of runs that last longer, at 0 and at the 5, 25, 50, 75 and 95 per cent quantiles of their durations.
@@ -95,12 +94,8 @@ def stated_end(tenant: Tenant, now: int) -> int | None:
 
     Of several facts about one reservation the latest counts.
     """
-    known = (fact for facts in tenant.facts.values() for fact in facts if fact.time <= now)
-    latest: dict[str, Reservation] = {}
-    for fact in sorted(effective(known, tenant.retracted), key=lambda one: (one.time, one.source, one.id)):
-        if isinstance(fact.body, Reservation):
-            latest[fact.body.reservation] = fact.body
-    ends = (one.end for one in latest.values() if one.state == GRANTED and one.end is not None and one.end > now)
+    latest = (said[-1].said for said in statements(tenant, now).values())
+    ends = (one.end for one in latest if one.state == GRANTED and one.end is not None and one.end > now)
     return max(ends, default=None)
 
 
@@ -127,18 +122,16 @@ def project(
     passed while the accelerators are still held is none.
     """
     already = NEVER if so_far.ceiling < threshold_flop else probability(so_far, threshold_flop)
-    age = max(now - since, 0)
+    by_days = {
+        days: chance_within(days, so_far, a_day, threshold_flop, now, since, end, durations) for days in HORIZONS_DAYS
+    }
     if not any(a_day):
-        stays = NEVER if so_far.high < threshold_flop else already
-        return Projection(threshold_flop, already, dict.fromkeys(HORIZONS_DAYS, stays), "Nothing is held now.")
-    if end is not None and end > now:
-        by_days = {
-            days: _chance(so_far, a_day, threshold_flop, min(days * DAY_MS, end - now), 1) for days in HORIZONS_DAYS
-        }
-        return Projection(threshold_flop, already, by_days, _until(end - now))
-    scale = durations.of(so_far.central)
-    by_days = {days: _mean_chance(so_far, a_day, threshold_flop, days, age, scale) for days in HORIZONS_DAYS}
-    return Projection(threshold_flop, already, by_days, _as_published(scale, age, durations))
+        basis = "Nothing is held now."
+    elif end is not None and end > now:
+        basis = _until(end - now)
+    else:
+        basis = _as_published(durations.of(so_far.central), max(now - since, 0), durations)
+    return Projection(threshold_flop, already, by_days, basis)
 
 
 def chance_within(
@@ -151,7 +144,7 @@ def chance_within(
     end: int | None,
     durations: Durations,
 ) -> int:
-    """P(a total reaches a threshold within so many days), as `project` has it for its horizons."""
+    """P(a total reaches a threshold within so many days), in per mille; the arguments are those of `project`."""
     if not any(a_day):
         return probability(so_far, threshold) if so_far.high >= threshold else NEVER
     if end is not None and end > now:

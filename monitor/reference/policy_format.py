@@ -53,7 +53,6 @@ from monitor.reference.reading import digest_of, label, milliseconds, read_docum
 
 ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE})
 FLOP_TOTALS = frozenset({Measure.MODEL_FLOP, Measure.EXECUTED_FLOP})
-CHIP_CLASSES = ("3A090.a", "3A090.b", "prc_made")
 _AMOUNT = re.compile(r"([0-9])(?:\.([0-9]{1,9}))?e([0-9]{1,2})", re.ASCII)
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
