@@ -298,7 +298,8 @@ class OfTenant:
 
     def chance(self, rule: Rule, days: int, run: Run | None) -> int:
         """P(reaching a rule's threshold within so many days), in per mille: by a run of it, or all of it."""
-        key = (rule.quantity, rule.threshold, rule.window_days, days, None if run is None else run.id)
+        part = None if run is None else (rule.aggregation, run.id)
+        key = (rule.quantity, rule.threshold, rule.window_days, days, part)
         found = self._chances.get(key)
         if found is None:
             found = self._chances[key] = self._chance(rule, days, run)
@@ -313,7 +314,8 @@ class OfTenant:
             since = now if series.first is None else series.first
             a_day = self._held_a_day()
         else:
-            so_far, since, a_day = run.flop_chain, run.start, run_a_day(run, now)
+            so_far = run.flop if rule.aggregation is Aggregation.RUN else run.flop_chain
+            since, a_day = run.start, run_a_day(run, now)
         if rule.quantity.measure is Measure.EXECUTED_FLOP:
             so_far, a_day = self.estimator.with_recomputation(so_far), self.estimator.with_recomputation(a_day)
         end, durations = stated_end(tenant, now), self._reference.durations

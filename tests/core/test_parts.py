@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds
-from monitor.core.engine import OfGroup, answer, hourly_findings
+from monitor.core.engine import OfGroup, OfTenant, answer, hourly_findings
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.findings import Amount, Finding, find, level_of, number
 from monitor.core.groups import Group
@@ -360,3 +360,22 @@ def test_a_group_has_neither_runs_nor_clusters() -> None:
         group.chance(rule(), 1, None),
     )
     assert group.series(MODEL_FLOP) is group.series(MODEL_FLOP)
+
+
+def test_what_a_run_may_come_to_is_its_own() -> None:
+    """A weak link adds an earlier run to the chain, and to what the chain may come to; not to the run."""
+    start = RUNNING.removeprefix("0 start x")
+    table = f"""
+        0 start x {start} image_digest=i
+        {30 * 86_400} stop x
+        {45 * 86_400} start y {start.replace("job=j", "job=k")} image_digest=i
+        {46 * 86_400} seen y
+    """
+    taken, now = Taken(table), BASE_MS + 46 * DAY_MS
+    measured = OfTenant(taken.book, reference(), "t", taken.archive, now, None)
+    last, _ = measured.runs()[-1]
+    assert last.flop.central < last.flop_chain.central
+    of_run = on_runs(last.flop_chain.central)
+
+    assert measured.chance(of_run, 1, last) < 500
+    assert measured.chance(replace(of_run, aggregation=Aggregation.CHAIN), 1, last) >= 500
