@@ -28,7 +28,7 @@ from monitor.core.lists import NO_LISTS, Lists
 from monitor.core.measures import Cluster, Series, clusters, hours_of, reserved_most, scale_of, weight
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED, Traits
 from monitor.core.parties import Match, Parties, Who, rank_of
-from monitor.core.policy import MODEL_FLOP, Aggregation, Measure, Policy, Quantity, Rule
+from monitor.core.policy import MODEL_FLOP, Aggregation, Measure, Policy, Quantity, Rule, rules_in_force
 from monitor.core.profiles import declared_party
 from monitor.core.projection import Durations, chance_within, held_now, rate_a_day, run_a_day, stated_end
 from monitor.core.runs import Holding, Run, holding, runs
@@ -99,9 +99,7 @@ class Reference:
         if found is None:
             found = [
                 Asked(policy, rule, rule.horizon_days)
-                for policy in self.policies
-                if policy.in_force(now)
-                for rule in policy.rules_on(*OF_TENANTS)
+                for policy, rule in rules_in_force(self.policies, now, OF_TENANTS)
             ]
             self._asked.clear()
             self._asked[now] = found
@@ -109,7 +107,7 @@ class Reference:
 
     def rules(self, now: int, *aggregations: Aggregation) -> Iterator[Rule]:
         """The rules in force that add up one of these."""
-        return (rule for policy in self.policies if policy.in_force(now) for rule in policy.rules_on(*aggregations))
+        return (rule for _, rule in rules_in_force(self.policies, now, aggregations))
 
 
 class Past(Protocol):

@@ -48,6 +48,7 @@ from monitor.core.policy import (
     Quantity,
     Rule,
     Scope,
+    rules_in_force,
 )
 from monitor.core.profiles import contradiction_sentence
 from monitor.core.runs import Run
@@ -204,9 +205,7 @@ def _find(
 ) -> list[Finding]:
     return [
         finding
-        for policy in policies
-        if policy.in_force(now)
-        for rule in policy.rules_on(*aggregations)
+        for policy, rule in rules_in_force(policies, now, aggregations)
         for finding in _apply(policy, rule, subject, countries, now)
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
@@ -210,3 +210,13 @@ class Policy:
     def in_force(self, now: int) -> bool:
         """Whether the policy applies at an instant."""
         return self.effective_from <= now and (self.ends is None or now < self.ends)
+
+
+def rules_in_force(
+    policies: Iterable[Policy], now: int, aggregations: Collection[Aggregation]
+) -> Iterator[tuple[Policy, Rule]]:
+    """The rules in force that add up one of these and tell people, in the order of the policies."""
+    for policy in policies:
+        if policy.in_force(now):
+            for rule in policy.rules_on(*aggregations):
+                yield policy, rule

@@ -78,11 +78,6 @@ class Step(NamedTuple):
     changes: Mapping[str, Sequence[Change]]  # of flags, by the name of the view
 
 
-def by_arrival(lines: Iterable[bytes]) -> list[bytes]:
-    """Events in the order in which they were recorded; one that does not say when goes with the one before it."""
-    return in_order(arrivals((None, line) for line in lines))
-
-
 def arrivals(received: Iterable[tuple[int | None, bytes]]) -> Iterator[tuple[int, bytes]]:
     """Events of one stream with the instants of their arrival: the receipt, else what they say, else as before."""
     at = -1

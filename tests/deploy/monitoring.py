@@ -130,7 +130,14 @@ def alertmanager(folder: Path, receiver: int) -> Iterator[int]:
     """The port of an Alertmanager with our configuration, in a hurry, that sends everything to one port."""
     text = hurried((DEPLOY / "alertmanager" / "alertmanager.yml").read_text())
     own = re.sub(r"https://hooks\.example/flopwatch", f"http://127.0.0.1:{receiver}", text)
-    (folder / "alertmanager.yml").write_text(own)
+    with alertmanager_of(folder, own) as port:
+        yield port
+
+
+@contextmanager
+def alertmanager_of(folder: Path, configuration: str) -> Iterator[int]:
+    """The port of an Alertmanager with a configuration."""
+    (folder / "alertmanager.yml").write_text(configuration, encoding="utf-8")
     port = free_port()
     command = [
         program("prometheus-alertmanager"),

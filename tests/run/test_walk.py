@@ -18,7 +18,7 @@ from monitor.core.model import DAY_MS
 from monitor.intake.decode import decode_facts
 from monitor.reference.root import config_root
 from monitor.run.replay import rebuild
-from monitor.run.walk import Pace, Step, Walk, arrivals, by_arrival, decoded
+from monitor.run.walk import Pace, Step, Walk, arrivals, decoded, in_order
 from monitor.simulate.scenarios import START, simulate
 from tests.cli.command import fact
 
@@ -185,8 +185,12 @@ def test_facts_come_in_the_order_in_which_they_were_recorded() -> None:
         )
     )
     unstated, rubbish = LINES[3], b'{"recordedtime": 5'
-    assert by_arrival([first, unstated, rubbish, second, third]) == [second, first, unstated, rubbish, third]
-    assert by_arrival([unstated, second]) == [unstated, second]
+    said = [
+        arrivals((None, line) for line in lines)
+        for lines in ([first, unstated, rubbish, second, third], [unstated, second])
+    ]
+    assert in_order(said[0]) == [second, first, unstated, rubbish, third]
+    assert in_order(said[1]) == [unstated, second]
     assert [at for at, _ in arrivals([(7, first), (None, unstated), (3, second)])] == [7, 7, 3]
 
 

@@ -19,7 +19,7 @@ from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP as SmtpServer
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
 
-from tests.deploy.monitoring import free_port, page, program, running
+from tests.deploy.monitoring import alertmanager_of, free_port, page
 
 STEP_SECONDS = 0.05  # between two bytes of an answer that trickles
 
@@ -173,17 +173,7 @@ def alertmanager_at(folder: Path, receiver: int) -> Iterator[int]:
         "repeat_interval": "1h",
     }
     settings = {"route": route, "receivers": [{"name": "all", "webhook_configs": hooks}]}
-    (folder / "alertmanager.yml").write_text(json.dumps(settings), encoding="utf-8")
-    port = free_port()
-    command = [
-        program("prometheus-alertmanager"),
-        f"--config.file={folder / 'alertmanager.yml'}",
-        f"--storage.path={folder / 'alertmanager'}",
-        f"--web.listen-address=127.0.0.1:{port}",
-        "--cluster.listen-address=",
-        "--log.level=warn",
-    ]
-    with running(command, folder / "alertmanager.log", port, "-/ready"):
+    with alertmanager_of(folder, json.dumps(settings)) as port:
         yield port
 
 
