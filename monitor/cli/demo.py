@@ -65,16 +65,19 @@ def _tell(moment: Moment) -> None:
         if told:
             click.echo("\r" + " " * 40 + "\r", nl=False)
     for change in told:
-        click.echo(_sentence(change))
+        click.echo(sentence(change))
 
 
-def _sentence(change: Change) -> str:
+def sentence(change: Change) -> str:
+    """A change of a flag in a line: what the finding says, or why it no longer stands or has become urgent."""
     flag = change.flag
     colour = {Level.WATCH: "cyan", Level.WARNING: "yellow", Level.CRITICAL: "red"}[flag.level]
     day = show.instant(change.entry.at)[:10]
     head = click.style(f"{flag.level.upper():8}", fg=colour, bold=True)
-    reasons = " ".join(flag.finding.reasons)
-    return f"{day}  {head} {flag.tenant} ({change.entry.act}, {flag.rule}): {reasons}"
+    why, reasons = change.entry.reason, flag.finding.reasons
+    return (
+        f"{day}  {head} {flag.tenant} ({change.entry.act}, {flag.rule}): {' '.join(reasons) if why in reasons else why}"
+    )
 
 
 def _this_command() -> str:

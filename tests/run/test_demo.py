@@ -9,8 +9,12 @@ from pathlib import Path
 import pytest
 
 from monitor import app
-from monitor.cli.demo import DAYS_A_SECOND, farewell
+from monitor.cli.demo import DAYS_A_SECOND, farewell, sentence
+from monitor.core.bounds import Bounds
+from monitor.core.findings import Finding
+from monitor.core.flags import Change, Entry, Flag, State
 from monitor.core.model import DAY_MS
+from monitor.core.policy import Level
 from monitor.simulate.scenarios import START, simulate
 from tests.cli.command import flopwatch
 
@@ -66,3 +70,24 @@ def test_farewell_says_where_to_look(tmp_path: Path) -> None:
     words = farewell(tmp_path / "demo.db", 30, 41_530, ".venv/bin/flopwatch")
     assert "41,530 events of 30 tenants" in words
     assert f"  .venv/bin/flopwatch flags --state {tmp_path / 'demo.db'}\n" in words
+
+
+@pytest.mark.parametrize(
+    ("act", "reason", "told"),
+    [
+        ("raised", "It is much.", "It is much. Nobody knows who it is."),
+        ("withdrawn", "It is no longer there.", "It is no longer there."),
+        ("paged", "It is soon.", "It is soon."),
+    ],
+)
+def test_a_line_says_why(act: str, reason: str, told: str) -> None:
+    """What stands with all its reasons; of what no longer does, that it does not, and of what is urgent, why."""
+    numbers = Bounds(1, 2, 3, 4)
+    finding = Finding(
+        "p", 1, "internal", "r", "t", Level.WATCH, "model_flop", numbers, 3, 0,
+        ("It is much.", "Nobody knows who it is."), (),
+    )  # fmt: skip
+    flag = Flag("F-1", "r", "t", State.OPEN, Level.WATCH, 0, 0, None, finding)
+    line = sentence(Change(flag, Entry("F-1", 0, act, Level.WATCH, reason)))
+
+    assert line.endswith(f"t ({act}, r): {told}")
