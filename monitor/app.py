@@ -45,12 +45,14 @@ from monitor.core.engine import (
     group_answer,
     linked_tenants,
     matches_of_all,
+    note_retractions,
     tenant_amounts,
     tenant_answers,
     tenant_hours,
     tenant_runs,
     tenant_ties,
     window_totals,
+    with_late,
 )
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
@@ -280,7 +282,9 @@ def _replay_into(
 ) -> Replayed:
     clock = SystemClock()
     loaded = _load_own(store, settings.lateness_ms)
-    book = loaded.book
+    book, last_tick = loaded.book, store.last_tick()
+    book.looked_at = -1 if last_tick is None else last_tick
+    retracted = {name: one.retracted for name, one in book.tenants.items()}
     heard, again = _letters_again(store, loaded, settings)
     settled = {one.number: REPLAYED for one in again}
     source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
@@ -305,6 +309,8 @@ def _replay_into(
     else:  # the answer is of another instant; flags are what people are told now
         changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock, store)
     changes += evaluate_groups(book, reference, store, store.group_flags(), book.clock)
+    noted = [name for name, before in retracted.items() if book.tenants[name].retracted != before]
+    changes = note_retractions(noted, loaded.flags, book.clock) + with_late(changes, book.came_late)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))

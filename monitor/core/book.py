@@ -203,6 +203,10 @@ class Book:
         # How signs of life name the topic partition of these books; None: one stream has everything.
         self.place: str | None = None
         self.clock = -1  # the greatest event time accepted
+        self.looked_at = -1  # the latest instant as of which people were told; whoever tells them says so here
+        self.came_late: dict[
+            str, int
+        ] = {}  # tenant -> late facts about it that such a look missed, until they are told
         self.next_fact = 1
         self.tenants: dict[str, Tenant] = {}
         self.regions: dict[str, Region] = {}
@@ -438,6 +442,9 @@ class Book:
         self._new_facts.append(NewFact(number, previous, received, fact.raw))
         self.counts.accepted += 1
         self.counts.late += late
+        if late and fact.time <= self.looked_at:
+            for name in _about(fact):
+                self.came_late[name] = self.came_late.get(name, 0) + 1
         return number
 
     def _touch(self, key: Key, timeline: Timeline) -> None:
@@ -874,6 +881,11 @@ def is_source_chain(key: Key) -> bool:
 def _restore_facts(facts: dict[Identity, list[Observation]], restored: Sequence[Observation]) -> None:
     for fact in restored:
         facts.setdefault((fact.source, fact.id), []).append(fact)
+
+
+def _about(fact: Observation) -> set[str]:
+    """The tenants that a fact is about."""
+    return {name for name, _ in fact.body.held} if isinstance(fact.body, Report) else {fact.tenant} - {""}
 
 
 def retracted_by(tenant: Tenant) -> frozenset[Identity]:
