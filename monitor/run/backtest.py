@@ -90,7 +90,7 @@ class Outcome(NamedTuple):
 
     first: int  # the instant of the first look
     last: int  # and of the last
-    facts: int
+    facts: int  # however often each of them came
     late: int  # facts that came after a look at their time
     flags: Mapping[str, int]  # raised, by the name of the view
     differences: Sequence[Difference]  # the earliest first
@@ -118,9 +118,9 @@ def play(
     policies = {PRESENT: live(question.present), OTHER: live(question.other)}
     walk = Walk(working, reference, policies, question.pace)
     told: dict[str, dict[str, Told]] = {PRESENT: {}, OTHER: {}}
-    first, last, taken = -1, -1, 0
+    first, last = -1, -1
     for step in walk.play(facts):
-        first, last, taken = (step.now if first < 0 else first), step.now, step.facts
+        first, last = (step.now if first < 0 else first), step.now
         for view, changes in step.changes.items():
             for change in changes:
                 _note(told[view], change, walk)
@@ -130,7 +130,7 @@ def play(
     differences = sorted(_differences(told[PRESENT], told[OTHER]), key=_order)
     under = _under(walk.book, reference, working.past, last, question, told[OTHER]) if question.below else []
     numbers = {view: len(flags) for view, flags in told.items()}
-    return Outcome(first, last, taken, walk.came_late, numbers, differences, under)
+    return Outcome(first, last, walk.book.counts.accepted, walk.came_late, numbers, differences, under)
 
 
 def facts_of(source: Source, rules: Rules, tally: Tally, progress: Callable[[], None]) -> Iterator[Observation]:
