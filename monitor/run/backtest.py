@@ -210,7 +210,7 @@ def _under(
     book: Book, reference: Reference, past: Past, now: int, question: Question, told: Mapping[str, Told]
 ) -> list[Under]:
     """The tenants that come nearest to each rule without an open flag of it, at the end."""
-    policies = [one for one in question.looked_at if one.in_force(now)]
+    policies = [one for one in live(question.looked_at) if one.in_force(now)]
     thresholds = {rule.id: rule.threshold for one in policies for rule in one.rules if has_line(rule)}
     lowered = replace(reference, policies=tuple(map(_without_line, policies)))
     flagged = {(one.flag.rule, one.flag.tenant) for one in told.values() if one.flag.state is State.OPEN}
@@ -240,5 +240,5 @@ def has_line(rule: Rule) -> bool:
 def _without_line(policy: Policy) -> Policy:
     """A policy under which any amount of what its rules look at is a finding."""
     levels = {Level.WATCH: Condition(Bound.HIGH)}
-    rules = (replace(rule, threshold=1, levels=levels, shadow=False) for rule in policy.rules if has_line(rule))
+    rules = (replace(rule, threshold=1, levels=levels) for rule in policy.rules if has_line(rule))
     return replace(policy, rules=tuple(rules))
