@@ -545,6 +545,24 @@ def test_a_flag_is_raised_committed_and_told_without_a_name(daemons: Daemons, tm
     assert "t-1" not in daemon.logged.getvalue()
 
 
+def test_shadow_rules_have_no_series(daemons: Daemons, tmp_path: Path) -> None:
+    """Rules that tell people have a number before their first flag; rules in the shadow have none, whatever is held."""
+    stops = [stopped(5_000 + number, 20 * DAY_SECONDS, f"node-{number}") for number in range(1, 1_001)]
+    write(tmp_path, [*frontier(), *stops])
+    daemon = daemons.start()
+    daemon.passes(4)
+
+    shown = {
+        sample.labels["rule"]
+        for metric in daemon.registry.collect()
+        for sample in metric.samples
+        if "rule" in sample.labels
+    }
+    rules = [rule for policy in reference().policies for rule in policy.rules]
+    assert {rule.id for rule in rules if not rule.shadow} == shown
+    assert any(rule.shadow for rule in rules)
+
+
 def test_time_alone_changes_what_is_known(daemons: Daemons, tmp_path: Path) -> None:
     """An allocation that stays open grows without any further fact; open time alone raises a flag to watch only."""
     write(tmp_path, frontier())
