@@ -967,7 +967,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
         if len(people) < KNOWLEDGE_AUTHORS and moves_later(store.seen().get(name, UNSEEN), at):
             raise FlagProblem(
                 f"{name}: it was known earlier than that, as the journal says; moving it to a later time takes two "
-                "people: name the second one with --and."
+                "people: name each of them with --by."
             )
         store.decide(JournalEntry(DECISION, knowledge_decision(name, people, at, reason)), [], now)
         return flag
