@@ -204,9 +204,7 @@ class Book:
         self.place: str | None = None
         self.clock = -1  # the greatest event time accepted
         self.looked_at = -1  # the latest instant as of which people were told; whoever tells them says so here
-        self.came_late: dict[
-            str, int
-        ] = {}  # tenant -> late facts about it that such a look missed, until they are told
+        self.came_late: dict[str, int] = {}  # tenant -> late facts that such a look missed, until people are told
         self.next_fact = 1
         self.tenants: dict[str, Tenant] = {}
         self.regions: dict[str, Region] = {}

@@ -156,15 +156,22 @@ def read_by(url: str) -> int:
 
 
 def test_a_daemon_that_is_killed_and_started_again_is_the_same_answer(
-    postgres: Cluster | Named, expected: Answer, tmp_path: Path
+    postgres: Cluster | Named, tmp_path: Path
 ) -> None:
     """kill -9 at several points of a daemon that reads into PostgreSQL: its facts and books give the same findings."""
-    url, path = postgres.new_database(), written(tmp_path / "events.jsonl", ORDERS["sent twice"](fleet()))
+    lines = [line for line in fleet() if DEVELOPER.encode() not in line]  # a daemon evaluates all the while
+    expected = replayed(written(tmp_path / "plain.jsonl", lines))
+    url, path = postgres.new_database(), written(tmp_path / "events.jsonl", ORDERS["sent twice"](lines))
     with app.opened_store(url):
         pass
     size, stood = path.stat().st_size, list[int]()
     settings = EAGER.model_copy(
-        update={"store_url": url, "files": Files(paths=(str(path),)), "http": Http(port=free_port())}
+        update={
+            "batch_records_max": 20,
+            "store_url": url,
+            "files": Files(paths=(str(path),)),
+            "http": Http(port=free_port()),
+        }
     )
     for number in range(1, KILLS + 1):
         child = daemon_in_child(settings)
@@ -175,10 +182,12 @@ def test_a_daemon_that_is_killed_and_started_again_is_the_same_answer(
         stood.append(read_by(url))
     child = daemon_in_child(settings)
     wait_for(lambda: read_by(url) == size, WAIT_SECONDS)
+    # By the wall clock all that is held has grown for months: whom that flags is evaluated in a round of its own.
+    wait_for(lambda: [] == app.verify_store(Settings(store_url=url), None, None).problems, WAIT_SECONDS)
     os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
 
     assert 0 == os.waitstatus_to_exitcode(status)
     check_store(url, expected)
-    assert sorted(set(stood)) == stood
-    assert stood[-1] < size
+    assert sorted(stood) == stood
+    assert 0 < stood[0] < size
