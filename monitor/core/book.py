@@ -441,9 +441,14 @@ class Book:
         self.counts.accepted += 1
         self.counts.late += late
         if late and fact.time <= self.looked_at:
-            for name in _about(fact):
-                self.came_late[name] = self.came_late.get(name, 0) + 1
+            self._note_missed(fact)
         return number
+
+    def _note_missed(self, fact: Observation) -> None:
+        """People were told without a fact: it counts for those of our tenants that it is about."""
+        names = {name for name, _ in fact.body.held} if isinstance(fact.body, Report) else {fact.tenant}
+        for name in names & self.tenants.keys():
+            self.came_late[name] = self.came_late.get(name, 0) + 1
 
     def _touch(self, key: Key, timeline: Timeline) -> None:
         self._dirty[key] = timeline
@@ -879,11 +884,6 @@ def is_source_chain(key: Key) -> bool:
 def _restore_facts(facts: dict[Identity, list[Observation]], restored: Sequence[Observation]) -> None:
     for fact in restored:
         facts.setdefault((fact.source, fact.id), []).append(fact)
-
-
-def _about(fact: Observation) -> set[str]:
-    """The tenants that a fact is about."""
-    return {name for name, _ in fact.body.held} if isinstance(fact.body, Report) else {fact.tenant} - {""}
 
 
 def retracted_by(tenant: Tenant) -> frozenset[Identity]:

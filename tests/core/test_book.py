@@ -499,4 +499,6 @@ def test_facts_that_a_look_missed_are_late_news() -> None:
     taken.take(events(late))
     taken.take(events("150 seen x id=after"))  # late, and no look has missed it
 
-    assert {"t": 3} == taken.book.came_late
+    taken.take(events("60 start z tenant=new accelerator=H100 count=1 id=z"))
+
+    assert {"t": 3, "new": 1} == taken.book.came_late
