@@ -1,7 +1,11 @@
-"""The only place that reads the wall clock. Everything else is given a `Clock`, so that tests can turn it by hand."""
+"""The only place that reads the wall clock, and that asks for chance.
+
+Everything else is given a `Clock`, so that tests can turn it by hand.
+"""
 
 from __future__ import annotations
 
+import secrets
 import time
 from typing import Protocol
 
@@ -28,3 +32,8 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since an arbitrary instant."""
         return time.monotonic()
+
+
+def random_hex(count: int) -> str:
+    """So many random bytes in hexadecimal digits, from the operating system: nobody can guess them."""
+    return secrets.token_hex(count)
