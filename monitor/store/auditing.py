@@ -39,6 +39,8 @@ HASHES_AT_ONCE = 500
 PROGRAM = "flopwatch"  # the actor where no person is named
 NO_TIME = -1  # of a row whose time is no number any more
 
+_LATEST = select(AUDIT.c.number, AUDIT.c.hash).order_by(AUDIT.c.number.desc()).limit(1)
+
 
 # -- in somebody's transaction ---------------------------------------------------------------------------------------
 
@@ -50,8 +52,7 @@ def append(connection: Connection, at: int, actor: str, act: str, subject: str, 
         StoreProblem: the transaction sees the store as it was before somebody else's row: it must be tried again.
     """
     _hold(connection)
-    latest = select(AUDIT.c.number, AUDIT.c.hash).order_by(AUDIT.c.number.desc()).limit(1)
-    number, head = connection.execute(latest).first() or (0, GENESIS)
+    number, head = connection.execute(_LATEST).first() or (0, GENESIS)
     entry = Entry(number + 1, at, actor, act, subject, canonical(body))
     row = chained(head, entry)
     try:
@@ -203,10 +204,14 @@ class Auditing:
             return append(connection, at, remember(connection, by.kind, by.value), act, subject, body)
 
     def head(self, at: int) -> Checkpoint:
-        """How long the chain is, and the hash of its last row; `at`: the time that it is."""
-        query = select(AUDIT.c.number, AUDIT.c.hash).order_by(AUDIT.c.number.desc()).limit(1)
+        """How long the chain is, and the hash of its last row; `at`: the time that it is.
+
+        No power cut takes these rows away any more: a checkpoint must not count rows that a store forgets.
+        """
         with self._database.reading() as connection:
-            return Checkpoint(at, *(connection.execute(query).first() or (0, GENESIS)))
+            number, hash = connection.execute(_LATEST).first() or (0, GENESIS)
+        self._database.settle()
+        return Checkpoint(at, number, hash)
 
     def agrees(self, checkpoint: Checkpoint) -> bool:
         """Whether the row that a checkpoint names still has the hash that it says."""
