@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +25,8 @@ from monitor.metrics import Metrics
 from monitor.run.checkpoints import RETRY_SECONDS, Checkpoints
 from monitor.run.task import Watch
 from monitor.store.sql import SqlStore
+from tests.cli.command import HELD, fact, flopwatch, written
+from tests.run.test_daemon import START_SECONDS, STOP_SECONDS, answer, free_port, wait_for
 from tests.run.test_worker import TurnedClock
 from tests.servers.receivers import until
 from tests.store.taking import url_of
@@ -291,3 +296,32 @@ def test_what_a_checkpoint_counts_outlasts_a_power_cut(place: Place, monkeypatch
         place.work()
 
     assert [Path(f"{place.state}-wal").stat().st_ino, place.file.stat().st_ino] == synced
+
+
+# -- the daemon ------------------------------------------------------------------------------------------------------
+
+
+def test_a_daemon_takes_checkpoints(tmp_path: Path) -> None:
+    """One when it starts, one of what was decided meanwhile when it stops; the metric is there."""
+    port, config = free_port(), tmp_path / "monitor.yaml"
+    started = fact("allocation.started", "a", **{**HELD, "count": 20_000})
+    events = written(tmp_path / "events.jsonl", [started, fact("allocation.stopped", "b", "2026-06-01T00:00:00Z")])
+    settings = f"store_url: sqlite:///{tmp_path / 'books.db'}\nfiles: {{paths: ['{events}']}}\nhttp: {{port: {port}}}\n"
+    config.write_text(f"{settings}audit: {{checkpoint_file: '{tmp_path / 'lines'}'}}\n", encoding="utf-8")
+    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--config", str(config)]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, stderr=log, env=environment) as process:
+        try:
+            wait_for(lambda: (tmp_path / "lines").is_file(), START_SECONDS)
+            wait_for(lambda: "flopwatch_audit_trouble 0.0" in answer(port, "metrics")[1], START_SECONDS)
+            given = ("--state", tmp_path / "books.db", "--json")
+            wait_for(lambda: bool(flopwatch("flags", *given).document), START_SECONDS)
+            flag = flopwatch("flags", *given).document[0]["flag"]
+            assert 0 == flopwatch("flags", "close", flag, "--reason", "known", "--state", tmp_path / "books.db").code
+            process.send_signal(signal.SIGTERM)
+            assert 0 == process.wait(STOP_SECONDS)
+        finally:
+            process.kill()
+
+    verified = flopwatch("audit", "verify", "--config", config, "--json").document
+    assert (1, 2, 1, None) == tuple(verified[name] for name in ("rows", "checkpoints", "covered", "broken"))
