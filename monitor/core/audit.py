@@ -238,6 +238,7 @@ ACTS = {
     "partitions": "books.repartitioned",
 }
 OTHER_ACT = "decided"
+PEOPLE = "by"  # the key of those who took it
 
 
 def act_of(decision: Mapping[str, object]) -> tuple[str, str]:
@@ -258,6 +259,12 @@ def _subject(about: object) -> str:
 
 
 def people_of(decision: Mapping[str, object]) -> list[str]:
-    """The names that a decision gives for those who took it."""
-    named = decision.get("by")
+    """Those whom a decision names as taking it: their names, or what stands for them."""
+    named = decision.get(PEOPLE)
     return [str(name) for name in named] if isinstance(named, list) else []
+
+
+def with_people(decision: Mapping[str, object], instead: Mapping[str, str]) -> dict[str, object]:
+    """A decision with others in the place of some of those whom it names."""
+    people = [instead.get(name, name) for name in people_of(decision)]
+    return {**decision, PEOPLE: people} if people else dict(decision)

@@ -7,7 +7,7 @@ the last.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, LargeBinary, Select, cast, false, insert, select, update
@@ -27,6 +27,7 @@ from monitor.core.audit import (
     chained,
     people_of,
     personal_hash,
+    with_people,
 )
 from monitor.errors import StoreProblem
 from monitor.store import postgres
@@ -82,11 +83,23 @@ def _columns(row: Row) -> dict[str, object]:
 
 
 def append_decision(connection: Connection, decision: Mapping[str, object], at: int, by: Person | None) -> Entry:
-    """Add a row for a decision that the journal gets, without the names in it; `by`: who gave it to the program."""
-    hashes = [remember(connection, NAMED, name) for name in people_of(decision)]
+    """Add a row for a decision that the journal gets, as it gets it; `by`: who gave it to the program."""
     actor = PROGRAM if by is None else remember(connection, by.kind, by.value)
-    body = dict(decision) | ({"by": hashes} if hashes else {})
-    return append(connection, at, actor, *act_of(decision), body)
+    return append(connection, at, actor, *act_of(decision), decision)
+
+
+def without_names(connection: Connection, decision: Mapping[str, object]) -> dict[str, object]:
+    """A decision with what stands for them in the place of the people whom it names."""
+    return with_people(decision, {name: remember(connection, NAMED, name) for name in people_of(decision)})
+
+
+def with_names(connection: Connection, decisions: Sequence[Mapping[str, object]]) -> list[Mapping[str, object]]:
+    """Decisions as they were, but for the names of those who were erased."""
+    people = {who for decision in decisions for who in people_of(decision)}
+    if not people:
+        return list(decisions)
+    shown = {hash: personal.shown for hash, personal in resolve(connection, people).items()}
+    return [with_people(decision, shown) for decision in decisions]
 
 
 def remember(connection: Connection, kind: str, value: str) -> str:

@@ -27,7 +27,7 @@ from monitor.core.policy import Level
 from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
-from monitor.store.auditing import Auditing, append_decision
+from monitor.store.auditing import Auditing, append_decision, with_names, without_names
 from monitor.store.commit import (
     ACTIVATION,
     DECISION,
@@ -431,8 +431,7 @@ class SqlStore:
             news = news_of(connection, commit.flag_changes, commit.telling, commit.at)
             writer.flags(connection, commit.flag_changes)
             write_news(connection, self._database, news)
-            _audit(connection, commit.journal, commit.at, commit.by)
-            writer.journal(connection, commit.journal, commit.at, own=True)
+            writer.journal(connection, _audited(connection, commit.journal, commit.at, commit.by), commit.at, own=True)
         self._sequences.update(sequences)
         pages.written()
         rows_of.committed(allocations.new, allocations.opened, allocations.closed)
@@ -488,8 +487,7 @@ class SqlStore:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
-            _audit(connection, entries, at, by)
-            self._writer.journal(connection, entries, at, own=False)
+            self._writer.journal(connection, _audited(connection, entries, at, by), at, own=False)
 
     def decide(
         self,
@@ -511,8 +509,7 @@ class SqlStore:
             self._writer.flags(connection, changes)
             write_news(connection, self._database, news)
             self._writer.settled_letters(connection, settled_letters)
-            _audit(connection, [entry], at, by)
-            self._writer.journal(connection, [entry], at, own=False)
+            self._writer.journal(connection, _audited(connection, [entry], at, by), at, own=False)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -716,9 +713,12 @@ class SqlStore:
         query = select(table.number, table.at, table.kind, table.body, table.partition).where(table.number > after)
         if kinds is not None:
             query = query.where(table.kind.in_(sorted(kinds)))
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(table.number)).all()
+            bodies = with_names(connection, [json.loads(original(row.body)) for row in found])
         return [
-            JournalRow(number, at, JournalEntry(kind, json.loads(original(body))), partition)
-            for number, at, kind, body, partition in self._all(query.order_by(table.number))
+            JournalRow(row.number, row.at, JournalEntry(row.kind, body), row.partition)
+            for row, body in zip(found, bodies, strict=True)
         ]
 
     def last_tick(self) -> int | None:
@@ -733,11 +733,16 @@ class SqlStore:
             return connection.execute(query).all()
 
 
-def _audit(connection: Connection, entries: Iterable[JournalEntry], at: int, by: Person | None) -> None:
-    """Rows of the audit for what people decided, or put into force, before the journal has it."""
+def _audited(connection: Connection, entries: Iterable[JournalEntry], at: int, by: Person | None) -> list[JournalEntry]:
+    """The entries as the journal keeps them, without names; what people decided, or put into force, is in the audit."""
+    kept = []
     for entry in entries:
+        if entry.kind == DECISION:
+            entry = entry._replace(body=without_names(connection, entry.body))
         if entry.kind == DECISION or (by is not None and entry.kind == ACTIVATION):
             append_decision(connection, entry.body, at, by)
+        kept.append(entry)
+    return kept
 
 
 def _positions(connection: Connection, books: int) -> dict[Where, StoredPosition]:

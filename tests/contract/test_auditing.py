@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -25,6 +26,7 @@ from monitor.core.audit import (
     verify,
 )
 from monitor.core.book import Book
+from monitor.core.clocks import Seen
 from monitor.errors import StoreProblem
 from monitor.store import ACTIVATION, DECISION, TICK, JournalEntry
 from monitor.store.auditing import PROGRAM, ROWS_AT_ONCE, Wanted, append, chain, entries, erase, remember, resolve
@@ -195,6 +197,23 @@ def test_the_database_refuses_to_change_rows(database: Database, statement: str)
         assert before == list(chain(connection))
 
 
+def test_a_server_refuses_also_while_it_restores(url: str) -> None:
+    """PostgreSQL leaves triggers out for whoever says that he replays another server's changes: not this one."""
+    if url.startswith("sqlite"):
+        return
+    database = connect(url, create=True)
+    add(database, 1)
+
+    def replayed() -> None:
+        with database.writing() as connection:
+            connection.exec_driver_sql("set local session_replication_role = replica")
+            connection.exec_driver_sql("delete from audit")
+
+    with pytest.raises(StoreProblem, match="rows of the audit are never changed or removed"):
+        replayed()
+    database.engine.dispose()
+
+
 def test_a_changed_byte_is_named_once_the_triggers_are_gone(database: Database) -> None:
     """An administrator can take the triggers away, and not the chain."""
     add(database, 5)
@@ -356,6 +375,20 @@ def test_every_decision_is_a_row(store: SqlStore) -> None:
     assert ["ana (operating system user)"] * 2 + [PROGRAM, "ana (operating system user)"] == shown
     assert "bo" not in rows[0].entry.body
     assert body == store.journal()[0].entry.body
+
+
+def test_the_journal_knows_people_until_they_are_erased(store: SqlStore) -> None:
+    """Its row holds hashes, as that of the audit; whoever reads it gets the names that there are."""
+    store.decide(JournalEntry(DECISION, {"viewed": "F-1", "by": ["bo", "cy"], "at": AT}), [], AT)
+    (row,) = store.audit.chain()
+    bo, cy = json.loads(row.entry.body)["by"]
+
+    store.audit.erase(bo, AT)
+
+    erased, known = store.journal()[0].entry.body["by"]  # type: ignore[misc]
+    assert (f"erased ({bo[7:19]}…)", "cy") == (erased, known)
+    assert Seen(AT) == store.seen()["F-1"]
+    assert cy != bo
 
 
 def test_people_are_wanted_by_name_or_hash(store: SqlStore) -> None:

@@ -30,6 +30,7 @@ from monitor.core.audit import (
     people_of,
     personal_hash,
     verify,
+    with_people,
 )
 from monitor.core.clearances import Clearance, decision
 from monitor.core.clocks import knowledge_decision, viewed_decision
@@ -370,3 +371,11 @@ def test_a_decision_has_an_act_a_subject_and_people(
 ) -> None:
     """Each decision that people take has a name of its own."""
     assert ((act, subject), people) == (act_of(body), people_of(body))
+
+
+def test_people_of_a_decision_are_put_in_each_others_place() -> None:
+    """Those who are known, in their order; a decision that names nobody stays as it is."""
+    body: dict[str, object] = {"close": "F-1", "by": ["ana", "bo", "cy"], "reason": "ana"}
+
+    assert {**body, "by": ["1", "bo", "3"]} == with_people(body, {"ana": "1", "cy": "3"})
+    assert {"close": "F-1"} == with_people({"close": "F-1"}, {"ana": "1"})
