@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,7 +31,7 @@ from monitor.core.clocks import Seen
 from monitor.errors import StoreProblem
 from monitor.store import ACTIVATION, DECISION, TICK, JournalEntry
 from monitor.store.auditing import PROGRAM, ROWS_AT_ONCE, Wanted, append, chain, entries, erase, remember, resolve
-from monitor.store.database import Database, connect
+from monitor.store.database import PRAGMAS, Database, connect
 from monitor.store.schema import AUDIT, AUDIT_TRIGGERS
 from monitor.store.sql import SqlStore
 from tests.store.taking import AT, commit_of
@@ -38,18 +39,20 @@ from tests.store.taking import AT, commit_of
 ROOT = Path(__file__).resolve().parents[2]
 ANA = Person(OPERATOR, "ana")
 MANY = 100_000
-# Adds rows one after another, each in a transaction that has read before.
+# Adds rows one after another once it is told to.
 ADDING = """
 import sys
-from sqlalchemy import text
 from monitor.store.auditing import append, remember
 from monitor.store.database import connect
 
 database = connect(sys.argv[1], create=False)
+print("ready", flush=True)
+sys.stdin.readline()
 for number in range(int(sys.argv[3])):
     with database.writing() as connection:
-        actor = remember(connection, "named", sys.argv[2])
-        append(connection, number, actor, "test.added", str(number), {})
+        if number % 2:
+            remember(connection, "named", f"{sys.argv[2]} {number}")
+        append(connection, number, sys.argv[2], "test.added", str(number), {})
 database.engine.dispose()
 """
 
@@ -156,14 +159,25 @@ def test_a_hundred_thousand_rows_are_walked(database: Database) -> None:
 def test_processes_that_add_at_once_make_one_chain(url: str, database: Database) -> None:
     """Nobody loses a row, nobody takes another one's number."""
     command = [sys.executable, "-c", ADDING, url]
-    processes = [subprocess.Popen([*command, name, "60"], cwd=ROOT) for name in ("ana", "bo", "cy")]
-    assert [0, 0, 0] == [process.wait(120) for process in processes]
+    processes = [
+        subprocess.Popen([*command, name, "100"], cwd=ROOT, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        for name in ("ana", "bo", "cy")
+    ]
+    for process in processes:
+        assert process.stdout is not None
+        assert "ready\n" == process.stdout.readline()
+    for process in processes:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in processes:
+        process.communicate(timeout=120)
+    assert [0, 0, 0] == [process.returncode for process in processes]
 
     with database.reading() as connection:
         rows = list(chain(connection))
     assert verify(rows).broken is None
-    assert 180 == len(rows)
-    assert {60} == {sum(row.entry.actor == actor for row in rows) for actor in {row.entry.actor for row in rows}}
+    assert {"ana": 100, "bo": 100, "cy": 100} == Counter(row.entry.actor for row in rows)
 
 
 # -- nobody changes a row --------------------------------------------------------------------------------------------
@@ -329,15 +343,16 @@ def test_two_stores_have_two_salts(tmp_path: Path) -> None:
     assert personal_hash("", NAMED, "ana") not in hashes
 
 
-def test_an_erased_name_is_no_longer_in_the_file(tmp_path: Path) -> None:
-    """Of an SQLite store that was closed: not in the page that held it either."""
+def test_an_erased_name_is_no_longer_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an SQLite store that was closed: not in the page that held it either, however SQLite was built."""
+    monkeypatch.setattr("monitor.store.database.PRAGMAS", (*PRAGMAS, "secure_delete = OFF"))
     store = SqlStore.open(f"sqlite:///{tmp_path / 'books.db'}")
-    added = store.audit.add(AT, Person(NAMED, "ana of the long name"), "evidence.read", "F-1", {})
+    added = store.audit.add(AT, Person(NAMED, "ana of a long name, " * 20), "evidence.read", "F-1", {})
     assert store.audit.erase(added.actor, AT)
     assert not store.audit.erase(added.actor, AT)
     store.close()
 
-    assert [] == [path for path in tmp_path.iterdir() if b"ana of the long name" in path.read_bytes()]
+    assert [] == [path for path in tmp_path.iterdir() if b"ana of a long name" in path.read_bytes()]
     assert added.actor.encode() in (tmp_path / "books.db").read_bytes()
 
 
