@@ -20,6 +20,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.bounds import Bounds
+from monitor.core.cases import GRAVE, Case
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.clocks import (
@@ -53,7 +54,7 @@ from monitor.core.engine import (
     window_totals,
 )
 from monitor.core.estimate import Estimator
-from monitor.core.flags import Act, Change, Entry, Flag, act
+from monitor.core.flags import Act, Change, Entry, Flag, State, act, closing
 from monitor.core.groups import linked
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists, ListVersion
@@ -71,10 +72,12 @@ from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
 from monitor.core.runs import Run, is_segment_id
 from monitor.core.structuring import Trigger, bunching
+from monitor.core.suppression import standing_of
 from monitor.core.timeline import Effects
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
+    CaseProblem,
     FlagProblem,
     HitProblem,
     LetterProblem,
@@ -102,6 +105,7 @@ from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
+from monitor.run.casework import Desk, Gatherer
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
@@ -309,6 +313,11 @@ def _replay_into(
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
+    if (
+        len(store.partitions()) == 1
+    ):  # the parties of the tenants of others are not known here: the daemon gathers those
+        parties = reference.parties(book, book.clock)
+        Gatherer(store.casework, reference.policies, clock).work(book.tenants, parties)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
@@ -522,8 +531,42 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
             change = act(flag, Act.CLOSED, now, reason)
         except ValueError as refused:
             raise FlagProblem(f"{name}: {refused}") from None
-        store.decide(JournalEntry(DECISION, {"close": name, "reason": reason}), [change], now)
+        case = store.casework.home_of(name)
+        if flag.level in GRAVE or (case is not None and case.live and case.two_people):
+            where = "its case" if case is None else case.id
+            raise FlagProblem(f"To close {name} takes two people: decide {where} with `flopwatch cases decide`.")
+        store.decide(JournalEntry(DECISION, closing(flag, reason)), [change], now)
         return change.flag
+
+
+# -- cases -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def desk(settings: Settings, state: Path | None) -> Iterator[Desk]:
+    """Where people work on the cases of a store."""
+    with _existing(settings, state) as store:
+        yield Desk(store.casework, load_policies(config_root()), SystemClock())
+
+
+def suppress_rule(
+    settings: Settings, state: Path | None, name: str, person: str, rule: str, until: int, reason: str
+) -> Case:
+    """Propose that people are not told of a rule on a case for a while, as the rule and the party stand now.
+
+    Raises:
+        CaseProblem: there is no such case, no flag of the rule stands on it, or it is not possible now.
+    """
+    with _still(settings, state) as store:
+        case = Desk(store.casework, (), SystemClock()).case(name)
+        flags = [one for one in store.casework.flags_of(case) if one.rule == rule and one.state is not State.CLOSED]
+        if not flags:
+            raise CaseProblem(f"No flag of rule {rule} stands on case {name}.")
+        kept, reference = _load_all(store), screened_reference(settings, store)
+        book = _whole(kept)
+        saw = standing_of(flags, book.tenants, reference.parties(book, _latest(kept)))
+    with desk(settings, state) as at:
+        return at.suppress(name, person, rule, until, reason, saw, case.number)
 
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
@@ -964,6 +1007,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
                 "people: name the second one with --and."
             )
         store.decide(JournalEntry(DECISION, knowledge_decision(name, people, at, reason)), [], now)
+        Desk(store.casework, load_policies(config_root()), SystemClock()).known(flag, people[0])
         return flag
 
 
