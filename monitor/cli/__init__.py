@@ -8,6 +8,7 @@ import sys
 import click
 
 from monitor.cli.backtest import backtest
+from monitor.cli.cases import cases
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
@@ -37,6 +38,7 @@ def flopwatch() -> None:
 
 for command in (
     backtest,
+    cases,
     check,
     dead_letters,
     demo,

@@ -164,7 +164,7 @@ class Rollup:
             self._watch.log.warning("cases not gathered", problem=str(problem))
             return
         if events:
-            self._watch.log.info("cases gathered", cases=len({event.case for event in events}), events=len(events))
+            self._watch.log.info("cases gathered", cases=len({event.case for event in events}))
 
     def finish(self) -> None:
         """Roll up once more, after the last commit; wait a moment for whoever is at it."""
