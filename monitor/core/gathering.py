@@ -50,9 +50,11 @@ def gather(flags: Iterable[Flag], cases: Iterable[Case], known: Known, now: int)
     The order of neither matters, and once the events are there, nothing more follows from the same flags.
     """
     gathering = _Gathering(cases, known, now)
-    for flag in sorted(flags, key=lambda one: (one.told_at, one.id)):
-        gathering.take(flag)
+    ordered = sorted(flags, key=lambda one: (one.told_at, one.id))
+    gathering.open_again(ordered)
     gathering.end_authorisations()
+    for flag in ordered:
+        gathering.take(flag)
     return gathering.events
 
 
@@ -63,49 +65,59 @@ class _Gathering:
         self.events: list[CaseEvent] = []
         self._known = known
         self._now = now
-        self._cases = {case.id: case for case in sorted(cases, key=lambda one: (one.opened_at, one.id))}
+        self._cases: dict[str, Case] = {}
+        self._having: dict[str, list[str]] = {}  # flag -> its cases, in order
+        self._live: dict[str, str] = {}  # subject -> its case that is not decided
+        self._ordinals: dict[str, int] = {}  # subject -> how many cases it has
+        for case in sorted(cases, key=lambda one: (one.opened_at, one.id)):
+            self._keep(case)
+            self._ordinals[case.subject] = self._ordinals.get(case.subject, 0) + 1
+
+    def open_again(self, flags: Iterable[Flag]) -> None:
+        """Open decided cases again of which a flag has become more serious, if their parties have no other."""
+        for flag in flags:
+            home = self._home(flag.id)
+            if home is not None and _rose_since(home, flag) and home.subject not in self._live:
+                why = f"Flag {flag.id} has become {flag.level} since the case was decided."
+                self._do(home, Act.REOPENED, {"cause": ROSE, "why": why})
 
     def take(self, flag: Flag) -> None:
         """Put a flag on the case where it belongs, or say there what has changed about it."""
         home = self._home(flag.id)
-        if home is not None and home.live:
-            self._follow(home, flag)
-        elif home is None:
+        if home is None:
             if flag.state is not State.CLOSED:
                 self._add(subject_of(flag, self._known.party_of), flag)
-        elif flag.state is not State.CLOSED and _rose(home, flag):
-            if self._live(home.subject) is None:
-                self._reopen(home, ROSE, f"Flag {flag.id} has become {flag.level} since the case was decided.")
-                self._follow(self._cases[home.id], flag)
-            else:
-                self._add(home.subject, flag)
+        elif home.live:
+            self._follow(home, flag)
+        elif _rose_since(home, flag):
+            self._add(home.subject, flag)
 
     def end_authorisations(self) -> None:
         """Open again what was authorised until a time that has come; one at a time of each party."""
         for case in list(self._cases.values()):
             ends = None if case.decision is None else case.decision.expires_at
-            if ends is not None and ends <= self._now and self._live(case.subject) is None:
-                self._reopen(case, ENDED, f"The authorisation ended on {instant(ends)}.")
+            if ends is not None and ends <= self._now and case.subject not in self._live:
+                why = f"The authorisation ended on {instant(ends)}."
+                self._do(case, Act.REOPENED, {"cause": ENDED, "why": why})
 
     def _home(self, flag: str) -> Case | None:
         """The case that has a flag: the live one, else the latest."""
-        having = [case for case in self._cases.values() if flag in case.flags]
+        having = [self._cases[name] for name in self._having.get(flag, ())]
         return next((case for case in having if case.live), having[-1] if having else None)
 
-    def _live(self, subject: str) -> Case | None:
-        return next((case for case in self._cases.values() if case.live and case.subject == subject), None)
-
     def _add(self, subject: str, flag: Flag) -> None:
-        case = self._live(subject)
-        if case is None:
-            ordinal = sum(one.subject == subject for one in self._cases.values())
-            opened = CaseEvent(
-                case_id(subject, flag.id, ordinal), 1, self._now, Act.OPENED, SYSTEM, {"subject": subject}
-            )
-            self.events.append(opened)
-            case = self._cases[opened.case] = fold([opened])
+        name = self._live.get(subject)
+        case = self._open(subject, flag) if name is None else self._cases[name]
         body = flagged_body(flag, self._known.scope_of(flag.rule), self._known.due_of(flag))
         self._overtake(self._do(case, Act.FLAGGED, body), f"Flag {flag.id} was added.")
+
+    def _open(self, subject: str, flag: Flag) -> Case:
+        ordinal = self._ordinals.get(subject, 0)
+        self._ordinals[subject] = ordinal + 1
+        name = case_id(subject, flag.id, ordinal)
+        opened = CaseEvent(name, 1, self._now, Act.OPENED, SYSTEM, {"subject": subject})
+        self.events.append(opened)
+        return self._keep(fold([opened]))
 
     def _follow(self, case: Case, flag: Flag) -> None:
         before = case.flags[flag.id]
@@ -120,19 +132,29 @@ class _Gathering:
         if case.proposal is not None:
             self._do(case, Act.DROPPED, {"proposal": case.proposal.number, "verdict": OVERTAKEN, "why": why})
 
-    def _reopen(self, case: Case, cause: str, why: str) -> None:
-        self._do(case, Act.REOPENED, {"cause": cause, "why": why})
-
     def _do(self, case: Case, act: Act, body: Body) -> Case:
         event = CaseEvent(case.id, case.number + 1, self._now, act, SYSTEM, body)
         self.events.append(event)
-        after = self._cases[case.id] = step(case, event)
-        return after
+        return self._keep(step(case, event))
+
+    def _keep(self, case: Case) -> Case:
+        before = self._cases.get(case.id)
+        for flag in case.flags if before is None else case.flags.keys() - before.flags.keys():
+            self._having.setdefault(flag, []).append(case.id)
+        self._cases[case.id] = case
+        if case.live:
+            self._live[case.subject] = case.id
+        return case
 
 
 def _rose(case: Case, flag: Flag) -> bool:
     """Whether a flag has a higher level than its case knows."""
     return LEVELS.index(flag.level) > LEVELS.index(case.flags[flag.id].level)
+
+
+def _rose_since(case: Case, flag: Flag) -> bool:
+    """Whether a flag has become more serious since its case was decided; nothing that is closed has."""
+    return not case.live and flag.state is not State.CLOSED and _rose(case, flag)
 
 
 def by_case(events: Iterable[CaseEvent]) -> Mapping[str, list[CaseEvent]]:

@@ -67,6 +67,19 @@ from monitor.store import (
 )
 
 NEXT_TRIES = 20  # cases that somebody else may take first
+PLAIN = frozenset(
+    {
+        Act.CLAIMED,
+        Act.RELEASED,
+        Act.BEGUN,
+        Act.ASSIGNED,
+        Act.ESCALATED,
+        Act.SNOOZED,
+        Act.ASKED,
+        Act.ANSWERED,
+        Act.NOTED,
+    }
+)
 
 
 class Cases(Protocol):
@@ -193,12 +206,14 @@ class Desk:
     # -- acting --------------------------------------------------------------------------------------------------
 
     def do(self, name: str, person: str, what: Act, body: Body, seen: int | None = None) -> Case:
-        """One act that needs nothing beside it; `seen`: the number of the latest event that the person looked at.
+        """One of the acts that need nothing beside them; `seen`: the latest event that the person looked at.
 
         Raises:
             CaseProblem: it is not possible now, or somebody else was first.
         """
-        return self._write(self._acting(name, person, seen, [(what, body)]))
+        if what not in PLAIN:
+            raise CaseProblem(f"A case is not {what} by itself: it takes more than this.")
+        return self._write(self._acting(name, person, seen, what, body))
 
     def claim(self, name: str, person: str, minutes: int = CLAIM_MINUTES, seen: int | None = None) -> Case:
         """Take a case over, for so long after one's latest act.
@@ -237,8 +252,7 @@ class Desk:
             )
         body = {**conclusion._asdict(), "outcome": str(conclusion.outcome), "proposed_by": ""}
         if self.case(name).two_people:
-            proposal = {"kind": DECISION, "what": body}
-            return self.do(name, person, Act.PROPOSED, proposal, seen)
+            return self._propose(name, person, seen, DECISION, body)
         return self._write(self._deciding(name, person, seen, body))
 
     def suppress(
@@ -258,7 +272,10 @@ class Desk:
             "saw": standing_body(saw),
             "proposed_by": _person(person),
         }
-        return self.do(name, person, Act.PROPOSED, {"kind": SUPPRESSION, "what": what}, seen)
+        return self._propose(name, person, seen, SUPPRESSION, what)
+
+    def _propose(self, name: str, person: str, seen: int | None, kind: str, what: Body) -> Case:
+        return self._write(self._acting(name, person, seen, Act.PROPOSED, {"kind": kind, "what": what}))
 
     def approve(self, name: str, person: str, seen: int | None = None) -> Case:
         """Approve what somebody else proposed; it is done at once.
@@ -274,7 +291,7 @@ class Desk:
         body = {**proposal.what, "proposed_by": proposal.by}
         if proposal.kind == DECISION:
             return self._write(self._deciding(name, person, seen, body)._replace(verdict=verdict))
-        deed = self._acting(name, person, seen, [(Act.SUPPRESSED, body)])
+        deed = self._acting(name, person, seen, Act.SUPPRESSED, body)
         return self._write(deed._replace(verdict=verdict, suppression=_suppression(deed), journal=_journal(deed)))
 
     def drop(self, name: str, person: str, why: str, seen: int | None = None) -> Case:
@@ -288,7 +305,7 @@ class Desk:
             raise CaseProblem(f"Nothing that was proposed of case {name} waits for an answer.")
         verdict = WITHDRAWN if case.proposal.by == by else REFUSED
         body = {"proposal": case.proposal.number, "verdict": verdict, "why": why}
-        deed = self._acting(name, person, seen, [(Act.DROPPED, body)])
+        deed = self._acting(name, person, seen, Act.DROPPED, body)
         answered = Verdict(case.proposal.number, verdict, by if verdict == REFUSED else None)
         return self._write(deed._replace(verdict=answered))
 
@@ -301,7 +318,7 @@ class Desk:
         case = self.case(name)
         if case.decision is None:
             raise CaseProblem(f"Case {name} is not decided.")
-        deed = self._acting(name, person, seen, [(Act.REVERSED, {"decision": case.decision.number, "why": why})])
+        deed = self._acting(name, person, seen, Act.REVERSED, {"decision": case.decision.number, "why": why})
         return self._write(_with_flags_open(deed, self.cases.flags_of(case), deed.events[0].at, why))
 
     def review(self, name: str, person: str, outcome: Outcome, why: str) -> Case:
@@ -312,35 +329,33 @@ class Desk:
         """
         case = self.case(name)
         decision = 0 if case.review is None else case.review.decision
-        return self.do(name, person, Act.REVIEWED, {"decision": decision, "outcome": str(outcome), "why": why})
+        body = {"decision": decision, "outcome": str(outcome), "why": why}
+        return self._write(self._acting(name, person, None, Act.REVIEWED, body))
 
     def known(self, flag: Flag, person: str) -> None:
         """A clock of a flag may have begun, since somebody said when something was known: its case says so."""
         case = self.cases.home_of(flag.id)
         if case is not None and case.live:
             due_at = due_of(flag, self._terms.get(flag.rule, GONE), self.cases.seen().get(flag.id, UNSEEN))
-            self.do(case.id, person, Act.KNOWN, {"flag": flag.id, "due_at": due_at})
+            known = {"flag": flag.id, "due_at": due_at}
+            self._write(self._acting(case.id, person, None, Act.KNOWN, known))
 
-    def _acting(self, name: str, person: str, seen: int | None, acts: Iterable[tuple[Act, Body]]) -> Deed:
-        """Acts of a person on a case as it stands, if they are possible."""
+    def _acting(self, name: str, person: str, seen: int | None, what: Act, body: Body) -> Deed:
+        """An act of a person on a case as it stands, if it is possible."""
         case, by, at = self.case(name), _person(person), self.now()
         if seen is not None and seen != case.number:
             raise CaseProblem(f"Case {name} has changed since you looked at it: look again.")
-        events = []
-        for what, body in acts:
-            event = CaseEvent(name, case.number + 1, at, what, by, body)
-            wrong = refusal(case, event)
-            if wrong is not None:
-                raise CaseProblem(wrong)
-            case = step(case, event)
-            events.append(event)
-        return Deed(events, case)
+        event = CaseEvent(name, case.number + 1, at, what, by, body)
+        wrong = refusal(case, event)
+        if wrong is not None:
+            raise CaseProblem(wrong)
+        return Deed([event], step(case, event))
 
     def _deciding(self, name: str, person: str, seen: int | None, body: Body) -> Deed:
         """A decision, with all that it closes."""
         case = self.case(name)
         flags = self.cases.flags_of(case)
-        deed = self._acting(name, person, seen, [(Act.DECIDED, body)])
+        deed = self._acting(name, person, seen, Act.DECIDED, body)
         for flag in flags:
             known = case.flags[flag.id].level
             if LEVELS.index(flag.level) > LEVELS.index(known):
