@@ -105,10 +105,10 @@ class Casework:
         with self._database.writing() as connection, refusals():
             for deed in deeds:
                 self._add_events(connection, deed)
+                self._write_proposal(connection, deed, at)
                 self._write_case(connection, deed.case)
                 self._check_flags(connection, deed.saw)
                 self._write_flags(connection, deed)
-                self._write_proposal(connection, deed, at)
                 if deed.suppression is not None:
                     self._suppress(connection, deed.suppression)
                 if deed.ended:
