@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Table, and_, case, func, or_, select, tuple_, update
+from sqlalchemy import Connection, Table, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -131,7 +131,8 @@ class Casework:
                 "actor": storable(event.actor),
                 "body": storable(canonical_json(event.body)),
             }
-            if connection.execute(insert_new(self._database, CASE_EVENTS), row).rowcount != 1:
+            insert = insert_new(self._database, CASE_EVENTS).returning(CASE_EVENTS.c.number)
+            if connection.execute(insert, row).first() is None:
                 raise CaseProblem(self._who_was_first(connection, event))
             if self._audit is not None:
                 self._audit(connection, event)
@@ -380,10 +381,9 @@ class Casework:
         ):
             outcomes.setdefault(rule, {})[outcome] = count
         reviews = self._all(select(table.review, func.count()).where(table.review.is_not(None)).group_by(table.review))
-        days = (now - table.opened_at) / DAY_MS
-        age = case(*((days >= first, name) for first, name in reversed(AGES)), else_=AGES[0][1])
-        waiting = select(age, func.count()).where(CASE_LIVES, table.suppressed_until <= now).group_by(age)
-        ages = dict.fromkeys((name for _, name in AGES), 0) | dict(map(tuple, self._all(waiting)))
+        aged = [func.count().filter(table.opened_at <= now - first * DAY_MS) for first, _ in AGES]
+        (older,) = self._all(select(*aged).where(CASE_LIVES, table.suppressed_until <= now))
+        ages = {name: older[place] - sum(older[place + 1 : place + 2]) for place, (_, name) in enumerate(AGES)}
         return Statistics(outcomes, dict(map(tuple, reviews)), ages)
 
     def _all(self, query: Any) -> Sequence[Any]:

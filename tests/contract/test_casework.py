@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import os
+import signal
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
@@ -44,6 +46,7 @@ from monitor.run.casework import Conclusion, Desk, Gatherer
 from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store import DECISION, TICK, Cursor, Deed, JournalEntry, Wanted
+from monitor.store.casework import Casework
 from monitor.store.sql import SqlStore
 from tests.core.casefile import ANA, BO, EVE, NOW, REASON, RULE, SAID, flag
 from tests.core.test_estimate import reference
@@ -100,9 +103,13 @@ class Office:
 
     def rows(self, statement: str, **values: object) -> list[Any]:
         """What raw SQL says, or does."""
-        with create_engine(address(self.url)).begin() as connection:
-            found = connection.execute(text(statement), values)
-            return list(found.all()) if found.returns_rows else []
+        engine = create_engine(address(self.url))
+        try:
+            with engine.begin() as connection:
+                found = connection.execute(text(statement), values)
+                return list(found.all()) if found.returns_rows else []
+        finally:
+            engine.dispose()
 
     def queue(self, **wanted: Any) -> list[str]:
         """The ids of the queue."""
@@ -226,6 +233,36 @@ def test_a_crash_leaves_all_or_nothing(office: Office) -> None:
     assert (case, FlagState.OPEN) == (office.cases.case(case.id), office.flag("F-1").state)
     office.cases.write([deed], NOW)
     assert State.DECIDED == office.desk.case(case.id).state
+
+
+def die_deciding(url: str, case: str, acts: int) -> None:
+    """A process that is killed while it decides, after so many acts are in its transaction."""
+    office = Office(url)
+    seen: list[CaseEvent] = []
+
+    def die(_: object, event: CaseEvent) -> None:
+        seen.append(event)
+        if len(seen) == acts:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    audited = Casework(office.cases._database, office.cases._writer, die)
+    Desk(audited, POLICIES, office.clock).decide(case, ANA, EXPLAINED)
+
+
+@pytest.mark.parametrize("acts", [1, 2])
+def test_a_process_that_is_killed_has_decided_nothing(office: Office, acts: int) -> None:
+    """In the middle of its transaction: the case is as it was, and whoever comes next can decide it."""
+    case = office.open(WATCH, flag("F-2"))
+    office.raise_flags(flag("F-2", state="withdrawn"), what="withdrawn")
+    context = multiprocessing.get_context("spawn")
+    dying = context.Process(target=die_deciding, args=(office.url, case.id, acts))
+    dying.start()
+    dying.join(timeout=60)
+
+    assert -signal.SIGKILL == dying.exitcode
+    assert (case, FlagState.OPEN) == (office.cases.case(case.id), office.flag("F-1").state)
+    assert State.DECIDED == office.decided(case).state
+    assert FlagState.CLOSED == office.flag("F-1").state
 
 
 # -- two people --------------------------------------------------------------------------------------------------------
@@ -696,8 +733,6 @@ def test_what_is_not_there_is_said(office: Office) -> None:
 
 def test_each_act_can_be_kept_once_more(office: Office) -> None:
     """Whoever audits gets every event in its transaction, and can refuse the whole."""
-    from monitor.store.casework import Casework
-
     kept: list[CaseEvent] = []
     audited = Casework(office.cases._database, office.cases._writer, lambda _, event: kept.append(event))
     office.raise_flags(WATCH)
