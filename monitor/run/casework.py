@@ -66,7 +66,7 @@ from monitor.store import (
     Wanted,
 )
 
-NEXT_TRIES = 20  # cases that somebody else may take first
+TRIES = 20  # of what is done whoever was first
 PLAIN = frozenset(
     {
         Act.CLAIMED,
@@ -229,7 +229,7 @@ class Desk:
         Raises:
             CaseProblem: others are always first.
         """
-        for _ in range(NEXT_TRIES):
+        for _ in range(TRIES):
             page = self.cases.queue(Wanted(free_for=_person(person), limit=1), self.now())
             if not page.rows:
                 return None
@@ -287,7 +287,8 @@ class Desk:
         proposal = case.proposal
         if proposal is None:
             raise CaseProblem(f"Nothing that was proposed of case {name} waits for an answer.")
-        verdict = Verdict(proposal.number, APPROVED, _person(person))
+        person = _as_written(person, proposal.by)
+        verdict = Verdict(proposal.number, APPROVED, person)
         body = {**proposal.what, "proposed_by": proposal.by}
         if proposal.kind == DECISION:
             return self._write(self._deciding(name, person, seen, body)._replace(verdict=verdict))
@@ -300,12 +301,13 @@ class Desk:
         Raises:
             CaseProblem: nothing waits for an answer, or somebody else was first.
         """
-        case, by = self.case(name), _person(person)
+        case = self.case(name)
         if case.proposal is None:
             raise CaseProblem(f"Nothing that was proposed of case {name} waits for an answer.")
+        by = _as_written(person, case.proposal.by)
         verdict = WITHDRAWN if case.proposal.by == by else REFUSED
         body = {"proposal": case.proposal.number, "verdict": verdict, "why": why}
-        deed = self._acting(name, person, seen, Act.DROPPED, body)
+        deed = self._acting(name, by, seen, Act.DROPPED, body)
         answered = Verdict(case.proposal.number, verdict, by if verdict == REFUSED else None)
         return self._write(deed._replace(verdict=answered))
 
@@ -334,11 +336,18 @@ class Desk:
 
     def known(self, flag: Flag, person: str) -> None:
         """A clock of a flag may have begun, since somebody said when something was known: its case says so."""
-        case = self.cases.home_of(flag.id)
-        if case is not None and case.live:
+        for tries_left in reversed(range(TRIES)):
+            case = self.cases.home_of(flag.id)
+            if case is None or not case.live:
+                return
             due_at = due_of(flag, self._terms.get(flag.rule, GONE), self.cases.seen().get(flag.id, UNSEEN))
-            known = {"flag": flag.id, "due_at": due_at}
-            self._write(self._acting(case.id, person, None, Act.KNOWN, known))
+            try:
+                self._write(self._acting(case.id, person, None, Act.KNOWN, {"flag": flag.id, "due_at": due_at}))
+            except CaseProblem:
+                if not tries_left:
+                    raise
+            else:
+                return
 
     def _acting(self, name: str, person: str, seen: int | None, what: Act, body: Body) -> Deed:
         """An act of a person on a case as it stands, if it is possible."""
@@ -388,6 +397,12 @@ def _person(name: str) -> str:
     if not person or person.casefold() == SYSTEM:
         raise CaseProblem("Somebody does this: name the person with --by.")
     return person
+
+
+def _as_written(name: str, other: str) -> str:
+    """Somebody as another entry names them, if both are one person: databases know upper case beyond ASCII or not."""
+    person = _person(name)
+    return other if person.casefold() == other.casefold() else person
 
 
 def _synchronised(case: Case, decided: CaseEvent, flags: Iterable[Flag]) -> Deed:

@@ -141,7 +141,8 @@ class Rollup:
             with self._books.rolling_up() as ours:
                 changes = self._roll_up() if ours else []
             self.ours = ours
-            self._gather()
+            if ours:
+                self._gather()
         except StoreProblem as problem:
             self.flags = {}
             self._watch.log.warning("groups not evaluated", problem=str(problem))
@@ -152,7 +153,7 @@ class Rollup:
         tell_flags(self._watch.log, changes)
 
     def _gather(self) -> None:
-        """Put flags on cases, as known at the latest roll-up here; what is in the way now is so no longer next time."""
+        """Put flags on cases, as parties are known at the latest evaluation; if that fails, it is tried again."""
         if self._parties is None:
             return
         policies, clock = self._reference.policies, self._watch.clock

@@ -48,6 +48,7 @@ from monitor.run.task import Watch
 from monitor.store import DECISION, TICK, Cursor, Deed, JournalEntry, Wanted
 from monitor.store.casework import Casework
 from monitor.store.sql import SqlStore
+from tests.contract.test_rollup import LINES, commit, number_of
 from tests.core.casefile import ANA, BO, EVE, NOW, REASON, RULE, SAID, flag
 from tests.core.test_estimate import reference
 from tests.run.test_worker import TurnedClock
@@ -268,11 +269,13 @@ def test_a_process_that_is_killed_has_decided_nothing(office: Office, acts: int)
 # -- two people --------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("again", [ANA, "ANA", "  ana "])
-def test_whoever_proposed_cannot_approve(office: Office, url: str, again: str) -> None:
+@pytest.mark.parametrize(("first", "again"), [(ANA, ANA), (ANA, "ANA"), (ANA, "  ana "), ("Änne", "ÄNNE")])
+def test_whoever_proposed_cannot_approve(office: Office, url: str, first: str, again: str) -> None:
     """In another session, with another connection, written otherwise: the store refuses, and nothing has changed."""
     case = office.open(CRITICAL)
-    assert State.CLAIMED == office.desk.decide(case.id, ANA, EXPLAINED).state
+    office.desk.do(case.id, ANA, Act.RELEASED, {})
+    office.desk.claim(case.id, first)
+    assert State.CLAIMED == office.desk.decide(case.id, first, EXPLAINED).state
     elsewhere = Office(url, office.clock)
 
     with pytest.raises(CaseProblem, match="takes another person, and the store refuses the same"):
@@ -281,9 +284,9 @@ def test_whoever_proposed_cannot_approve(office: Office, url: str, again: str) -
     assert FlagState.OPEN == elsewhere.flag("F-1").state
     assert State.DECIDED == elsewhere.desk.approve(case.id, BO).state
     (row,) = office.cases.of_subject("tenant t-1")
-    assert (ANA, BO) == (row.decided_by, row.seconded_by)
+    assert (first, BO) == (row.decided_by, row.seconded_by)
     (approval,) = office.cases.approvals(case.id)
-    assert (ANA, BO, "approved", {"expires_at": None}) == (
+    assert (first, BO, "approved", {"expires_at": None}) == (
         approval.proposed_by, approval.answered_by, approval.verdict,
         {name: value for name, value in approval.body.items() if value is None},
     )  # fmt: skip
@@ -753,8 +756,6 @@ def test_each_act_can_be_kept_once_more(office: Office) -> None:
 
 def test_the_roll_up_gathers(office: Office) -> None:
     """Flags of tenants and groups are on one case of their party after a roll-up, and on no other after the next."""
-    from tests.contract.test_rollup import LINES, commit, number_of
-
     for number in range(3):
         commit(office.store, number, [line for line in LINES if number_of(line) == number])
     office.raise_flags(flag("F-1", tenant="a"), flag("F-2", tenant="nobody"))
@@ -778,8 +779,6 @@ def lines_of(log: Iterable[str]) -> list[dict[str, Any]]:
 
 def test_a_gathering_that_is_refused_comes_again(office: Office) -> None:
     """Somebody else was first: the roll-up goes on, says so, and gathers the next time."""
-    from tests.contract.test_rollup import LINES, commit, number_of
-
     for number in range(3):
         commit(office.store, number, [line for line in LINES if number_of(line) == number])
     out = io.StringIO()
@@ -808,3 +807,48 @@ def test_a_gathering_that_is_refused_comes_again(office: Office) -> None:
     office.clock.turn(ROLL_UP_SECONDS)
     rolling.work()
     assert 1 == len(office.queue())
+
+
+def test_whoever_does_not_roll_up_gathers_nothing(office: Office, url: str) -> None:
+    """While another process rolls up this one leaves flags alone; on SQLite there is no other process."""
+    if not url.startswith("postgresql"):
+        return
+    for number in range(3):
+        commit(office.store, number, [line for line in LINES if number_of(line) == number])
+    watch = Watch(Metrics(CollectorRegistry()), office.clock, build_log("info", office.clock, io.StringIO()))
+    rolling, other = Rollup(office.store, reference(), watch), SqlStore.open(url)
+    with other.rolling_up():
+        rolling.work()
+    assert (False, []) == (rolling.ours, office.queue())
+    office.clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+    assert (True, 1) == (rolling.ours, len(office.queue()))
+    other.close()
+
+
+def test_knowledge_is_said_whoever_was_first(office: Office, url: str) -> None:
+    """Somebody who acts on the case at the same moment does not keep it from the case; somebody always first does."""
+    case = office.open(WATCH)
+    other = Office(url, office.clock)
+    times = 1
+
+    class Raced:
+        """The cases of the store, where another act comes before each of ours, so many times."""
+
+        def __getattr__(self, name: str) -> object:
+            return getattr(office.cases, name)
+
+        def write(self, deeds: list[Deed], at: int) -> None:
+            nonlocal times
+            if times:
+                times -= 1
+                other.desk.do(case.id, BO, Act.NOTED, {"text": "First."})
+            office.cases.write(deeds, at)
+
+    raced = Desk(Raced(), POLICIES, office.clock)  # type: ignore[arg-type]
+    raced.known(office.flag("F-1"), ANA)
+    assert [Act.NOTED, Act.KNOWN] == [one.act for one in office.cases.events(case.id)[-2:]]
+    times = 1_000
+    with pytest.raises(CaseProblem, match="bo was first"):
+        raced.known(office.flag("F-1"), ANA)
+    other.store.close()
