@@ -26,6 +26,7 @@ from monitor.core.cases import (
     Outcome,
     State,
 )
+from monitor.core.clocks import instant
 from monitor.core.policy import LEVELS
 from monitor.core.suppression import Suppression
 from monitor.run.casework import Conclusion, Desk, Story
@@ -422,7 +423,7 @@ def _day(day: datetime) -> int:
 
 
 def _said(case: Case) -> str:
-    held = f"; {case.claimed_by} holds it until {show.instant(case.claimed_until)}" if case.claimed_by else ""
+    held = f"; {case.claimed_by} holds it until {instant(case.claimed_until)}" if case.claimed_by else ""
     waits = f"; what {case.proposal.by} proposed waits for another person" if case.proposal else ""
     return show.plain(f"{case.id} ({case.subject}) is {case.state}{held}{waits}.")
 
@@ -437,8 +438,8 @@ def _table(found: list[CaseRow], now: int, blind: bool) -> str:
                 row.level,
                 _state_cell(row, now, blind),
                 row.subject,
-                show.instant(row.opened_at),
-                "-" if row.due_at is None else show.instant(row.due_at),
+                instant(row.opened_at),
+                "-" if row.due_at is None else instant(row.due_at),
                 show.flop(row.tera * 10**12),
                 row.holder(now) or row.assigned or "-",
             )
@@ -538,12 +539,12 @@ def _shown(story: Story, blind: bool) -> list[CaseEvent]:
 def story_lines(story: Story, now: int, blind: bool) -> list[str]:
     """All of a case in words."""
     case, times = story.case, story.times
-    holder = f", held by {case.holder(now)} until {show.instant(case.claimed_until)}" if case.holder(now) else ""
+    holder = f", held by {case.holder(now)} until {instant(case.claimed_until)}" if case.holder(now) else ""
     lines = [
         show.plain(f"{case.id}: {case.subject}, {case.level}, {case.state}{holder}. Event {case.number}."),
         "To close it takes two people." if case.two_people else "One person may close it.",
         "Clocks:",
-        *(f"  {name}: {_instant(at) or '-'}" for name, at in times._asdict().items()),
+        *(f"  {name}: {'-' if at is None else instant(at)}" for name, at in times._asdict().items()),
         "Flags:",
         *(show.plain(f"  {flag.id} {flag.level} {flag.state}: {flag.finding.reasons[0]}") for flag in story.flags),
         "What happened:",
@@ -558,16 +559,18 @@ def story_lines(story: Story, now: int, blind: bool) -> list[str]:
 def _event_line(event: CaseEvent) -> str:
     said = {name: value for name, value in event.body.items() if value not in (None, "", [])}
     words = "; ".join(f"{name} {_value(name, value)}" for name, value in said.items() if not isinstance(value, dict))
-    return f"{event.number}. {show.instant(event.at)} {event.actor}: {event.act}" + (f" ({words})" if words else "")
+    return f"{event.number}. {instant(event.at)} {event.actor}: {event.act}" + (f" ({words})" if words else "")
 
 
 def _value(name: str, value: object) -> object:
-    return show.instant(value) if isinstance(value, int) and name.endswith(("_at", "until")) else value
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return instant(value) if isinstance(value, int) and name.endswith(("_at", "until")) else value
 
 
 def _suppression_cells(one: Suppression, ended: str | None) -> tuple[str, ...]:
     people = f"{one.proposed_by}, {one.approved_by}"
-    return one.id, one.case, one.subject, one.rule, one.saw.level, show.instant(one.until), people, ended or "-"
+    return one.id, one.case, one.subject, one.rule, one.saw.level, instant(one.until), people, ended or "-"
 
 
 def suppression_document(row: SuppressionRow) -> dict[str, Any]:

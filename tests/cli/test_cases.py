@@ -12,8 +12,12 @@ import yaml
 from monitor.cli.show import EPOCH
 from monitor.clock import SystemClock
 from monitor.core.cases import Outcome
+from monitor.core.flags import Change, Entry
+from monitor.store import JournalEntry
+from monitor.store.sql import SqlStore
 from tests.cli.command import HELD, Ran, fact, flopwatch, written
 from tests.cli.test_hits import COMPANY, HOLDING, LIST, PROFILED
+from tests.core.casefile import flag
 
 REASON = ("--reason", "Another register number, seen in the register.")
 ANA, BO, EVE = ("--by", "ana"), ("--by", "bo"), ("--by", "eve")
@@ -198,6 +202,18 @@ def test_a_flag_that_takes_two_is_not_closed_alone(place: Place, case: str) -> N
     assert 0 == known.code, known.err
     shown = place.run("cases", "show", case, "--json").document
     assert ("known", "2026-03-01T00:00:00Z") == (shown["events"][-1]["act"], shown["clocks"]["knowledge_at"])
+
+
+@pytest.mark.parametrize(("level", "code"), [("watch", 0), ("warning", 2)])
+def test_a_small_flag_that_is_on_no_case_is_closed_alone(place: Place, level: str, code: int) -> None:
+    """By one person, as before there were cases; a grave one waits until it is on a case."""
+    store = SqlStore.open(f"sqlite:///{place.state}")
+    one = flag("F-alone", level, tenant="nobody")
+    store.decide(JournalEntry("tick", {"as_of": 0}), [Change(one, Entry(one.id, 0, "raised", one.level, "Big."))], 0)
+    store.close()
+    ran = place.run("flags", "close", one.id, *REASON)
+
+    assert (code, code == 2) == (ran.code, "To close F-alone takes two people: decide its case" in ran.err)
 
 
 def test_nothing_to_review_and_nothing_to_do(place: Place, case: str) -> None:

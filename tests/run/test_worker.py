@@ -629,7 +629,7 @@ def test_a_flag_that_a_person_closed_stays_closed(daemons: Daemons, tmp_path: Pa
 
 
 def test_a_case_closes_and_opens_flags_of_a_running_loop(daemons: Daemons, tmp_path: Path) -> None:
-    """What two people decide of a case reaches the loop, which leaves the flags so; taken back, they stand as before."""
+    """What two people decide of a case reaches the loop, which leaves the flags so; taken back, they are as before."""
     write(tmp_path, frontier())
     daemon = daemons.start()
     daemon.passes(4)
