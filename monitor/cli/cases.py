@@ -141,7 +141,7 @@ def show_case(
 @config_option
 @click.pass_obj
 def next_case(given: Given, person: str, minutes: int, state: Path | None, config: Path | None) -> None:
-    """Claim what comes first and nobody holds."""
+    """Claim what comes first and nobody holds, as `cases claim` does."""
     with _desk(given, state, config) as desk:
         found = desk.next(person, minutes)
     click.echo("Nothing waits for anybody." if found is None else _said(found))
@@ -152,8 +152,9 @@ def next_case(given: Given, person: str, minutes: int, state: Path | None, confi
 @on_case
 @click.pass_obj
 def claim(given: Given, /, minutes: int, **options: Any) -> None:
-    """Take CASE over."""
-    _do(given, options, Act.CLAIMED, {"minutes": minutes})
+    """Take CASE over, which says that you looked at its flags."""
+    with _desk(given, options["state"], options["config"]) as desk:
+        click.echo(_said(desk.claim(options["case"], options["person"], minutes, options["seen"])))
 
 
 @cases.command()

@@ -35,7 +35,7 @@ from monitor.core.cases import (
     step,
     times_of_case,
 )
-from monitor.core.clocks import UNSEEN, Seen
+from monitor.core.clocks import UNSEEN, Seen, viewed_decision
 from monitor.core.flags import Act as FlagAct
 from monitor.core.flags import Flag, State, act, closing, reopening
 from monitor.core.gathering import Known, by_case, gather, subject_of
@@ -69,7 +69,6 @@ from monitor.store import (
 TRIES = 20  # of what is done whoever was first
 PLAIN = frozenset(
     {
-        Act.CLAIMED,
         Act.RELEASED,
         Act.BEGUN,
         Act.ASSIGNED,
@@ -216,12 +215,16 @@ class Desk:
         return self._write(self._acting(name, person, seen, what, body))
 
     def claim(self, name: str, person: str, minutes: int = CLAIM_MINUTES, seen: int | None = None) -> Case:
-        """Take a case over, for so long after one's latest act.
+        """Take a case over, for so long after one's latest act; whoever does that looks at its flags.
 
         Raises:
             CaseProblem: somebody else holds it, it is assigned to somebody else, or it is decided.
         """
-        return self.do(name, person, Act.CLAIMED, {"minutes": minutes}, seen)
+        deed, said = self._acting(name, person, seen, Act.CLAIMED, {"minutes": minutes}), self.cases.seen()
+        (event,) = deed.events
+        unseen = [one.flag for one in deed.case.standing if said.get(one.flag, UNSEEN).first_viewed_at is None]
+        viewed = [JournalEntry(DECIDED_ENTRY, viewed_decision(flag, event.actor, event.at)) for flag in unseen]
+        return self._write(deed._replace(journal=viewed))
 
     def next(self, person: str, minutes: int = CLAIM_MINUTES) -> Case | None:
         """Claim what comes first in the queue and is free; None: there is nothing.

@@ -30,7 +30,7 @@ from monitor.core.cases import (
     is_sampled,
     step,
 )
-from monitor.core.clocks import knowledge_decision
+from monitor.core.clocks import UNSEEN, knowledge_decision
 from monitor.core.flags import Act as FlagAct
 from monitor.core.flags import Change, Entry, Flag
 from monitor.core.flags import State as FlagState
@@ -824,6 +824,20 @@ def test_whoever_does_not_roll_up_gathers_nothing(office: Office, url: str) -> N
     rolling.work()
     assert (True, 1) == (rolling.ours, len(office.queue()))
     other.close()
+
+
+def test_whoever_claims_a_case_has_looked_at_its_flags(office: Office) -> None:
+    """The first one counts, for each flag that stands then; one that comes later was not looked at yet."""
+    case = office.open(WATCH)
+    first = office.clock.wall
+    office.raise_flags(flag("F-2"), flag("F-3", "watch", "withdrawn"))
+    office.gather()
+    assert [first, None] == [office.store.seen().get(name, UNSEEN).first_viewed_at for name in ("F-1", "F-2")]
+    office.clock.turn(7200)
+    office.desk.claim(case.id, BO)
+    seen = office.store.seen()
+    assert [first] + [office.clock.wall] * 2 == [seen[name].first_viewed_at for name in ("F-1", "F-2", "F-3")]
+    assert first == office.desk.story(case.id).times.first_viewed_at
 
 
 def test_knowledge_is_said_whoever_was_first(office: Office, url: str) -> None:
