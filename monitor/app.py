@@ -316,8 +316,9 @@ def _replay_into(
     if (
         len(store.partitions()) == 1
     ):  # the parties of the tenants of others are not known here: the daemon gathers those
-        parties = reference.parties(book, book.clock)
-        Gatherer(store.casework, reference.policies, clock).work(book.tenants, parties)
+        gatherer, parties = Gatherer(store.casework, reference.policies, clock), reference.parties(book, book.clock)
+        while gatherer.work(book.tenants, parties):
+            pass
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 

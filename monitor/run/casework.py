@@ -66,6 +66,7 @@ from monitor.store import (
     Wanted,
 )
 
+CASES_AT_ONCE = 200  # that are gathered in one transaction: people can write between two of them
 TRIES = 20  # of what is done whoever was first
 PLAIN = frozenset(
     {
@@ -478,7 +479,9 @@ class Gatherer:
         self._telling = telling
 
     def work(self, tenants: Mapping[str, Tenant], parties: Parties) -> list[CaseEvent]:
-        """Gather what flags and time changed; `tenants`: those of whom anything is known beside what they hold.
+        """Gather what flags and time changed about some cases; nothing: that is all.
+
+        `tenants`: those of whom anything is known beside what they hold.
 
         Raises:
             CaseProblem: a person was first; the next time it goes on from there.
@@ -488,8 +491,9 @@ class Gatherer:
         deeds = self._gathered(flags, tenants, parties, now)
         for suppression in self._cases.holding():
             self._look_at(suppression, deeds, tenants, parties, now)
-        self._cases.write(list(deeds.values()), now, self._telling)
-        return [event for deed in deeds.values() for event in deed.events]
+        some = list(deeds.values())[:CASES_AT_ONCE]
+        self._cases.write(some, now, self._telling)
+        return [event for deed in some for event in deed.events]
 
     def _gathered(
         self, flags: Sequence[Flag], tenants: Mapping[str, Tenant], parties: Parties, now: int

@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Protocol
 
 from monitor.core.book import Book, Tenant, joined
+from monitor.core.cases import CaseEvent
 from monitor.core.engine import Reference, evaluate_groups
 from monitor.core.flags import Change, Flag, numbers
 from monitor.core.model import Observation, Traits
@@ -158,14 +159,20 @@ class Rollup:
             return
         policies, clock = self._reference.policies, self._watch.clock
         gatherer = Gatherer(self._books.casework, policies, clock, self._telling)
+        events: list[CaseEvent] = []
         try:
-            with self._books.rolling_up() as ours:
-                events = gatherer.work(self._profiled, self._parties) if ours else []
+            while some := self._some(gatherer):
+                events += some
         except (StoreProblem, CaseProblem) as problem:
             self._watch.log.warning("cases not gathered", problem=str(problem))
-            return
         if events:
             self._watch.log.info("cases gathered", cases=len({event.case for event in events}))
+
+    def _some(self, gatherer: Gatherer) -> list[CaseEvent]:
+        """What is gathered in one transaction; nothing: that is all, or somebody else is at it."""
+        assert self._parties is not None
+        with self._books.rolling_up() as ours:
+            return gatherer.work(self._profiled, self._parties) if ours else []
 
     def finish(self) -> None:
         """Roll up once more, after the last commit; wait a moment for whoever is at it."""

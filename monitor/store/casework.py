@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 from sqlalchemy import Connection, Table, and_, func, or_, select, tuple_, update
@@ -147,7 +148,7 @@ class Casework:
         )
 
     def _write_case(self, connection: Connection, case: Case) -> None:
-        connection.execute(_upsert(self._database, CASES), _case_row(case))
+        connection.execute(_upsert(self._database.shared, CASES), _case_row(case))
 
     def _check_flags(self, connection: Connection, saw: Sequence[Flag]) -> None:
         """Whoever decides must have seen the flags as they are; until the end they stay so."""
@@ -185,7 +186,7 @@ class Casework:
         row = {name: body[name] for name in ("flag", "rule", "level", "state")}
         suppression = connection.execute(holds).scalar()
         whole = {"case_id": case.id, **row, "home": True, "suppression": suppression}
-        connection.execute(_upsert(self._database, CASE_FLAGS), whole)
+        connection.execute(_upsert(self._database.shared, CASE_FLAGS), whole)
 
     def _come_home(self, connection: Connection, case: Case) -> None:
         """A case that is open again has its flags, wherever they were meanwhile."""
@@ -492,10 +493,11 @@ def _suppression(row: Any) -> SuppressionRow:
     return SuppressionRow(one, row.ended_at, row.ended)
 
 
-def _upsert(database: Database, table: Table) -> postgresql.Insert | sqlite.Insert:
-    """Insert a row, or replace the one that has its primary key."""
+@cache
+def _upsert(shared: bool, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """Insert a row, or replace the one that has its primary key; to make the statement takes longer than to run it."""
     keys = list(table.primary_key)
-    if database.shared:
+    if shared:
         insert = postgresql.insert(table)
         rest = {one.name: insert.excluded[one.name] for one in table.columns if one not in keys}
         return insert.on_conflict_do_update(index_elements=keys, set_=rest)

@@ -42,7 +42,7 @@ from monitor.core.suppression import Standing
 from monitor.errors import CaseProblem, StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
-from monitor.run.casework import Conclusion, Desk, Gatherer
+from monitor.run.casework import CASES_AT_ONCE, Conclusion, Desk, Gatherer
 from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store import DECISION, TICK, Cursor, Deed, JournalEntry, Wanted
@@ -83,7 +83,10 @@ class Office:
 
     def gather(self, tenants: Mapping[str, Tenant] | None = None) -> list[str]:
         """Gather; what it did."""
-        return [str(event.act) for event in self.gatherer.work(tenants or {}, PARTIES)]
+        done: list[str] = []
+        while some := self.gatherer.work(tenants or {}, PARTIES):
+            done += [str(event.act) for event in some]
+        return done
 
     def open(self, *flags: Flag) -> Case:
         """The case of these flags, claimed by Ana."""
@@ -165,6 +168,14 @@ def test_flags_are_gathered_once(office: Office) -> None:
     office.raise_flags(flag("F-2", state="closed"))
     assert [] == office.gather()
     assert None is office.cases.home_of("F-2")
+
+
+def test_many_cases_are_gathered_in_several_transactions(office: Office) -> None:
+    """So that people can write in between; in the end each flag is on its case."""
+    office.raise_flags(*(flag(f"F-{number}", tenant=f"t-{number}") for number in range(CASES_AT_ONCE + 1)))
+    first = office.gatherer.work({}, PARTIES)
+    assert (CASES_AT_ONCE, 1) == (len({event.case for event in first}), len(office.cases.ungathered()))
+    assert ["opened", "flagged"] == office.gather()
 
 
 def test_names_and_texts_are_kept_as_they_are(office: Office) -> None:
