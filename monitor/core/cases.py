@@ -1,8 +1,8 @@
 """Cases: what people do about the flags of one party, from the first flag to a decision, and beyond it.
 
-A case is a fold over its events. Which act is possible in which state is a table; what an act must say is another one;
-who may do it, and when, is `refusal`. Nothing is ever taken away: a decision that is reversed stays, and a later event
-names it. Instants of events are the wall clock's, in milliseconds; those of flags are the books'.
+A case is a fold over its events. Which act is possible in which state is a table; who may do it, when, and what must
+be said with it, is in `monitor.core.case_acts`. Nothing is ever taken away: a decision that is reversed stays, and a
+later event names it. Instants of events are the wall clock's, in milliseconds; those of flags are the books'.
 """
 
 from __future__ import annotations
@@ -12,19 +12,15 @@ from collections.abc import Iterable, Mapping
 from enum import StrEnum
 from typing import NamedTuple
 
-from monitor.core.clocks import UNSEEN, Seen, instant
+from monitor.core.clocks import UNSEEN, Seen
 from monitor.core.flags import Flag
 from monitor.core.flags import State as FlagState
-from monitor.core.model import DAY_MS
 from monitor.core.notices import GONE, Terms, due_of_flag, times_of
 from monitor.core.policy import LEVELS, Level, Scope
 
 SYSTEM = "flopwatch"  # who gathers flags; no person may have this name
 CLAIM_MINUTES = 60  # of no act of whoever holds a case, after which somebody else may claim it
-SNOOZE_DAYS_MAX = 90
-SUPPRESSED_DAYS_MAX, SUPPRESSED_DAYS_MAX_OF_CONCERN = 180, 30
 SAMPLE_PER_CENT = 5  # of closures, that somebody else decides again without knowing what was decided
-SENTENCE_WORDS, SENTENCE_LETTERS = 4, 20  # a reason has at least so many
 TERA = 10**12
 _MINUTE_MS = 60_000
 
@@ -118,42 +114,6 @@ ROSE, ENDED = "rose", "ended"  # why a case is open again: a flag, or the end of
 APPROVED, REFUSED, WITHDRAWN, OVERTAKEN = "approved", "refused", "withdrawn", "overtaken"  # what becomes of them
 
 Body = Mapping[str, object]
-
-_DECISION_FIELDS = {
-    "outcome": str, "reason": str, "policy": str, "rule": str, "expires_at": int, "scope": str, "quantity": str,
-    "proposed_by": str,
-}  # fmt: skip
-# What an act must say: fields and their types. A text may be empty where `_MAY_BE_EMPTY` has it, a number None.
-BODIES: Mapping[Act, Mapping[str, type]] = {
-    Act.OPENED: {"subject": str},
-    Act.FLAGGED: {
-        "flag": str, "rule": str, "policy": str, "scope": str, "level": str, "state": str, "raised_at": int,
-        "told_at": int, "due_at": int, "tera": int, "tenants": list,
-    },
-    Act.CHANGED: {"flag": str, "level": str, "state": str, "tera": int},
-    Act.RESUMED: {"suppression": str, "rule": str, "why": str},
-    Act.REOPENED: {"cause": str, "why": str},
-    Act.SAMPLED: {"decision": int},
-    Act.CLAIMED: {"minutes": int},
-    Act.RELEASED: {},
-    Act.BEGUN: {},
-    Act.ASSIGNED: {"to": str},
-    Act.ESCALATED: {"why": str},
-    Act.SNOOZED: {"until": int, "why": str},
-    Act.ASKED: {"whom": str, "what": str, "due_at": int},
-    Act.ANSWERED: {"what": str},
-    Act.NOTED: {"text": str},
-    Act.KNOWN: {"flag": str, "due_at": int},
-    Act.PROPOSED: {"kind": str, "what": dict},
-    Act.DROPPED: {"proposal": int, "verdict": str, "why": str},
-    Act.SUPPRESSED: {
-        "suppression": str, "rule": str, "until": int, "reason": str, "saw": dict, "proposed_by": str,
-    },
-    Act.DECIDED: _DECISION_FIELDS,
-    Act.REVERSED: {"decision": int, "why": str},
-    Act.REVIEWED: {"decision": int, "outcome": str, "why": str},
-}  # fmt: skip
-_MAY_BE_EMPTY = frozenset({"scope", "quantity", "proposed_by", "due_at", "expires_at"})
 
 
 class CaseEvent(NamedTuple):
@@ -319,15 +279,6 @@ def due_of(flag: Flag, terms: Terms, seen: Seen) -> int | None:
     return None if due is None or due.planning else due.due_at
 
 
-def days_max(flags: Iterable[Flagged]) -> int:
-    """For how many days flags may be suppressed: fewer if a list or a critical headquarters rule is among them."""
-    short = any(
-        flag.scope in LISTED_SCOPES or (flag.scope == Scope.OF_CONCERN and flag.level is Level.CRITICAL)
-        for flag in flags
-    )
-    return SUPPRESSED_DAYS_MAX_OF_CONCERN if short else SUPPRESSED_DAYS_MAX
-
-
 def times_of_case(flags: Iterable[Flag], terms: Mapping[str, Terms], seen: Mapping[str, Seen]) -> CaseTimes:
     """The clocks of a case: of each instant the earliest of its flags."""
     chosen = list(flags)
@@ -370,7 +321,7 @@ def step(case: Case, event: CaseEvent) -> Case:
         raise ValueError(f"Event {event.number} of {event.case} does not follow event {case.number} of {case.id}.")
     state = TRANSITIONS.get((case.state, event.act))
     if state is None:
-        raise ValueError(_not_possible(case, event.act))
+        raise ValueError(not_possible(case, event.act))
     moved = case._replace(state=state, number=event.number)
     if event.actor == case.holder(event.at):
         moved = moved._replace(claimed_until=event.at + case.claim_ms)
@@ -378,7 +329,8 @@ def step(case: Case, event: CaseEvent) -> Case:
     return moved if after is None else after(moved, event)
 
 
-def _not_possible(case: Case, act: Act) -> str:
+def not_possible(case: Case, act: Act) -> str:
+    """That the table does not allow an act, as a sentence."""
     state = "waiting for information" if case.state is State.WAITING else case.state
     return f"A case that is {state} cannot be {act}."
 
@@ -392,7 +344,7 @@ def _changed(case: Case, event: CaseEvent) -> Case:
     body = event.body
     before = case.flags[str(body["flag"])]
     level, state = Level(str(body["level"])), FlagState(str(body["state"]))
-    after = before._replace(level=level, state=state, tera=_number(body, "tera"))
+    after = before._replace(level=level, state=state, tera=number_of(body, "tera"))
     rung = LEVELS.index(level) > LEVELS.index(before.level)
     return _with_flag(case, after)._replace(snoozed_until=0 if rung else case.snoozed_until)
 
@@ -403,7 +355,7 @@ def _with_flag(case: Case, flag: Flagged) -> Case:
 
 
 def _claimed(case: Case, event: CaseEvent) -> Case:
-    lasts = _number(event.body, "minutes") * _MINUTE_MS
+    lasts = number_of(event.body, "minutes") * _MINUTE_MS
     return case._replace(claimed_by=event.actor, claimed_until=event.at + lasts, claim_ms=lasts, snoozed_until=0)
 
 
@@ -421,12 +373,12 @@ def _escalated(case: Case, event: CaseEvent) -> Case:
 
 
 def _snoozed(case: Case, event: CaseEvent) -> Case:
-    return _released(case._replace(snoozed_until=_number(event.body, "until")), event)
+    return _released(case._replace(snoozed_until=number_of(event.body, "until")), event)
 
 
 def _asked(case: Case, event: CaseEvent) -> Case:
     body = event.body
-    return case._replace(question=Question(str(body["whom"]), str(body["what"]), _number(body, "due_at")))
+    return case._replace(question=Question(str(body["whom"]), str(body["what"]), number_of(body, "due_at")))
 
 
 def _answered(case: Case, _event: CaseEvent) -> Case:
@@ -449,7 +401,7 @@ def _dropped(case: Case, _event: CaseEvent) -> Case:
 
 
 def _suppressed(case: Case, event: CaseEvent) -> Case:
-    until = {str(event.body["rule"]): _number(event.body, "until")}
+    until = {str(event.body["rule"]): number_of(event.body, "until")}
     return case._replace(suppressed={**case.suppressed, **until}, proposal=None)
 
 
@@ -478,7 +430,7 @@ def _open_again(case: Case, _event: CaseEvent) -> Case:
 
 
 def _sampled(case: Case, event: CaseEvent) -> Case:
-    return case._replace(review=Review(_number(event.body, "decision"), "", None, False))
+    return case._replace(review=Review(number_of(event.body, "decision"), "", None, False))
 
 
 def _reviewed(case: Case, event: CaseEvent) -> Case:
@@ -536,197 +488,17 @@ def flagged_of(body: Body) -> Flagged:
     assert isinstance(tenants, list)
     return Flagged(
         str(body["flag"]), str(body["rule"]), str(body["policy"]), str(body["scope"]), Level(str(body["level"])),
-        FlagState(str(body["state"])), _number(body, "raised_at"), _number(body, "told_at"), _instant(body, "due_at"),
-        _number(body, "tera"), tuple(map(str, tenants)),
+        FlagState(str(body["state"])), number_of(body, "raised_at"), number_of(body, "told_at"),
+        _instant(body, "due_at"), number_of(body, "tera"), tuple(map(str, tenants)),
     )  # fmt: skip
 
 
-def _number(body: Body, name: str) -> int:
+def number_of(body: Body, name: str) -> int:
+    """A number that an act states."""
     value = body[name]
     assert isinstance(value, int)
     return value
 
 
 def _instant(body: Body, name: str) -> int | None:
-    return None if body[name] is None else _number(body, name)
-
-
-# -- who may do what, and when -----------------------------------------------------------------------------------------
-
-# Of these somebody must have taken the case over; an approval is somebody else's.
-_OF_HOLDER = frozenset({Act.RELEASED, Act.BEGUN, Act.SNOOZED, Act.ASKED, Act.ANSWERED, Act.PROPOSED})
-
-
-def refusal(case: Case, event: CaseEvent) -> str | None:
-    """Why an act is not possible now, as a sentence; None: it is.
-
-    That two people are two is not looked at here: the store refuses it.
-    """
-    wrong = wrong_body(event.act, event.body)
-    if wrong is None and (case.state, event.act) not in TRANSITIONS:
-        wrong = _not_possible(case, event.act)
-    if wrong is None and event.actor != SYSTEM:
-        wrong = _wrong_person(case, event)
-    check = _CHECKS.get(event.act)
-    return wrong if wrong is not None or check is None else check(case, event)
-
-
-def wrong_body(act: Act, body: Body) -> str | None:
-    """What is wrong with what an act says, as a sentence; None: nothing."""
-    for name, kind in BODIES[act].items():
-        value = body.get(name)
-        empty = value is None or (isinstance(value, str) and not value.strip())
-        if empty and name in _MAY_BE_EMPTY and name in body:
-            continue
-        if empty or not isinstance(value, kind) or isinstance(value, bool):
-            return f"Whoever says that a case was {act} must say `{name}`."
-    return None
-
-
-def is_sentence(text: str) -> bool:
-    """Whether a reason says something."""
-    return len(text.split()) >= SENTENCE_WORDS and len(text.strip()) >= SENTENCE_LETTERS
-
-
-def _wrong_person(case: Case, event: CaseEvent) -> str | None:
-    holder, person = case.holder(event.at), event.actor
-    if event.act is Act.CLAIMED:
-        if holder not in ("", person):
-            return f"{holder} holds the case until {instant(case.claimed_until)}: wait, or ask {holder} to release it."
-        if case.assigned not in ("", person):
-            return f"The case is assigned to {case.assigned}: assign it to yourself first."
-        return None
-    approval = bool(event.body.get("proposed_by"))
-    if event.act not in _OF_HOLDER and (event.act is not Act.DECIDED or approval):
-        return None
-    if not holder:
-        return f"Nobody holds the case: claim it before it can be {event.act}."
-    if holder != person:
-        return f"{holder} holds the case until {instant(case.claimed_until)}."
-    return None
-
-
-def _check_claim(_case: Case, event: CaseEvent) -> str | None:
-    minutes = _number(event.body, "minutes")
-    return None if 1 <= minutes <= 24 * 60 else "A claim lasts between a minute and a day."
-
-
-def _check_release(case: Case, _event: CaseEvent) -> str | None:
-    return (
-        None if case.proposal is None else f"What {case.proposal.by} proposed waits for an answer: withdraw it first."
-    )
-
-
-def _check_snooze(_case: Case, event: CaseEvent) -> str | None:
-    until = _number(event.body, "until")
-    if until <= event.at or until > event.at + SNOOZE_DAYS_MAX * DAY_MS:
-        return f"A case is snoozed until a time to come, {SNOOZE_DAYS_MAX} days away at most."
-    return None
-
-
-def _check_question(_case: Case, event: CaseEvent) -> str | None:
-    return None if _number(event.body, "due_at") > event.at else "An answer is due at a time to come."
-
-
-def _check_known_flag(case: Case, event: CaseEvent) -> str | None:
-    flag = event.body["flag"]
-    return None if flag in case.flags else f"Flag {flag} is not on case {case.id}."
-
-
-def _check_proposal(case: Case, event: CaseEvent) -> str | None:
-    if case.proposal is not None:
-        return f"What {case.proposal.by} proposed before waits for an answer."
-    what = event.body["what"]
-    assert isinstance(what, Mapping)
-    if event.body["kind"] == DECISION:
-        return wrong_body(Act.DECIDED, what) or _wrong_decision(what, event.at)
-    return wrong_body(Act.SUPPRESSED, what) or _wrong_suppression(case, what, event.at) or _wrong_reason(what["reason"])
-
-
-def _check_drop(case: Case, event: CaseEvent) -> str | None:
-    proposal = case.proposal
-    if proposal is None or proposal.number != event.body["proposal"]:
-        return f"There is no proposal {event.body['proposal']} on case {case.id} that waits for an answer."
-    if event.body["verdict"] == WITHDRAWN and event.actor != proposal.by:
-        return f"{proposal.by} proposed it: you can refuse it, not withdraw it."
-    return None
-
-
-def _check_decision(case: Case, event: CaseEvent) -> str | None:
-    proposed_by = event.body["proposed_by"]
-    if proposed_by:
-        if case.proposal is None or (case.proposal.kind, case.proposal.by) != (DECISION, proposed_by):
-            return f"{proposed_by} has proposed no decision of case {case.id} that waits for an answer."
-    elif case.two_people:
-        return "To close this case takes two people: propose the decision, and let somebody else approve it."
-    elif case.proposal is not None:
-        return f"What {case.proposal.by} proposed waits for an answer: withdraw it first."
-    return _wrong_decision(event.body, event.at)
-
-
-def _wrong_decision(body: Body, at: int) -> str | None:
-    outcome, policy, version = body["outcome"], *str(body["policy"]).partition("@")[::2]
-    if outcome not in set(Outcome):
-        return f"'{outcome}' is no outcome: it is one of {', '.join(Outcome)}."
-    if not policy or not version.isdecimal():
-        return "A decision cites a policy with its version, like internal-ladder@1."
-    if outcome == Outcome.AUTHORISED:
-        if not str(body["scope"]).strip() or not str(body["quantity"]).strip() or body["expires_at"] is None:
-            return "An authorisation has a scope, a quantity and an end: say all three."
-        if _number(body, "expires_at") <= at:
-            return "An authorisation ends at a time to come."
-    return _wrong_reason(body["reason"])
-
-
-def _wrong_reason(reason: object) -> str | None:
-    return None if is_sentence(str(reason)) else "A reason is a sentence at least, which others can check."
-
-
-def _check_suppression(case: Case, event: CaseEvent) -> str | None:
-    by = event.body["proposed_by"]
-    if case.proposal is None or (case.proposal.kind, case.proposal.by) != (SUPPRESSION, by):
-        return "A suppression takes two people: propose it, and let somebody else approve it."
-    return _wrong_suppression(case, event.body, event.at)
-
-
-def _wrong_suppression(case: Case, body: Body, at: int) -> str | None:
-    flags, until = [flag for flag in case.standing if flag.rule == body["rule"]], _number(body, "until")
-    if not flags:
-        return f"No flag of rule {body['rule']} stands on case {case.id}."
-    if until <= at or until > at + days_max(flags) * DAY_MS:
-        return f"A suppression of these flags ends at a time to come, {days_max(flags)} days away at most."
-    return None
-
-
-def _check_reversal(case: Case, event: CaseEvent) -> str | None:
-    assert case.decision is not None
-    if event.body["decision"] != case.decision.number:
-        return f"What holds is decision {case.decision.number} of case {case.id}."
-    return _wrong_reason(event.body["why"])
-
-
-def _check_review(case: Case, event: CaseEvent) -> str | None:
-    review, decision = case.review, case.decision
-    if review is None or decision is None or review.by or review.decision != event.body["decision"]:
-        return f"No review of case {case.id} is waited for."
-    if event.actor.casefold() in (decision.by.casefold(), decision.second.casefold()):
-        return "Whoever decided a case cannot review it blindly."
-    if event.body["outcome"] not in set(Outcome):
-        return f"'{event.body['outcome']}' is no outcome: it is one of {', '.join(Outcome)}."
-    return _wrong_reason(event.body["why"])
-
-
-_CHECKS = {
-    Act.CLAIMED: _check_claim,
-    Act.RELEASED: _check_release,
-    Act.SNOOZED: _check_snooze,
-    Act.ASKED: _check_question,
-    Act.KNOWN: _check_known_flag,
-    Act.CHANGED: _check_known_flag,
-    Act.PROPOSED: _check_proposal,
-    Act.DROPPED: _check_drop,
-    Act.DECIDED: _check_decision,
-    Act.SUPPRESSED: _check_suppression,
-    Act.REVERSED: _check_reversal,
-    Act.REVIEWED: _check_review,
-}
+    return None if body[name] is None else number_of(body, name)

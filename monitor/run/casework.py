@@ -11,6 +11,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
 from monitor.core.book import Tenant
+from monitor.core.case_acts import refusal
 from monitor.core.cases import (
     APPROVED,
     CLAIM_MINUTES,
@@ -31,7 +32,6 @@ from monitor.core.cases import (
     due_of,
     fold,
     is_sampled,
-    refusal,
     step,
     times_of_case,
 )

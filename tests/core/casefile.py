@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from monitor.core.bounds import Bounds
+from monitor.core.case_acts import refusal
 from monitor.core.cases import (
     DECISION,
     SYSTEM,
@@ -14,7 +15,6 @@ from monitor.core.cases import (
     State,
     flagged_body,
     fold,
-    refusal,
     step,
 )
 from monitor.core.findings import Finding

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.case_acts import BODIES, days_max, is_sentence, refusal, wrong_body
 from monitor.core.cases import (
-    BODIES,
     CLAIM_MINUTES,
     DECISION,
     LIVE,
@@ -31,18 +31,14 @@ from monitor.core.cases import (
     State,
     case_id,
     changed_body,
-    days_max,
     due_of,
     flagged_body,
     flagged_of,
     fold,
     is_sampled,
-    is_sentence,
-    refusal,
     step,
     tera_of,
     times_of_case,
-    wrong_body,
 )
 from monitor.core.clocks import UNSEEN, Clock, ClockFrom, Seen
 from monitor.core.flags import State as FlagState
@@ -287,7 +283,8 @@ def test_a_snoozed_case_wakes_early() -> None:
 def test_a_question_is_due() -> None:
     """Its answer is due at a time to come, before the clocks of flags or after; the answer ends it."""
     file = in_state(State.CLAIMED)
-    assert "An answer is due at a time to come." == file.refused(Act.ASKED, due_at=NOW)
+    for never in (NOW, None):
+        assert "An answer is due at a time to come." == file.refused(Act.ASKED, due_at=never)
     due = NOW + 3 * DAY_MS
     assert (None, due) == (file.case.due_at, file.do(Act.ASKED).due_at)
     assert Question("sales", "Which contract is it?", due) == file.case.question
