@@ -21,6 +21,7 @@ from monitor.clock import Clock, SystemClock
 from monitor.core.audit import OPERATOR, Checkpoint, Person, Row, Verdict, checkpoint_from, checkpoint_line
 from monitor.core.audit import verify as verify_chain
 from monitor.core.book import Book, Counts, Moved
+from monitor.core.cases import GRAVE, Case
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.clocks import (
@@ -46,7 +47,7 @@ from monitor.core.engine import (
     with_late,
 )
 from monitor.core.estimate import Estimator
-from monitor.core.flags import Act, Change, Entry, Flag, act
+from monitor.core.flags import Act, Change, Entry, Flag, State, act, closing
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists
 from monitor.core.model import HOUR_MS, Observation, Rejected
@@ -66,6 +67,7 @@ from monitor.core.structuring import Trigger
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
+    CaseProblem,
     CheckpointProblem,
     FlagProblem,
     HitProblem,
@@ -94,6 +96,7 @@ from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
+from monitor.run.casework import Desk, Gatherer
 from monitor.run.checkpoints import Checkpoints
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
@@ -309,6 +312,12 @@ def _replay_into(
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
+    if (
+        len(store.partitions()) == 1
+    ):  # the parties of the tenants of others are not known here: the daemon gathers those
+        gatherer, parties = Gatherer(store.casework, reference.policies, clock), reference.parties(book, book.clock)
+        while gatherer.work(book.tenants, parties):
+            pass
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
@@ -456,8 +465,40 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
             change = act(flag, Act.CLOSED, now, reason)
         except ValueError as refused:
             raise FlagProblem(f"{name}: {refused}") from None
-        _decide(settings, state, store, {"close": name, "reason": reason}, now, [change])
+        case = store.casework.home_of(name)
+        if flag.level in GRAVE or (case is not None and case.live and case.two_people):
+            where = "its case" if case is None else case.id
+            raise FlagProblem(f"To close {name} takes two people: decide {where} with `flopwatch cases decide`.")
+        _decide(settings, state, store, closing(flag, reason), now, [change])
         return change.flag
+
+
+# -- cases -------------------------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def desk(settings: Settings, state: Path | None) -> Iterator[Desk]:
+    """Where people work on the cases of a store."""
+    with _existing(settings, state) as store:
+        yield Desk(store.casework, load_policies(config_root()), SystemClock())
+
+
+def suppress_rule(
+    settings: Settings, state: Path | None, name: str, person: str, rule: str, until: int, reason: str
+) -> Case:
+    """Propose that people are not told of a rule on a case for a while, as the rule and the party stand now.
+
+    Raises:
+        CaseProblem: there is no such case, no flag of the rule stands on it, or it is not possible now.
+    """
+    with _still(settings, state) as store:
+        case = Desk(store.casework, (), SystemClock()).case(name)
+        flags = [one for one in store.casework.flags_of(case) if one.rule == rule and one.state is not State.CLOSED]
+        if not flags:
+            raise CaseProblem(f"No flag of rule {rule} stands on case {name}.")
+        saw = _snapshot(store, screened_reference(settings, store), settings).standing(flags)
+    with desk(settings, state) as at:
+        return at.suppress(name, person, rule, until, reason, saw, case.number)
 
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
@@ -865,6 +906,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
                 "people: name each of them with --by."
             )
         _decide(settings, state, store, knowledge_decision(name, people, at, reason), now)
+        Desk(store.casework, load_policies(config_root()), SystemClock()).known(flag, people[0])
         return flag
 
 

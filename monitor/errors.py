@@ -43,6 +43,10 @@ class FlagProblem(MonitorError):
     """There is no such flag, or what was asked of it is not possible in its state."""
 
 
+class CaseProblem(MonitorError):
+    """There is no such case, somebody else was first, what was asked is not possible, or it takes another person."""
+
+
 class NoticeProblem(MonitorError):
     """What people are to be told cannot be sent now; it waits in the store and is sent again."""
 

@@ -43,6 +43,7 @@ FIELDS: Mapping[str, str] = {
     "rejected": "a number of records",
     "records": "a number of records",
     "changes": "a number of changes of flags",
+    "cases": "a number of cases",
     "tenants": "a number of tenants",
     "partitions": "a number of partitions",
     "intervals": "a number of stretches of time for which facts may be missing",

@@ -9,6 +9,7 @@ import click
 
 from monitor.cli.audit import audit
 from monitor.cli.backtest import backtest
+from monitor.cli.cases import cases
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
@@ -39,6 +40,7 @@ def flopwatch() -> None:
 for command in (
     audit,
     backtest,
+    cases,
     check,
     dead_letters,
     demo,

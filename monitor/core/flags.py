@@ -34,6 +34,7 @@ class Act(StrEnum):
     CLOSED = "closed"
     NOTED = "noted"
     PAGED = "paged"  # it became urgent
+    REOPENED = "reopened"  # a person took the closing back
 
 
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
@@ -48,6 +49,7 @@ TRANSITIONS: Mapping[tuple[State, Act], State] = {
     (State.WITHDRAWN, Act.NOTED): State.WITHDRAWN,
     (State.CLOSED, Act.ESCALATED): State.OPEN,
     (State.CLOSED, Act.NOTED): State.CLOSED,
+    (State.CLOSED, Act.REOPENED): State.OPEN,
 }
 
 
@@ -196,15 +198,30 @@ def numbers(flags: Iterable[Flag]) -> dict[tuple[str, str, str], int]:
     return counts
 
 
-def decided(flags: Mapping[str, Mapping[str, Flag]], body: Mapping[str, object], at: int) -> Change | None:
-    """What a journalled decision `{"close": flag id, "reason": text}` changes; `flags` by tenant, then id.
+def closing(flag: Flag, reason: str) -> dict[str, object]:
+    """The decision to close a flag as a person saw it, as the journal keeps it."""
+    return {"close": flag.id, "reason": reason, "level": str(flag.level)}
 
-    None: the decision is of another kind, there is no such flag, or the table does not allow it (it is closed already).
+
+def reopening(flag: Flag, reason: str) -> dict[str, object]:
+    """The decision to open a flag again, as the journal keeps it."""
+    return {"reopen": flag.id, "reason": reason}
+
+
+def decided(flags: Mapping[str, Mapping[str, Flag]], body: Mapping[str, object], at: int) -> Change | None:
+    """What a journalled decision of `closing` or `reopening` changes; `flags` by tenant, then id.
+
+    None: the decision is of another kind, there is no such flag, the table does not allow it (it is closed already), or
+    the flag has a higher level by now than whoever closed it saw.
     """
-    name, reason = body.get("close"), body.get("reason")
+    what = Act.CLOSED if "close" in body else Act.REOPENED
+    name, reason = body.get("close", body.get("reopen")), body.get("reason")
     if not isinstance(name, str) or not isinstance(reason, str):
         return None
     flag = next((of_tenant[name] for of_tenant in flags.values() if name in of_tenant), None)
-    if flag is None or (flag.state, Act.CLOSED) not in TRANSITIONS:
+    if flag is None or (flag.state, what) not in TRANSITIONS:
         return None
-    return act(flag, Act.CLOSED, at, reason)
+    saw = body.get("level", str(flag.level))  # older decisions do not say it
+    if what is Act.CLOSED and saw in LEVELS and LEVELS.index(flag.level) > LEVELS.index(Level(str(saw))):
+        return None
+    return act(flag, what, at, reason)

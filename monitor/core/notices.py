@@ -242,6 +242,25 @@ def times_of(flag: Flag, seen: Seen) -> Times:
     return Times(flag.finding.raised_at, flag.told_at, *seen)
 
 
+def resumed_of(flag: Flag, known: Known, telling: Telling, suppression: str, why: str, now: int) -> Notice | None:
+    """What people are told when a suppression ends while its flag is open; None: nothing, or that was told."""
+    if flag.state is not State.OPEN or telling.terms.get(flag.rule, GONE).shadow:
+        return None
+    notice = _notice(flag, Kind.REMINDER, f"resumed {suppression}", why, known, telling, now)
+    notice = notice._replace(urgency=Urgency.PAGE if flag.finding.page else Urgency.QUEUE)
+    return None if any(one.notice.id == notice.id for one in known.told) else notice
+
+
+def is_quiet(notice: Notice, suppressed_at: Level | None) -> bool:
+    """Whether nobody is told of this: the flag is suppressed, at a level (None: it is not), and it is not more serious.
+
+    Somebody who would be called is called all the same.
+    """
+    if suppressed_at is None or notice.urgency is Urgency.PAGE:
+        return False
+    return LEVELS.index(notice.level) <= LEVELS.index(suppressed_at)
+
+
 def recipients_of(notice: Notice, known: Known, telling: Telling) -> list[str]:
     """The sinks that a notice is for; that something no longer stands is for those alone who were told that it did."""
     if notice.kind is Kind.WITHDRAWN:

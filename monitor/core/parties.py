@@ -160,7 +160,11 @@ class Parties:
 
     def matches_above(self, party: str) -> tuple[Match, ...]:
         """The hits of everybody who owns anything of a party now, directly or not."""
-        return tuple(match for owner in sorted(self._above(party).keys() - {party}) for match in self.matches(owner))
+        return tuple(match for owner in sorted(self.owners(party)) for match in self.matches(owner))
+
+    def owners(self, party: str) -> frozenset[str]:
+        """Everybody who owns anything of a party now, directly or not."""
+        return frozenset(self._above(party)) - {party}
 
     def _matches_of(self, subject: str, profiled: Profiled) -> tuple[Match, ...]:
         query = query_of(profiled)

@@ -1,7 +1,8 @@
 """Groups cross partitions: one process at a time looks at all books together and tells people about groups.
 
 Whoever gets the lock reads one state of all books, as of the least clock of them, evaluates the groups in it, and
-writes what changed, all in one transaction. The books of single partitions are never touched.
+writes what changed, all in one transaction. The books of single partitions are never touched. In another one flags are
+gathered into cases, of which people may be writing at the same moment: whoever is second tries again.
 """
 
 from __future__ import annotations
@@ -14,14 +15,17 @@ from dataclasses import replace
 from typing import Protocol
 
 from monitor.core.book import Book, Tenant, joined
+from monitor.core.cases import CaseEvent
 from monitor.core.engine import Reference, evaluate_groups
 from monitor.core.flags import Change, Flag, numbers
 from monitor.core.model import Observation, Traits
 from monitor.core.notices import Telling
+from monitor.core.parties import Parties
 from monitor.core.ties import sharing, tenant_keys
 from monitor.core.timeline import Effects
-from monitor.errors import StoreProblem
+from monitor.errors import CaseProblem, StoreProblem
 from monitor.intake.decode import decode_facts
+from monitor.run.casework import Cases, Gatherer
 from monitor.run.decisions import cleared_in
 from monitor.run.task import Watch, tell_flags
 from monitor.store import DECISION, TICK, JournalEntry, JournalRow
@@ -91,6 +95,11 @@ class Books(Protocol):
         """Journal entries with numbers above `after`, in order, of all kinds or of these."""
         ...
 
+    @property
+    def casework(self) -> Cases:
+        """The cases of all flags."""
+        ...
+
     def decide(
         self,
         entry: JournalEntry,
@@ -117,6 +126,7 @@ class Rollup:
         self._next = watch.clock.monotonic()
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
+        self._parties: Parties | None = None  # as of the latest roll-up
 
     def refer(self, reference: Reference) -> None:
         """Read everything with another reference from now on."""
@@ -132,6 +142,8 @@ class Rollup:
             with self._books.rolling_up() as ours:
                 changes = self._roll_up() if ours else []
             self.ours = ours
+            if ours:
+                self._gather()
         except StoreProblem as problem:
             self.flags = {}
             self._watch.log.warning("groups not evaluated", problem=str(problem))
@@ -140,6 +152,27 @@ class Rollup:
             after = self._watch.clock.monotonic()
             self._next = max(now + ROLL_UP_SECONDS, after + REST * (after - now))
         tell_flags(self._watch.log, changes)
+
+    def _gather(self) -> None:
+        """Put flags on cases, as parties are known at the latest evaluation; if that fails, it is tried again."""
+        if self._parties is None:
+            return
+        policies, clock = self._reference.policies, self._watch.clock
+        gatherer = Gatherer(self._books.casework, policies, clock, self._telling)
+        events: list[CaseEvent] = []
+        try:
+            while some := self._some(gatherer):
+                events += some
+        except (StoreProblem, CaseProblem) as problem:
+            self._watch.log.warning("cases not gathered", problem=str(problem))
+        if events:
+            self._watch.log.info("cases gathered", cases=len({event.case for event in events}))
+
+    def _some(self, gatherer: Gatherer) -> list[CaseEvent]:
+        """What is gathered in one transaction; nothing: that is all, or somebody else is at it."""
+        assert self._parties is not None
+        with self._books.rolling_up() as ours:
+            return gatherer.work(self._profiled, self._parties) if ours else []
 
     def finish(self) -> None:
         """Roll up once more, after the last commit; wait a moment for whoever is at it."""
@@ -182,7 +215,8 @@ class Rollup:
         past.owner |= {name: number for number, book in told.items() for name in book.tenants}
         known = joined(told.values())
         everybody = {name: self._profiled.get(name) or Tenant() for name in past.owner}
-        keys = tenant_keys(everybody, past.finished_traits(), reference.parties(known, at))
+        self._parties = reference.parties(known, at)
+        keys = tenant_keys(everybody, past.finished_traits(), self._parties)
         wanted: dict[int, set[str]] = {}
         for name in sharing(keys):
             wanted.setdefault(past.owner[name], set()).add(name)

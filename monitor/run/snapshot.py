@@ -23,11 +23,13 @@ from monitor.core.engine import (
     tenant_ties,
     window_totals,
 )
+from monitor.core.flags import Flag
 from monitor.core.groups import linked
 from monitor.core.lists import ListVersion
 from monitor.core.model import Traits
 from monitor.core.runs import Run
 from monitor.core.structuring import Trigger, bunching
+from monitor.core.suppression import Standing, standing_of
 from monitor.core.timeline import Effects
 from monitor.run.explain import Kin, TenantStory, explain_tenant
 from monitor.run.holdings import Span, launched_with
@@ -100,6 +102,10 @@ class Snapshot:
         """The hits of everybody, the weightiest first."""
         now = self.as_of
         return KnownHits(now, self._reference.lists.versions, matches_of_all(self._book, self._reference, now))
+
+    def standing(self, flags: Sequence[Flag]) -> Standing:
+        """What flags and those they are about are like, for whoever suppresses them."""
+        return standing_of(flags, self._book.tenants, self._reference.parties(self._book, self.as_of))
 
     def runs(self, who: str | None = None) -> KnownRuns:
         """The runs of all tenants, or of the tenant, or with the run, that has this name."""

@@ -1,5 +1,16 @@
 """Where the books live: one schema, one commit protocol."""
 
+from monitor.store.case_rows import (
+    Approval,
+    CasePage,
+    CaseRow,
+    Cursor,
+    Deed,
+    Statistics,
+    SuppressionRow,
+    Verdict,
+    Wanted,
+)
 from monitor.store.commit import (
     ACTIVATION,
     DECISION,
@@ -31,15 +42,24 @@ __all__ = [
     "STOP",
     "TICK",
     "WAITING",
+    "Approval",
     "BlindRow",
+    "CasePage",
+    "CaseRow",
     "Commit",
+    "Cursor",
     "DeadLetter",
+    "Deed",
     "JournalEntry",
     "JournalRow",
     "Loaded",
     "Position",
     "Sent",
     "Standing",
+    "Statistics",
     "StoredFact",
     "StoredPosition",
+    "SuppressionRow",
+    "Verdict",
+    "Wanted",
 ]

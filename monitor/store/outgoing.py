@@ -25,22 +25,28 @@ from monitor.core.notices import (
     Telling,
     Told,
     Urgency,
+    is_quiet,
     notice_from,
     notice_of,
     recipients_of,
     reminders_of,
     stored_notice,
 )
+from monitor.core.policy import Level
+from monitor.core.suppression import standing_from
 from monitor.store import rows
 from monitor.store.commit import DECISION, Sent, Standing
 from monitor.store.database import Database, insert_new
 from monitor.store.schema import (
+    CASE_FLAGS,
     DELIVERIES,
     FLAG_HISTORY,
     FLAGS,
     JOURNAL,
     MESSAGES,
     NOTICES,
+    SUPPRESSED,
+    SUPPRESSIONS,
     UNDELIVERED,
     WAITS,
 )
@@ -49,6 +55,7 @@ from monitor.store.texts import original, storable
 ENDINGS = (Act.WITHDRAWN.value, Act.CLOSED.value)  # of an episode
 NAMES_AT_ONCE = 500
 WAITING_MAX = 5_000  # notices of a sink that are looked at together
+_SUPPRESSED_FLAG = exists().where(CASE_FLAGS.c.flag == FLAGS.c.id, SUPPRESSED)
 
 
 class News(NamedTuple):
@@ -67,13 +74,14 @@ def news_of(connection: Connection, changes: Sequence[Change], telling: Telling 
     if telling is None or not telling.recipients or not moving:
         return []
     known, news = known_of(connection, moving), list[News]()
+    suppressed = suppressed_of(connection, moving)
     for change in changes:
         name = change.flag.id
         if name not in moving:
             continue
         before = known[name]
         notice = notice_of(change, before, telling, at)
-        if notice is not None:
+        if notice is not None and not is_quiet(notice, suppressed.get(name)):
             sinks = recipients_of(notice, before, telling)
             if sinks:
                 news.append(News(notice, sinks))
@@ -114,6 +122,18 @@ def known_of(connection: Connection, flags: Collection[str]) -> dict[str, Known]
         )
         for name, found in told.items()
     }
+
+
+def suppressed_of(connection: Connection, flags: Collection[str]) -> dict[str, Level]:
+    """Those of these flags that are suppressed, and the level at which they were."""
+    found: dict[str, Level] = {}
+    for part in _parts(flags):
+        query = select(CASE_FLAGS.c.flag, SUPPRESSIONS.c.saw).join(
+            SUPPRESSIONS, SUPPRESSIONS.c.id == CASE_FLAGS.c.suppression
+        )
+        for flag, saw in connection.execute(query.where(SUPPRESSED, CASE_FLAGS.c.flag.in_(part))):
+            found[flag] = standing_from(json.loads(original(saw))).level
+    return found
 
 
 def seen_of(connection: Connection) -> dict[str, Seen]:
@@ -159,7 +179,7 @@ class Outgoing:
         """Write the reminders that are due; how many."""
         with self._database.writing() as connection:
             query = select(*FLAGS.columns).where(
-                FLAGS.c.state == State.OPEN.value, FLAGS.c.id.in_(select(NOTICES.c.flag))
+                FLAGS.c.state == State.OPEN.value, FLAGS.c.id.in_(select(NOTICES.c.flag)), ~_SUPPRESSED_FLAG
             )
             flags = [rows.flag_of(row) for row in connection.execute(query).all()]
             known = known_of(connection, [flag.id for flag in flags])
@@ -288,7 +308,7 @@ class Outgoing:
 
     def standing(self, sink: str, closed_since: int) -> list[Standing]:
         """The flags of which a sink was told, as it was told last: those that are open or wait to be closed, and those
-        that were closed since an instant.
+        that were closed since an instant; not what is suppressed.
         """
         closed = select(FLAG_HISTORY.c.flag, func.max(FLAG_HISTORY.c.at).label("at"))
         closed = closed.where(FLAG_HISTORY.c.act == Act.CLOSED.value).group_by(FLAG_HISTORY.c.flag)
@@ -296,7 +316,7 @@ class Outgoing:
         query = select(NOTICES.c.body, FLAGS.c.state, ends.c.at).select_from(DELIVERIES)
         query = query.join(NOTICES, NOTICES.c.id == DELIVERIES.c.notice).join(FLAGS, FLAGS.c.id == NOTICES.c.flag)
         query = query.outerjoin(ends, ends.c.flag == FLAGS.c.id)
-        still = or_(FLAGS.c.state != State.CLOSED.value, ends.c.at >= closed_since)
+        still = and_(or_(FLAGS.c.state != State.CLOSED.value, ends.c.at >= closed_since), ~_SUPPRESSED_FLAG)
         found: dict[str, Standing] = {}
         bodies = self._all(query.where(DELIVERIES.c.sink == sink, ~WAITS, still))
         notices = [(_notice(body), at if state == State.CLOSED else None) for body, state, at in bodies]

@@ -11,6 +11,7 @@ from sqlalchemy import (
     DDL,
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     ForeignKey,
     Index,
@@ -26,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0007"  # the latest migration
+REVISION = "0009"  # the latest migration
 
 METADATA = MetaData()
 
@@ -429,3 +430,142 @@ for _dialect, _statements in AUDIT_TRIGGERS.items():
     for _statement in _statements:
         _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
         event.listen(AUDIT, "after_create", _ddl.execute_if(dialect=_dialect))
+
+# -- cases ---------------------------------------------------------------------------------------------------------
+
+# Cases: the fold of their events, of which none is ever changed. Two acts of one case with the same number cannot be:
+# whoever comes second is told. See `monitor.core.cases`.
+CASE_EVENTS = Table(
+    "case_events",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("body", Text, nullable=False),
+)
+Index("case_events_act", CASE_EVENTS.c.act, CASE_EVENTS.c.at)
+
+# The latest state of each case, for the queue, written with its events. `rank`: 0 of the highest level; `due_order` and
+# `compute_order` are what the queue is ordered by next. What takes two people is not decided by one, nor by one twice.
+TWO_PEOPLE = (
+    "state <> 'decided' OR NOT two_people"
+    " OR (decided_by IS NOT NULL AND seconded_by IS NOT NULL AND lower(seconded_by) <> lower(decided_by))"
+)
+OTHER_REVIEWER = "reviewed_by IS NULL OR decided_by IS NULL OR lower(reviewed_by) <> lower(decided_by)"
+CASES = Table(
+    "cases",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("subject", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("opened_at", BigInteger, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("rank", Integer, nullable=False),
+    Column("due_order", BigInteger, nullable=False),
+    Column("compute_order", BigInteger, nullable=False),
+    Column("two_people", Boolean, nullable=False),
+    Column("assigned", Text, nullable=False),
+    Column("claimed_by", Text, nullable=False),
+    Column("claimed_until", BigInteger, nullable=False),
+    Column("senior", Boolean, nullable=False),
+    Column("snoozed_until", BigInteger, nullable=False),
+    Column("suppressed_until", BigInteger, nullable=False),
+    Column("due_at", BigInteger),
+    Column("proposed_by", Text),
+    Column("decided_at", BigInteger),
+    Column("decided_by", Text),
+    Column("seconded_by", Text),
+    Column("outcome", Text),
+    Column("expires_at", BigInteger),
+    Column("review", Text),  # waiting, agreed or disagreed; null: none
+    Column("reviewed_by", Text),
+    CheckConstraint(TWO_PEOPLE, name="cases_two_people"),
+    CheckConstraint(OTHER_REVIEWER, name="cases_other_reviewer"),
+)
+CASE_LIVES = CASES.c.state != text("'decided'")
+AUTHORISED_UNTIL = CASES.c.expires_at.is_not(None)
+REVIEW_WAITS = CASES.c.review == text("'waiting'")
+Index(
+    "cases_queue",
+    CASES.c.rank,
+    CASES.c.due_order,
+    CASES.c.compute_order,
+    CASES.c.id,
+    sqlite_where=CASE_LIVES,
+    postgresql_where=CASE_LIVES,
+)
+# A party has one case at a time.
+Index("cases_one_live", CASES.c.subject, unique=True, sqlite_where=CASE_LIVES, postgresql_where=CASE_LIVES)
+Index("cases_subject", CASES.c.subject)
+Index("cases_expiry", CASES.c.expires_at, sqlite_where=AUTHORISED_UNTIL, postgresql_where=AUTHORISED_UNTIL)
+Index("cases_review", CASES.c.id, sqlite_where=REVIEW_WAITS, postgresql_where=REVIEW_WAITS)
+
+# The flags of cases, as they are known there. `home`: the case that a flag is looked at in now, or was last.
+CASE_FLAGS = Table(
+    "case_flags",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("flag", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("level", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("home", Boolean, nullable=False),
+    Column("suppression", Text),  # under which nobody is told of it
+)
+HOME = CASE_FLAGS.c.home
+SUPPRESSED = CASE_FLAGS.c.suppression.is_not(None)
+Index("case_flags_home", CASE_FLAGS.c.flag, unique=True, sqlite_where=HOME, postgresql_where=HOME)
+Index("case_flags_suppressed", CASE_FLAGS.c.flag, sqlite_where=SUPPRESSED, postgresql_where=SUPPRESSED)
+
+# What takes two people: what one proposes another one answers. The store refuses an answer of the same person.
+# `verdict`: approved, refused, withdrawn or overtaken; null: it waits.
+OTHER_PERSON = "answered_by IS NULL OR lower(answered_by) <> lower(proposed_by)"
+ANSWERED = "verdict IS NULL OR verdict NOT IN ('approved', 'refused') OR answered_by IS NOT NULL"
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the event that proposed it
+    Column("kind", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("answered_by", Text),
+    Column("answered_at", BigInteger),
+    Column("verdict", Text),
+    CheckConstraint(OTHER_PERSON, name="approvals_other_person"),
+    CheckConstraint(ANSWERED, name="approvals_answered"),
+)
+UNANSWERED = APPROVALS.c.verdict.is_(None)
+Index("approvals_waiting", APPROVALS.c.proposed_at, sqlite_where=UNANSWERED, postgresql_where=UNANSWERED)
+
+# What nobody is told of for a while, as two people saw it: see `monitor.core.suppression`.
+SUPPRESSIONS = Table(
+    "suppressions",
+    METADATA,
+    Column("id", Text, primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("rule", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("saw", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("approved_by", Text, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("ended", Text),  # why
+    CheckConstraint("lower(approved_by) <> lower(proposed_by)", name="suppressions_two_people"),
+)
+UNENDED = SUPPRESSIONS.c.ended_at.is_(None)
+Index(
+    "suppressions_holding",
+    SUPPRESSIONS.c.subject,
+    SUPPRESSIONS.c.rule,
+    unique=True,
+    sqlite_where=UNENDED,
+    postgresql_where=UNENDED,
+)

@@ -28,6 +28,7 @@ from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
 from monitor.store.auditing import Auditing, append_decision, with_names, without_names
+from monitor.store.casework import Casework
 from monitor.store.commit import (
     ACTIVATION,
     DECISION,
@@ -642,6 +643,11 @@ class SqlStore:
         """By flag what people said of who looked at it and who knew."""
         with self._database.reading() as connection:
             return seen_of(connection)
+
+    @property
+    def casework(self) -> Casework:
+        """The cases of all flags, and what people decide of them."""
+        return Casework(self._database, self._writer)
 
     @property
     def outgoing(self) -> Outgoing:

@@ -16,10 +16,12 @@ from monitor.core.flags import (
     Flag,
     State,
     act,
+    closing,
     decided,
     flag_id,
     numbers,
     reconcile,
+    reopening,
 )
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.policy import Level
@@ -100,6 +102,7 @@ def test_the_table_says_what_the_life_cycle_is() -> None:
     withdrawn  noted      withdrawn
     closed     escalated  open
     closed     noted      closed
+    closed     reopened   open
     """
     table = [[state, what, TRANSITIONS[state, what]] for state, what in TRANSITIONS]
 
@@ -317,6 +320,27 @@ def test_a_decision_that_was_read_before_changes_nothing() -> None:
 )
 def test_other_decisions_change_no_flag(body: dict[str, object]) -> None:
     """A decision about something else, about a flag that is not there, or without a reason changes nothing."""
+    assert None is decided(by_tenant(flag(State.OPEN)), body, DAY_MS)
+
+
+def test_what_is_closed_is_what_was_seen() -> None:
+    """A decision about a flag that has become more serious since closes nothing; one that is milder now it closes."""
+    body = closing(flag(State.OPEN), "Explained.")
+
+    assert None is decided(by_tenant(flag(State.OPEN, "critical")), body, DAY_MS)
+    milder = decided(by_tenant(flag(State.OPEN, "watch")), body, DAY_MS)
+    assert milder is not None
+    assert State.CLOSED == milder.flag.state
+    assert None is not decided(by_tenant(flag(State.OPEN, "critical")), {**body, "level": "none"}, DAY_MS)
+
+
+def test_a_decision_opens_a_closed_flag_again() -> None:
+    """Whoever takes a closing back has the flag open again, once, and no other flag."""
+    before = flag(State.CLOSED)
+    body = reopening(before, "The contract was another one.")
+    change = decided(by_tenant(before), body, DAY_MS)
+
+    assert act(before, Act.REOPENED, DAY_MS, "The contract was another one.") == change
     assert None is decided(by_tenant(flag(State.OPEN)), body, DAY_MS)
 
 

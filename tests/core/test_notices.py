@@ -27,11 +27,13 @@ from monitor.core.notices import (
     Urgency,
     document,
     force_words,
+    is_quiet,
     messages_of,
     notice_from,
     notice_of,
     recipients_of,
     reminders_of,
+    resumed_of,
     stored_notice,
     terms_of,
     text,
@@ -622,3 +624,45 @@ def test_entries_of_other_acts_tell_nobody() -> None:
     closed = Change(change.flag._replace(state=State.CLOSED), Entry(change.flag.id, NOW, "", Level.WARNING, ""))
 
     assert notice_of(closed, Known(), TELLING, NOW) is None
+
+
+# -- what is suppressed ------------------------------------------------------------------------------------------------
+
+
+def test_what_is_suppressed_is_told_to_nobody_unless_it_is_worse() -> None:
+    """A level that two people saw, or a lower one, is quiet; a higher one is told, and so is what calls somebody."""
+    queued, called = notice_at(NOW), notice_at(NOW, page=CALLED)
+
+    assert [False, False, True, True] == [
+        is_quiet(queued, level) for level in (None, Level.WATCH, Level.WARNING, Level.CRITICAL)
+    ]
+    assert not is_quiet(called, Level.CRITICAL)
+
+
+def test_people_are_told_when_a_suppression_ends() -> None:
+    """Of a flag that is still open, once, with the reason; of one that calls somebody as a page."""
+    story = Story()
+    story.find(finding())
+    (flag,) = story.flags.values()
+    notice = resumed_of(flag, story.known, TELLING, "S-1", "It ran out.", NOW)
+
+    assert notice is not None
+    assert (Kind.REMINDER, Urgency.QUEUE, "It ran out.") == (notice.kind, notice.urgency, notice.why)
+    told = story.known._replace(told=[*story.known.told, Told(notice, frozenset({"queue"}))])
+    assert None is resumed_of(flag, told, TELLING, "S-1", "It ran out.", NOW + DAY_MS)
+    assert None is not resumed_of(flag, told, TELLING, "S-2", "It ran out.", NOW + DAY_MS)
+    called = resumed_of(flag._replace(finding=finding(page=CALLED)), told, TELLING, "S-2", "It ran out.", NOW)
+    assert called is not None
+    assert Urgency.PAGE == called.urgency
+
+
+def test_nobody_is_told_of_what_no_longer_stands_or_was_never_told() -> None:
+    """A flag that was withdrawn or closed meanwhile, and one of a shadow rule."""
+    story = Story()
+    story.find(finding(rule="shadow"))
+    (flag,) = story.flags.values()
+
+    assert None is resumed_of(flag, story.known, TELLING, "S-1", "It ran out.", NOW)
+    for state in (State.WITHDRAWN, State.CLOSED):
+        gone = flag._replace(rule=RULE, state=state)
+        assert None is resumed_of(gone, story.known, TELLING, "S-1", "It ran out.", NOW)

@@ -86,15 +86,30 @@ def test_missing_flag_is_seen(state: Path) -> None:
 
 
 def test_closed_flag_is_no_contradiction(state: Path) -> None:
-    """A person may close a flag while its finding stands: the history keeps the reason, and the store verifies."""
+    """Two people may close a flag while its finding stands: the history keeps the reason, and the store verifies."""
     flag = flopwatch("flags", "--state", state, "--json").document[0]["flag"]
+    case = next(
+        one["case"]
+        for one in flopwatch("cases", "--state", state, "--json").document
+        if flag
+        in {of["flag"] for of in flopwatch("cases", "show", one["case"], "--state", state, "--json").document["flags"]}
+    )
+    reason = "Known customer, contract 17 covers it."
+    cited = ("--outcome", "explained", "--policy", "internal-ladder@1", "--rule", "ladder.1e23.of_concern")
 
-    closed = flopwatch("flags", "close", flag, "--reason", "Known customer, contract 17.", "--state", state)
-    again = flopwatch("flags", "close", flag, "--reason", "Known customer, contract 17.", "--state", state)
+    alone = flopwatch("flags", "close", flag, "--reason", reason, "--state", state)
+    for words in (
+        ("claim", case, "--by", "ana"),
+        ("decide", case, "--by", "ana", "--reason", reason, *cited),
+        ("approve", case, "--by", "bo"),
+    ):
+        assert 0 == flopwatch("cases", *words, "--state", state).code
+    again = flopwatch("flags", "close", flag, "--reason", reason, "--state", state)
 
     history = flopwatch("explain", flag, "--state", state, "--json").document["history"]
-    assert [0, 2] == [closed.code, again.code]
+    assert [2, 2] == [alone.code, again.code]
+    assert case in alone.err
     assert flag in again.err
-    assert "Known customer, contract 17." == history[-1]["reason"]
+    assert reason == history[-1]["reason"]
     assert flag not in {one["flag"] for one in flopwatch("flags", "--state", state, "--json").document}
     assert 0 == flopwatch("verify", "--state", state).code

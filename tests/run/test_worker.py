@@ -17,9 +17,11 @@ from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock, SystemClock
 from monitor.core.book import Book
+from monitor.core.cases import Outcome
 from monitor.core.engine import Reference, books_digest
 from monitor.core.estimate import Estimator
 from monitor.core.flags import State
+from monitor.core.parties import Parties
 from monitor.core.policy import Level
 from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import decode_facts
@@ -32,6 +34,7 @@ from monitor.reference.policies import load_policies
 from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
+from monitor.run.casework import Conclusion, Desk, Gatherer
 from monitor.run.task import JOURNAL, Store
 from monitor.run.worker import Ends, Worker
 from monitor.settings import DeadLetters, Settings
@@ -662,6 +665,35 @@ def test_a_flag_that_a_person_closed_stays_closed(daemons: Daemons, tmp_path: Pa
     daemon.passes(4, seconds=61)
 
     assert State.CLOSED == next(one for one in daemon.store.flags() if one.id == flag.id).state
+
+
+def test_a_case_closes_and_opens_flags_of_a_running_loop(daemons: Daemons, tmp_path: Path) -> None:
+    """What two people decide of a case reaches the loop, which leaves the flags so; taken back, they are as before."""
+    write(tmp_path, frontier())
+    daemon = daemons.start()
+    daemon.passes(4)
+    daemon.passes(4, seconds=5 * DAY_SECONDS)
+    flags = daemon.store.flags()
+    Gatherer(daemon.store.casework, reference().policies, daemons.clock).work({}, Parties({}, daemons.clock.wall))
+    desk = Desk(daemon.store.casework, reference().policies, daemons.clock)
+    cases = {case.id for flag in flags if (case := daemon.store.casework.home_of(flag.id)) is not None}
+    policy = reference().policies[0]
+    conclusion = Conclusion(
+        Outcome.EXPLAINED, "The contract covers it.", f"{policy.id}@{policy.version}", policy.rules[0].id
+    )
+
+    for case in cases:
+        desk.claim(case, "ana")
+        desk.decide(case, "ana", conclusion)
+        desk.approve(case, "bo")
+    daemon.passes(4, seconds=61)
+    assert {State.CLOSED} == {flag.state for flag in daemon.store.flags()}
+    for case in cases:
+        desk.reverse(case, "eve", "The contract was another one.")
+    daemon.passes(4, seconds=61)
+
+    assert flags
+    assert {flag.id: flag.state for flag in flags} == {flag.id: flag.state for flag in daemon.store.flags()}
 
 
 def test_a_tenant_is_evaluated_again_after_a_restart(daemons: Daemons, tmp_path: Path) -> None:
