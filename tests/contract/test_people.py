@@ -1,0 +1,257 @@
+"""Accounts, sessions and tokens in each kind of database: what is written, what ends with what, and who must wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+
+import pytest
+from sqlalchemy import Connection, create_engine, text
+
+from monitor.core.people import FORGOTTEN_MS, Limits, Session, Token, User, token_id
+from monitor.core.roles import Permission, Role
+from monitor.errors import PeopleProblem, StoreProblem
+from monitor.store.people import SESSIONS_MAX, People
+
+NOW = 1_800_000_000_000
+LIMITS = Limits(idle_ms=1_000, whole_ms=10_000)
+HASH = "0123456789abcdef" * 4
+ADA = User("ada", Role.REVIEWER, NOW, None, True)
+
+
+class Notes:
+    """What was noted of changes, in their transactions."""
+
+    def __init__(self) -> None:
+        self.acts: list[tuple[str, str, str, dict[str, object]]] = []
+        self.refuses = False
+
+    def note(self, connection: Connection, at: int, by: str, act: str, whom: str, body: Mapping[str, object]) -> None:
+        assert connection.in_transaction()
+        if self.refuses:
+            raise StoreProblem("The audit cannot be written.")
+        self.acts.append((by, act, whom, dict(body)))
+
+
+@pytest.fixture
+def notes() -> Notes:
+    return Notes()
+
+
+@pytest.fixture
+def people(url: str, notes: Notes) -> Iterator[People]:
+    people = People.open(url, note=notes.note)
+    people.add_user("ada", Role.REVIEWER, "argon", "root", NOW)
+    yield people
+    people.close()
+
+
+def test_an_account_is_kept_as_it_was_made(people: People, notes: Notes) -> None:
+    """Name, role, and the hash of the password beside it; without one, the account is not local."""
+    people.add_user("bob", Role.ADMINISTRATOR, None, "ada", NOW + 1)
+
+    bob = User("bob", Role.ADMINISTRATOR, NOW + 1, None, False)
+    assert [ADA, bob] == people.users()
+    assert (ADA, "argon") == people.user("ada")
+    assert (bob, None) == people.user("bob")
+    assert people.user("eve") is None
+    assert ("ada", "user added", "bob", {"role": "administrator", "password": False}) == notes.acts[-1]
+
+
+def test_a_name_is_given_once(people: People, notes: Notes) -> None:
+    """The second account of a name changes nothing of the first."""
+    with pytest.raises(PeopleProblem, match="There is a user ada already"):
+        people.add_user("ada", Role.ADMINISTRATOR, "other", "eve", NOW)
+
+    assert (ADA, "argon") == people.user("ada")
+    assert 1 == len(notes.acts)
+
+
+def test_nobody_is_changed_who_is_not_there(people: People) -> None:
+    """Each change names who is missing."""
+    for change in (
+        lambda: people.set_role("eve", Role.VIEWER, "root", NOW),
+        lambda: people.set_password("eve", "x", "root", NOW),
+        lambda: people.disable("eve", "root", NOW),
+        lambda: people.enable("eve", "root", NOW),
+    ):
+        with pytest.raises(PeopleProblem, match="There is no user eve"):
+            change()
+
+
+def test_a_session_has_its_person_as_of_now(people: People) -> None:
+    """Another role holds from the next look on, without signing in again."""
+    people.begin_session(HASH, "ada", NOW, LIMITS)
+    people.see_session(HASH, NOW + 5)
+    people.set_role("ada", Role.VIEWER, "root", NOW + 6)
+
+    assert Session(ADA._replace(role=Role.VIEWER), NOW, NOW + 5) == people.session(HASH)
+    assert people.session("f" * 64) is None
+
+
+def test_who_is_disabled_is_out_at_once(people: People, notes: Notes) -> None:
+    """All sessions are gone; being enabled again brings none back."""
+    people.begin_session(HASH, "ada", NOW, LIMITS)
+    people.disable("ada", "root", NOW + 1)
+
+    assert people.session(HASH) is None
+    assert NOW + 1 == people.users()[0].disabled_at
+    people.enable("ada", "root", NOW + 2)
+    assert people.session(HASH) is None
+    assert [ADA] == people.users()
+    assert ["user disabled", "user enabled"] == [act for _, act, _, _ in notes.acts[-2:]]
+
+
+def test_another_password_ends_all_sessions(people: People) -> None:
+    """Whoever took the old one is out."""
+    people.begin_session(HASH, "ada", NOW, LIMITS)
+    people.set_password("ada", "new", "ada", NOW + 1)
+
+    assert people.session(HASH) is None
+    assert (ADA, "new") == people.user("ada")
+
+
+def test_who_signs_out_is_out(people: People, notes: Notes) -> None:
+    """Once; a second time there is nothing to end, and nothing is noted."""
+    people.begin_session(HASH, "ada", NOW, LIMITS)
+    for _ in range(2):
+        people.end_session(HASH, "ada", NOW + 1)
+
+    assert people.session(HASH) is None
+    assert ["user added", "signed in", "signed out"] == [act for _, act, _, _ in notes.acts]
+
+
+def test_sessions_that_no_longer_stand_go(people: People) -> None:
+    """With the next person who signs in: those that were idle, and those that are too old however busy."""
+    people.add_user("bob", Role.VIEWER, None, "root", NOW)
+    for hash, seen in (("idle", NOW), ("busy", NOW + 9_500)):
+        people.begin_session(hash, "ada", NOW, Limits())
+        people.see_session(hash, seen)
+    people.begin_session("first", "bob", NOW + 9_999, LIMITS)
+    assert [False, True] == [people.session(hash) is not None for hash in ("idle", "busy")]
+
+    people.see_session("busy", NOW + 9_999)
+    people.begin_session("second", "bob", NOW + 10_000, LIMITS)
+    assert [False, True] == [people.session(hash) is not None for hash in ("busy", "first")]
+
+
+def test_one_person_has_so_many_sessions_at_most(people: People) -> None:
+    """The one that was used least recently makes room, never the new one, and never that of another person."""
+    people.add_user("bob", Role.VIEWER, None, "root", NOW)
+    people.begin_session("bob's", "bob", NOW, Limits())
+    for number in range(SESSIONS_MAX):
+        people.begin_session(str(number), "ada", NOW, Limits())
+        people.see_session(str(number), NOW + 10 - (number == 7))
+    people.begin_session("new", "ada", NOW, Limits())
+
+    hashes = (*map(str, range(SESSIONS_MAX)), "new", "bob's")
+    assert ["7"] == [hash for hash in hashes if people.session(hash) is None]
+
+
+def token(hash: str, user: User = ADA, label: str = "ci") -> Token:
+    scopes = frozenset({Permission.VIEW_CASES, Permission.EXPORT})
+    return Token(token_id(hash), user, label, scopes, NOW, NOW + 100, None)
+
+
+def test_a_token_is_kept_by_its_hash(people: People, notes: Notes) -> None:
+    """With its scopes, its end, and when it was last used."""
+    people.add_token(HASH, token(HASH), "root")
+    people.use_token(HASH, NOW + 7)
+
+    assert token(HASH)._replace(used_at=NOW + 7) == people.token(HASH)
+    assert people.token("f" * 64) is None
+    body = {"token": "0123456789ab", "scopes": ["export", "view_cases"], "expires_at": NOW + 100}
+    assert ("root", "token added", "ada", body) == notes.acts[-1]
+
+
+def test_tokens_are_listed_and_revoked(people: People, notes: Notes) -> None:
+    """By the id that the list shows; one's own only where one is named."""
+    people.add_user("bob", Role.VIEWER, None, "root", NOW)
+    bob = User("bob", Role.VIEWER, NOW, None, False)
+    mine, other = token(HASH), token("f" * 64, bob, "<script>alert(1)</script>")
+    people.add_token(HASH, mine, "ada")
+    people.add_token("f" * 64, other, "bob")
+    assert ([mine, other], [mine], [other]) == (people.tokens(), people.tokens("ada"), people.tokens("bob"))
+
+    for id, user in (("f" * 12, "ada"), ("%", None), ("", None), (HASH, None)):
+        with pytest.raises(PeopleProblem, match="There is no such token"):
+            people.revoke_token(id, user, "ada", NOW)
+    people.revoke_token("f" * 12, None, "root", NOW)
+    assert [mine] == people.tokens()
+    assert ("root", "token revoked", "bob", {"token": "f" * 12}) == notes.acts[-1]
+    people.revoke_token("0123456789ab", "ada", "ada", NOW)
+    assert [] == people.tokens()
+
+
+def test_nothing_is_changed_that_cannot_be_noted(people: People, notes: Notes) -> None:
+    """A change and its note are one transaction."""
+    people.begin_session(HASH, "ada", NOW, LIMITS)
+    people.add_token(HASH, token(HASH), "ada")
+    notes.refuses = True
+    for change in (
+        lambda: people.add_user("bob", Role.VIEWER, None, "root", NOW),
+        lambda: people.set_role("ada", Role.ADMINISTRATOR, "ada", NOW),
+        lambda: people.disable("ada", "root", NOW),
+        lambda: people.end_session(HASH, "ada", NOW),
+        lambda: people.revoke_token("0123456789ab", None, "root", NOW),
+    ):
+        with pytest.raises(StoreProblem):
+            change()
+
+    assert [ADA] == people.users()
+    assert people.session(HASH) is not None
+    assert 1 == len(people.tokens())
+
+
+def test_who_fails_again_and_again_must_wait(people: People) -> None:
+    """For an account, or an address, that has used up its free tries; a try that must wait counts for nothing."""
+    free = {"account": 2, "address": 3}
+
+    assert [0, 0, 1_000, 1_000] == [people.try_to_sign_in(free, NOW) for _ in range(4)]
+    assert 0 == people.try_to_sign_in({"other account": 2, "address": 3}, NOW)
+    assert 1_000 == people.try_to_sign_in({"third account": 2, "address": 3}, NOW)
+    assert 0 == people.try_to_sign_in({"account": 2}, NOW + 1_000)
+    assert 2_000 == people.try_to_sign_in({"account": 2}, NOW + 1_000)
+
+
+def test_who_signs_in_is_forgiven(people: People) -> None:
+    """Their account altogether, the address that one try only: others may share it, or be tried from it."""
+    free = {"account": 1, "address": 3}
+    for at in range(10):
+        assert 0 == people.try_to_sign_in(free, NOW + at)
+        people.forgive("account", "address")
+    for number in range(3):
+        assert 0 == people.try_to_sign_in({str(number): 1, "address": 3}, NOW + 10)
+
+    assert 1_000 == people.try_to_sign_in(free, NOW + 10)
+
+
+def test_failures_are_forgotten_in_time(people: People, url: str) -> None:
+    """Nobody waits for what failed a day ago, and the store does not fill up with it."""
+    for _ in range(2):
+        people.try_to_sign_in({"account": 2}, NOW)
+    assert 0 == people.try_to_sign_in({"another": 2}, NOW + FORGOTTEN_MS)
+
+    engine = create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+    with engine.connect() as connection:
+        assert ["another"] == connection.execute(text("select origin from failed_sign_ins")).scalars().all()
+    engine.dispose()
+
+
+def test_tries_at_once_are_all_counted(people: People) -> None:
+    """Whoever tries from many connections has as few free tries as from one."""
+    waits: list[int] = []
+    together = threading.Barrier(8)
+
+    def try_once() -> None:
+        together.wait()
+        waits.append(people.try_to_sign_in({"account": 8, "address": 100}, NOW))
+
+    threads = [threading.Thread(target=try_once) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [0] * 8 == waits
+    assert 1_000 == people.try_to_sign_in({"account": 8}, NOW)
