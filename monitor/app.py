@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prometheus_client import CollectorRegistry
 
 from monitor.alert import Sink
-from monitor.clock import Clock, SystemClock
+from monitor.clock import Clock, SystemClock, new_secret
 from monitor.core.blind import Blind
 from monitor.core.book import Book, Counts, Moved, joined
 from monitor.core.bounds import Bounds
@@ -149,6 +150,8 @@ if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
     from monitor.source.kafka import KafkaSource
     from monitor.store.sql import SqlStore
+    from monitor.web.accounts import Accounts
+    from monitor.web.server import ConsoleServer
 
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
@@ -1321,8 +1324,10 @@ def known_partitions(store: SqlStore) -> int | None:
     return None
 
 
-def run_daemon(settings: Settings) -> None:
+def run_daemon(settings: Settings, console: bool = False) -> None:
     """Read Kafka or follow files, keep the books, serve metrics and health, until SIGTERM or SIGINT.
+
+    With `console` it serves that, too.
 
     Raises:
         MonitorError: it cannot start, or had to stop; everything committed stands.
@@ -1354,6 +1359,10 @@ def run_daemon(settings: Settings) -> None:
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
+        if console:
+            known = stack.enter_context(accounts(settings))
+            serving = stack.enter_context(served_console(settings, known, registry, clock, log))
+            log.info("console serves", host=settings.console.host, port=serving.port)
         tune_collector()
         server.start()
         try:
@@ -1485,3 +1494,73 @@ def _source(settings: Settings) -> Iterator[FileSource | KafkaSource | Confluent
         yield source
     finally:
         source.close()
+
+
+# -- people and the console ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def accounts(settings: Settings, state: Path | None = None, create: bool = False) -> Iterator[Accounts]:
+    """Who may use the console of a store.
+
+    Raises:
+        StoreProblem: it cannot be opened, or there is none and `create` is false.
+    """
+    from monitor.store.people import People
+    from monitor.web.accounts import Accounts
+    from monitor.web.passwords import Passwords
+
+    people = People.open(store_url(settings, state), create)
+    try:
+        yield Accounts(people, Passwords(), SystemClock(), new_secret, settings.console.limits)
+    finally:
+        people.close()
+
+
+@contextmanager
+def served_console(
+    settings: Settings, known: Accounts, registry: CollectorRegistry, clock: Clock, log: Log
+) -> Iterator[ConsoleServer]:
+    """The console for these people, which answers until the end.
+
+    Raises:
+        SettingsProblem: its address cannot be had.
+    """
+    from monitor.web.console import build, make_console
+    from monitor.web.server import ConsoleServer
+
+    console = make_console(known, settings.console, clock, registry, log)
+    server = ConsoleServer(settings.console.host, settings.console.port, build(console, new_secret))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def run_console(settings: Settings) -> None:
+    """Serve the console, its metrics and health, until SIGTERM or SIGINT.
+
+    Raises:
+        MonitorError: it cannot start.
+    """
+    clock, registry, stopping = SystemClock(), CollectorRegistry(), threading.Event()
+    log = build_log(settings.log_level, clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with accounts(settings, create=True) as known, served_console(settings, known, registry, clock, log) as serving:
+
+        def ready() -> tuple[bool, str]:
+            try:
+                known.users()
+            except MonitorError as problem:
+                return False, str(problem)
+            return not stopping.is_set(), "The console is stopping." if stopping.is_set() else "The store answers."
+
+        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, serving.answers, ready))
+        server.start()
+        log.info("console serves", host=settings.console.host, port=serving.port)
+        try:
+            stopping.wait()
+        finally:
+            server.close()
