@@ -9,7 +9,6 @@ from pathlib import Path
 
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -78,22 +77,17 @@ def application(console: Console, routers: Sequence[APIRouter] = ROUTERS) -> Fas
     Raises:
         ValueError: a route does not say which permission it asks for.
     """
-    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
-    app.state.console = console
-    for router in routers:
-        app.include_router(router)
-    for route in routes_of(app):
+    # Not by `include_router`, which hides the routes of a router behind one of its own: all must be looked at.
+    routes = [route for router in routers for route in router.routes]
+    for route in routes:
         asked_by(route)
+    app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, routes=routes)
+    app.state.console = console
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
     app.add_exception_handler(MonitorError, _no_answer)
     app.add_exception_handler(Exception, _failed)
     return app
-
-
-def routes_of(app: FastAPI) -> list[APIRoute]:
-    """All routes of an application."""
-    return [route for route in app.routes if isinstance(route, APIRoute)]
 
 
 def _error_page(console: Console, status: HTTPStatus, sentence: str, request_id: str) -> Response:

@@ -8,7 +8,6 @@ macros of `templates/parts.html` do that.
 from __future__ import annotations
 
 import hashlib
-import mimetypes
 import unicodedata
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,7 +17,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 FOLDER = Path(__file__).parent
 DIGEST_DIGITS = 16
-GIVEN = {".css", ".js"}  # of the folder `static`
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # of files in `static` that browsers get
 
 # Control, formatting (among them what turns the direction of text), surrogates, private use, not assigned, line and
 # paragraph separators.
@@ -37,10 +36,11 @@ def read_files(folder: Path = FOLDER / "static") -> dict[str, File]:
     """What browsers get as it is, by name."""
     files = {}
     for path in sorted(folder.iterdir()):
-        if path.suffix in GIVEN:
+        if path.suffix in MEDIA_TYPES:
             content = path.read_bytes()
-            media_type = mimetypes.types_map[path.suffix]
-            files[path.name] = File(content, media_type, hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS])
+            files[path.name] = File(
+                content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]
+            )
     return files
 
 

@@ -25,6 +25,7 @@ from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.routing import BaseRoute
 
 from monitor.clock import Clock
 from monitor.core.roles import Permission
@@ -151,15 +152,17 @@ def asks(permission: Permission | None) -> Any:
 _ASKED: dict[Callable[..., Any], Permission | None] = {}
 
 
-def asked_by(route: APIRoute) -> Permission | None:
+def asked_by(route: BaseRoute) -> Permission | None:
     """What a route asks for; None: nothing, and it says so.
 
     Raises:
         ValueError: it does not say.
     """
-    found = [_ASKED[one.call] for one in route.dependant.dependencies if one.call in _ASKED]
+    dependencies = route.dependant.dependencies if isinstance(route, APIRoute) else []
+    found = [_ASKED[one.call] for one in dependencies if one.call in _ASKED]
     if len(found) != 1:
-        raise ValueError(f"{route.path} says {len(found)} times what it asks for: take one Visit with asks(...).")
+        path = getattr(route, "path", route)
+        raise ValueError(f"{path} says {len(found)} times what it asks for: take one Visit with asks(...).")
     return found[0]
 
 

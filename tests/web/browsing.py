@@ -52,7 +52,7 @@ class House:
         self.people = People.open(url_of(folder))
         self.clock = HandClock()
         numbers = itertools.count(1)
-        self.secrets = lambda: f"secret-number-{next(numbers):029d}"
+        self.secrets = lambda: f"{next(numbers):05d}-is-the-number-of-this-secret-one"
         self.accounts = Accounts(self.people, Passwords(CHEAP), self.clock, self.secrets, self.settings.limits)
         self.registry = CollectorRegistry()
         self.log = io.StringIO()
