@@ -99,6 +99,7 @@ class Guard:
             self._metrics.answered(answer.status, self._clock.monotonic() - began)
 
     async def _refusal(self, problem: tuple[HTTPStatus, str], answer: _Answer, scope: Scope) -> None:
+        answer.all_was_read = lambda: False
         response = self._refuse(*problem, answer.request_id)
         await response(scope, _nothing, answer.send)
 

@@ -38,9 +38,9 @@ class ConsoleServer:
             family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
             self._socket = socket.create_server((host, port), family=family)
         except OSError as problem:
+            reason = (problem.strerror or str(problem)).partition(" (")[0].lower()
             raise SettingsProblem(
-                f"Cannot listen on {host} port {port}: {(problem.strerror or str(problem)).lower()}. "
-                "Choose another `console.host` or `console.port`."
+                f"Cannot listen on {host} port {port}: {reason}. Choose another `console.host` or `console.port`."
             ) from None
         # What it would log is text of strangers; what fails on our side is logged by the console itself.
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL + 1)
