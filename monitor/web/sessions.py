@@ -2,8 +2,8 @@
 
 Over https the cookie is `__Host-flopwatch`: a browser takes a cookie of this name from exactly this host, over https
 and for all paths, or not at all. Over http, which is for the loopback address only, the name is another one and
-`Secure` is missing: Chromium and Firefox take a secure cookie from http://127.0.0.1 and http://localhost, Safari does
-not, and nothing leaves the machine that could be read on the way.
+`Secure` is missing: Chromium takes a secure cookie from http://127.0.0.1 and http://localhost, not every browser does,
+and there nothing leaves the machine that could be read on the way.
 """
 
 from __future__ import annotations
