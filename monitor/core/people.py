@@ -17,6 +17,7 @@ LABEL_CHARACTERS_MAX = 100
 PASSWORD_CHARACTERS_MIN, PASSWORD_CHARACTERS_MAX = 12, 200
 PASSWORD_KINDS_MIN = 5  # different characters
 TOKEN_DAYS_MAX = 366
+TOKENS_MAX = 50  # of one person
 TOKEN_ID_DIGITS = 12  # of its hash
 
 # Tries that may fail before anybody waits: of one account, and from one address, which many people may share.

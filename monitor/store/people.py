@@ -51,10 +51,11 @@ class People:
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
-    def users(self) -> list[User]:
-        """Everybody, by name."""
+    def users(self, after: str = "", limit: int | None = None) -> list[User]:
+        """Everybody by name, or so many of those whose names come after this one."""
+        query = select(*_OF_USER).where(USERS.c.name > after).order_by(USERS.c.name).limit(limit)
         with self._database.reading() as connection:
-            return [_user(row) for row in connection.execute(select(*_OF_USER).order_by(USERS.c.name))]
+            return [_user(row) for row in connection.execute(query)]
 
     def user(self, name: str) -> tuple[User, str | None] | None:
         """Somebody, and the hash of their password; None: there is no such account."""

@@ -12,6 +12,7 @@ from monitor.core.people import (
     ACCOUNT_TRIES,
     ADDRESS_TRIES,
     TOKEN_DAYS_MAX,
+    TOKENS_MAX,
     Limits,
     Session,
     Token,
@@ -34,8 +35,8 @@ TOKEN_PREFIX = "flopwatch_"  # by which scanners of code find one that was left 
 class PeopleStore(Protocol):
     """The people of a store, as `monitor.store.people` keeps them."""
 
-    def users(self) -> list[User]:
-        """Everybody, by name."""
+    def users(self, after: str = "", limit: int | None = None) -> list[User]:
+        """Everybody by name, or so many of those whose names come after this one."""
         ...
 
     def user(self, name: str) -> tuple[User, str | None] | None:
@@ -140,9 +141,14 @@ class Accounts:
 
     # -- accounts ----------------------------------------------------------------------------------------------------
 
-    def users(self) -> list[User]:
-        """Everybody, by name."""
-        return self._people.users()
+    def users(self, after: str = "", limit: int | None = None) -> list[User]:
+        """Everybody by name, or so many of those whose names come after this one."""
+        return self._people.users(after, limit)
+
+    def user(self, name: str) -> User | None:
+        """Somebody; None: there is no such account."""
+        found = self._people.user(name)
+        return None if found is None else found[0]
 
     def add(self, name: str, role: Role, password: str | None, by: str) -> None:
         """Make an account; without a password, for whom a trusted proxy lets in.
@@ -254,10 +260,8 @@ class Accounts:
 
     def let_in(self, name: str) -> str | None:
         """The secret of a new session for somebody whom a trusted proxy names; None: they have no account."""
-        found = self._people.user(name)
-        if found is None or found[0].disabled_at is not None:
-            return None
-        return self.begin_session(name)
+        user = self.user(name)
+        return None if user is None or user.disabled_at is not None else self.begin_session(name)
 
     def begin_session(self, name: str) -> str:
         """The secret of a new session of somebody."""
@@ -299,14 +303,16 @@ class Accounts:
             raise PeopleProblem(f"A token needs scopes, each of them one of {', '.join(sorted(SCOPES))}.")
         if not 1 <= days <= TOKEN_DAYS_MAX:
             raise PeopleProblem(f"A token stands for 1 to {TOKEN_DAYS_MAX} days.")
-        found = self._people.user(name)
-        if found is None:
+        user = self.user(name)
+        if user is None:
             raise PeopleProblem(
                 f"There is no user {name}: `flopwatch users list` has the names of those that there are."
             )
+        if len(self.tokens(name)) >= TOKENS_MAX:
+            raise PeopleProblem(f"{name} has {TOKENS_MAX} tokens: revoke those that are over or not in use.")
         secret, now = TOKEN_PREFIX + self._secrets(), self._clock.now_ms()
         hash = _digest(secret)
-        token = Token(token_id(hash), found[0], label, frozenset(scopes), now, now + days * DAY_MS, None)
+        token = Token(token_id(hash), user, label, frozenset(scopes), now, now + days * DAY_MS, None)
         self._people.add_token(hash, token, by)
         return Made(token, secret)
 

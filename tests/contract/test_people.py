@@ -52,6 +52,7 @@ def test_an_account_is_kept_as_it_was_made(people: People, notes: Notes) -> None
 
     bob = User("bob", Role.ADMINISTRATOR, NOW + 1, None, False)
     assert [ADA, bob] == people.users()
+    assert ([ADA], [bob], []) == (people.users(limit=1), people.users("ada", 5), people.users("bob"))
     assert (ADA, "argon") == people.user("ada")
     assert (bob, None) == people.user("bob")
     assert people.user("eve") is None

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import quote, unquote
 
 import pytest
 
-from monitor.core.people import ACCOUNT_TRIES
-from monitor.core.roles import Permission, Role
-from tests.web.browsing import PASSWORD, Browser, House
+from monitor.core.people import ACCOUNT_TRIES, TOKENS_MAX
+from monitor.core.roles import SCOPES, Permission, Role
+from monitor.web.pages.users import USERS_AT_ONCE
+from tests.web.browsing import NOW, PASSWORD, Browser, House
 
 SECRET = re.compile(r'<code class="secret">([^<]+)</code>')
 NEW = "another horse battery"
@@ -178,6 +180,7 @@ def test_an_administrator_changes_roles_and_locks_out(house: House, administrato
     assert 303 == administrator.post("/users/viewer/disable", {}).status_code
     assert 303 == browser.get("/me").status_code
     assert "disabled 2027-01-15" in administrator.get("/users").text
+    assert "disabled 2027-01-15" in administrator.get("/users/viewer").text
     assert 401 == house.browser().sign_in("viewer").status_code
 
     assert 303 == administrator.post("/users/viewer/enable", {}).status_code
@@ -193,28 +196,68 @@ def test_an_administrator_gives_a_new_password(house: House, administrator: Brow
     assert [401, 303] == [house.browser().sign_in("viewer", one).status_code for one in (PASSWORD, password)]
 
 
+def test_an_administrator_revokes_a_token(house: House, administrator: Browser) -> None:
+    """On the page of whose it is, which has what it is for as text."""
+    made = house.accounts.add_token("viewer", SCRIPT, [Permission.VIEW_CASES], 1, "viewer")
+    page = administrator.get("/users/viewer").text
+    assert (True, False) == (made.token.id in page, SCRIPT in page)
+
+    for name, status in (("auditor", 400), ("viewer", 303)):
+        assert status == administrator.post(f"/users/{name}/tokens/{made.token.id}/revoke", {}).status_code
+    assert house.accounts.token(made.secret) is None
+
+
+def test_many_users_are_shown_a_hundred_at_a_time(house: House, administrator: Browser) -> None:
+    """Each page under a hundred kilobytes; from one to the next everybody is there once."""
+    for number in range(2 * USERS_AT_ONCE):
+        house.people.add_user(f"p+{number:03d}.{'x' * 57}", Role.SENIOR_REVIEWER, None, "the test", NOW)
+    path, names = "/users", list[str]()
+    while path:
+        page = administrator.get(path).text
+        assert len(page.encode()) < 100_000
+        names += [unquote(name) for name in re.findall(r'<a href="/users/([^"]+)"', page)]
+        further = re.search(r'<a href="(/users\?after=[^"]+)"', page)
+        path = further[1] if further else ""
+
+    assert [user.name for user in house.accounts.users()] == names
+    assert 200 == administrator.get(f"/users/{quote(names[150])}").status_code
+
+
+def test_tokens_of_one_person_have_a_maximum(house: House) -> None:
+    """The page says what to do; with all of them it is under a hundred kilobytes."""
+    for _ in range(TOKENS_MAX):
+        house.accounts.add_token("auditor", "x" * 100, list(SCOPES), 1, "auditor")
+    browser = house.signed_in("auditor")
+
+    answer = browser.post("/me/tokens", {"label": "ci", "scope": "view_cases", "days": "1"})
+    assert (400, True) == (answer.status_code, "revoke those that are over" in answer.text)
+    assert len(answer.content) < 100_000
+
+
 @pytest.mark.parametrize(
     ("path", "form", "sentence"),
     [
         ("/users/administrator/role", {"role": "senior-reviewer"}, "Nobody changes their own role"),
         ("/users/administrator/disable", {}, "Nobody locks themselves out"),
-        ("/users/nobody/role", {"role": "viewer"}, "There is no user nobody"),
-        ("/users/nobody/disable", {}, "There is no user nobody"),
-        ("/users/nobody/enable", {}, "There is no user nobody"),
-        ("/users/nobody/password", {}, "There is no user nobody"),
-        ("/users/%3Cscript%3Ealert(1)%3C%2Fscript%3E/role", {"role": "viewer"}, "no such page"),
-        ("/users/%3Cscript%3E/enable", {}, "There is no user &lt;script&gt;"),
+        ("/users/nobody/role", {"role": "viewer"}, "There is no such user"),
+        ("/users/nobody/disable", {}, "There is no such user"),
+        ("/users/nobody/enable", {}, "There is no such user"),
+        ("/users/nobody/password", {}, "There is no such user"),
+        ("/users/%3Cscript%3Ealert(1)%3C%2Fscript%3E/role", {"role": "viewer"}, "There is no such page"),
+        ("/users/%3Cscript%3E/enable", {}, "There is no such user"),
+        ("/users/viewer/tokens/0123456789ab/revoke", {}, "There is no such token"),
         ("/users/viewer/role", {"role": "emperor"}, "Choose one of the roles"),
     ],
 )
 def test_what_an_administrator_cannot_do(
     house: House, administrator: Browser, path: str, form: dict[str, str], sentence: str
 ) -> None:
-    """Nobody lets themselves decide, or loses the last account; who is not there is named as text."""
+    """Nobody lets themselves decide, or loses the last account."""
     answer = administrator.post(path, form)
 
-    assert answer.status_code in {400, 404}
+    assert answer.status_code == (404 if "There is no such" in sentence and "token" not in sentence else 400)
     assert sentence in answer.text
+    assert "<script>" not in answer.text
     assert {role.value: role for role in Role} == {user.name: user.role for user in house.accounts.users()}
     assert [None] * len(Role) == [user.disabled_at for user in house.accounts.users()]
 
@@ -224,9 +267,9 @@ def test_behind_a_trusted_proxy_accounts_have_no_password(tmp_path_factory: pyte
     house = House(tmp_path_factory.mktemp("house"), proxies=["10.0.0.5"], user_header="X-Remote-User")
     browser = house.browser(address="10.0.0.5", headers={"X-Remote-User": "administrator"})
     browser.get("/sign-in")
-    page = browser.get("/users")
+    page = browser.get("/users/viewer")
 
-    assert "New password" not in page.text
+    assert "new password" not in page.text
     assert 303 == browser.post("/users", {"name": "ada@example.org", "role": "viewer"}).status_code
     assert 400 == browser.post("/users", {"name": "ada@example.org", "role": "viewer"}).status_code
     assert [False] == [user.local for user in house.accounts.users() if user.name == "ada@example.org"]

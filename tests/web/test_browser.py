@@ -15,7 +15,7 @@ from monitor.web.server import ConsoleServer
 from tests.web.browsing import PASSWORD, House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGES = ("/sign-in", "/me", "/users", "/none")
+PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none")
 LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
 
 
@@ -78,7 +78,7 @@ def test_scripts_are_held_back(chromium: Browser, serving: str) -> None:
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))
-    for path in PAGES[:3]:
+    for path in PAGES[:4]:
         page.goto(serving + path)
         assert [False, False, 0] == page.evaluate(
             "[htmx.config.allowEval, htmx.config.includeIndicatorStyles, htmx.config.historyCacheSize]"

@@ -28,10 +28,12 @@ TABLE = {
     "POST /me/tokens/{id}/revoke": "+",
     "GET /users": "ad",
     "POST /users": "ad",
+    "GET /users/{name}": "ad",
     "POST /users/{name}/role": "ad",
     "POST /users/{name}/disable": "ad",
     "POST /users/{name}/enable": "ad",
     "POST /users/{name}/password": "ad",
+    "POST /users/{name}/tokens/{id}/revoke": "ad",
 }
 
 

@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Annotated, NamedTuple
+from typing import Annotated
+from urllib.parse import quote
 
 from fastapi import APIRouter
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from monitor.core.roles import Permission, Role
 from monitor.errors import PeopleProblem
 from monitor.web.visit import Visit, asks
 
+USERS_AT_ONCE = 100  # on a page
+
 Managing = Annotated[Visit, asks(Permission.MANAGE_USERS)]
 router = APIRouter()
 
 
-class NewPassword(NamedTuple):
-    """A password of chance, and whose it is."""
-
-    name: str
-    password: str
-
-
 @router.get("/users")
-def users(visit: Managing) -> Response:
-    """The list."""
-    return _page(visit)
+def users(visit: Managing, after: str = "") -> Response:
+    """The list, a hundred at a time."""
+    return _list(visit, after)
 
 
 @router.post("/users")
@@ -36,66 +34,98 @@ def add(visit: Managing) -> Response:
     try:
         role = Role(visit.field("role"))
     except ValueError:
-        return _page(visit, problem="Choose one of the roles.", name=name)
+        return _list(visit, problem="Choose one of the roles.", name=name)
     try:
         if visit.console.settings.user_header is not None:
             accounts.add(name, role, None, visit.name)
-            return visit.go("/users")
-        made = NewPassword(name, accounts.add_with_new_password(name, role, visit.name))
+            return visit.go(_path(name))
+        password = accounts.add_with_new_password(name, role, visit.name)
     except PeopleProblem as problem:
-        return _page(visit, problem=str(problem), name=name)
-    return _page(visit, made=made)
+        return _list(visit, problem=str(problem), name=name)
+    return _page(visit, name, password=password)
+
+
+@router.get("/users/{name}")
+def user(visit: Managing, name: str) -> Response:
+    """One account."""
+    return _page(visit, name)
 
 
 @router.post("/users/{name}/role")
 def set_role(visit: Managing, name: str) -> Response:
     """Another role."""
     try:
-        visit.console.accounts.set_role(name, Role(visit.field("role")), visit.name)
+        role = Role(visit.field("role"))
     except ValueError:
-        return _page(visit, problem="Choose one of the roles.")
-    except PeopleProblem as problem:
-        return _page(visit, problem=str(problem))
-    return visit.go("/users")
+        return _page(visit, name, problem="Choose one of the roles.")
+    return _changed(visit, name, lambda: visit.console.accounts.set_role(name, role, visit.name))
 
 
 @router.post("/users/{name}/disable")
 def disable(visit: Managing, name: str) -> Response:
     """Let somebody in no longer."""
-    try:
-        visit.console.accounts.disable(name, visit.name)
-    except PeopleProblem as problem:
-        return _page(visit, problem=str(problem))
-    return visit.go("/users")
+    return _changed(visit, name, lambda: visit.console.accounts.disable(name, visit.name))
 
 
 @router.post("/users/{name}/enable")
 def enable(visit: Managing, name: str) -> Response:
     """Let somebody in again."""
-    try:
-        visit.console.accounts.enable(name, visit.name)
-    except PeopleProblem as problem:
-        return _page(visit, problem=str(problem))
-    return visit.go("/users")
+    return _changed(visit, name, lambda: visit.console.accounts.enable(name, visit.name))
 
 
 @router.post("/users/{name}/password")
 def set_password(visit: Managing, name: str) -> Response:
     """A new password, which this page alone shows."""
     try:
-        made = NewPassword(name, visit.console.accounts.set_new_password(name, visit.name))
+        password = visit.console.accounts.set_new_password(name, visit.name)
     except PeopleProblem as problem:
-        return _page(visit, problem=str(problem))
-    return _page(visit, made=made)
+        return _page(visit, name, problem=str(problem))
+    return _page(visit, name, password=password)
 
 
-def _page(visit: Visit, problem: str = "", name: str = "", made: NewPassword | None = None) -> Response:
+@router.post("/users/{name}/tokens/{id}/revoke")
+def revoke_token(visit: Managing, name: str, id: str) -> Response:
+    """Let a program of somebody in no longer."""
+    return _changed(visit, name, lambda: visit.console.accounts.revoke_token(id, name, visit.name))
+
+
+def _changed(visit: Visit, name: str, change: Callable[[], None]) -> Response:
+    try:
+        change()
+    except PeopleProblem as problem:
+        return _page(visit, name, problem=str(problem))
+    return visit.go(_path(name))
+
+
+def _path(name: str) -> str:
+    return f"/users/{quote(name, safe='')}"
+
+
+def _list(visit: Visit, after: str = "", problem: str = "", name: str = "") -> Response:
+    found = visit.console.accounts.users(after, USERS_AT_ONCE + 1)
     return visit.page(
         "users.html",
         HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
-        users=visit.console.accounts.users(),
+        users=found[:USERS_AT_ONCE],
+        more=len(found) > USERS_AT_ONCE,
         roles=list(Role),
         problem=problem,
         name=name,
-        made=made,
+    )
+
+
+def _page(visit: Visit, name: str, problem: str = "", password: str = "") -> Response:
+    found = visit.console.accounts.user(name)
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such user: the list of users has all that there are.")
+    return visit.page(
+        "user.html",
+        HTTPStatus.BAD_REQUEST if problem else HTTPStatus.OK,
+        user=found,
+        user_path=_path(name),
+        tokens=visit.console.accounts.tokens(name),
+        now=visit.console.clock.now_ms(),
+        roles=list(Role),
+        problem=problem,
+        password=password,
     )
