@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Mapping
+from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock, Secrets
@@ -25,7 +26,7 @@ from monitor.core.people import (
     token_stands,
 )
 from monitor.core.roles import SCOPES, Permission, Role
-from monitor.errors import PeopleProblem
+from monitor.errors import PeopleProblem, StoreProblem
 from monitor.web.passwords import Passwords
 
 SEEN_EVERY_MS = 60_000  # a session or token in use is written this often, not at every request
@@ -276,7 +277,8 @@ class Accounts:
         if found is None or not session_stands(found, now, self._limits):
             return None
         if now - found.seen_at >= min(SEEN_EVERY_MS, self._limits.idle_ms // 2):
-            self._people.see_session(hash, now)
+            with suppress(StoreProblem):  # a busy store lets people read; the next request writes it
+                self._people.see_session(hash, now)
         return found
 
     def end_session(self, secret: str) -> None:
@@ -323,7 +325,8 @@ class Accounts:
         if found is None or not token_stands(found, now):
             return None
         if found.used_at is None or now - found.used_at >= SEEN_EVERY_MS:
-            self._people.use_token(hash, now)
+            with suppress(StoreProblem):
+                self._people.use_token(hash, now)
         return found
 
     def revoke_token(self, id: str, user: str | None, by: str) -> None:

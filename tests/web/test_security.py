@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
+import httpx
 import pytest
 from fastapi import APIRouter
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.responses import Response
 from starlette.types import Message
 
@@ -378,3 +384,65 @@ def test_an_auditor_reads_with_a_token(house: House) -> None:
     assert 200 == browser.send("GET", "/cases", bearer).status_code
     house.clock.now += 24 * 3_600_000
     assert 401 == browser.send("GET", "/cases", bearer).status_code
+
+
+def test_a_busy_store_lets_people_read(house: House, tmp_path: Path) -> None:
+    """While another process writes, a session is not noted as used, and the page is there."""
+    browser = house.signed_in("viewer")
+    house.clock.now += 120_000
+    other = sqlite3.connect(tmp_path / "books.db", isolation_level=None)
+    other.execute("begin immediate")
+
+    assert 200 == browser.get("/me").status_code
+    other.close()
+
+
+header_names = st.sampled_from(
+    ["Accept", "Content-Type", "Cookie", "Origin", "Range", "Sec-Fetch-Site", "X-Forwarded-For"]
+)
+header_values = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=80)
+paths = st.text(max_size=60).map(lambda text: "/" + quote(text)) | st.sampled_from(
+    [
+        "/",
+        "/me",
+        "/users",
+        "/users?after=%00",
+        "/users/%ff",
+        "/sign-in?next=%00",
+        "/me/tokens",
+        "/static/a/b",
+        "//",
+        "/%",
+    ]
+)
+
+
+@pytest.fixture(scope="module")
+def open_house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One console for many requests, and an administrator in it."""
+    house = House(tmp_path_factory.mktemp("house"))
+    yield house.signed_in("administrator")
+    house.close()
+
+
+@given(
+    method=st.sampled_from(["GET", "HEAD", "POST"]),
+    path=paths,
+    headers=st.dictionaries(header_names, header_values, max_size=4),
+    form=st.dictionaries(
+        st.text(max_size=20) | st.sampled_from(["name", "role", "next", "days"]), st.text(max_size=60)
+    ),
+)
+def test_no_request_makes_the_console_fail(
+    open_house: Browser, method: str, path: str, headers: dict[str, str], form: dict[str, str]
+) -> None:
+    """Whatever an administrator's browser sends: each answer is a page of ours with the headers."""
+    sent = {"Sec-Fetch-Site": "same-origin", **headers}
+    fields = {"form_token": open_house.form_token, **form} if method == "POST" else None
+    cookies = httpx.Cookies(open_house.cookies)
+    answer = open_house.send(method, path, sent, fields)
+    open_house.cookies = cookies  # what an answer gave is not kept
+
+    assert answer.status_code < 500, open_house.house.log.getvalue()
+    assert SECURE["Content-Security-Policy"] == answer.headers["Content-Security-Policy"]
+    assert UNSAFE.search(answer.text) is None
