@@ -21,7 +21,7 @@ from monitor.settings import load_settings
 )
 @config_option
 def run(role: str, config: Path | None) -> None:
-    """Keep the books of what the settings name, raise flags, serve metrics and health, or the console, until SIGTERM."""
+    """Keep the books of what the settings name, raise flags, serve metrics and health until SIGTERM; or the console."""
     settings = load_settings(config)
     if role == "web":
         app.run_console(settings)

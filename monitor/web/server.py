@@ -35,8 +35,7 @@ class ConsoleServer:
             SettingsProblem: the address cannot be had.
         """
         try:
-            family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-            self._socket = socket.create_server((host, port), family=family)
+            self._socket = _listening(host, port)
         except OSError as problem:
             reason = (problem.strerror or str(problem)).partition(" (")[0].lower()
             raise SettingsProblem(
@@ -100,6 +99,24 @@ class ConsoleServer:
             await self._server.serve(sockets=[self._socket])
         finally:
             self._loop = None
+
+
+def _listening(host: str, port: int) -> socket.socket:
+    """A socket on an address. It says that it speaks TCP: else asyncio would leave connections waiting for 40 ms.
+
+    Raises:
+        OSError: the address cannot be had.
+    """
+    family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    found = socket.socket(family, kind, socket.IPPROTO_TCP)
+    try:
+        found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        found.bind(address)
+        found.listen(CONNECTIONS_MAX)
+    except OSError:
+        found.close()
+        raise
+    return found
 
 
 class _Bounded(H11Protocol):
