@@ -40,6 +40,7 @@ from monitor.web.sessions import Sessions, Visitor, is_token_of
 FORM_TOKEN = "form_token"
 FIELDS_MAX = 200
 EXPIRED = "This page is from before you signed in: go back, reload it, and send it again."
+SIGNED_OUT = "You are not signed in any more: sign in, and send it again."
 ANYBODY = None  # asks for nothing, not even for being signed in
 
 
@@ -174,9 +175,11 @@ def _must_be_permitted(request: Request, visitor: Visitor | None, permission: Pe
     if "authorization" in request.headers:
         headers = {"WWW-Authenticate": "Bearer"}
         raise HTTPException(HTTPStatus.UNAUTHORIZED, "This token lets nobody in: make a new one.", headers)
+    if "hx-request" in request.headers:  # for a part of a page: the sign-in page is to replace all of it
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, SIGNED_OUT, {"HX-Redirect": "/sign-in"})
     if request.method in SAFE_METHODS:
         raise HTTPException(HTTPStatus.SEE_OTHER, headers={"Location": sign_in_path(request)})
-    raise HTTPException(HTTPStatus.UNAUTHORIZED, "You are not signed in any more: sign in, and send it again.")
+    raise HTTPException(HTTPStatus.UNAUTHORIZED, SIGNED_OUT)
 
 
 def sign_in_path(request: Request) -> str:

@@ -161,6 +161,13 @@ def test_a_form_of_an_ended_session_says_so(house: House) -> None:
     assert "You are not signed in any more" in answer.text
 
 
+def test_a_part_of_a_page_does_not_become_the_sign_in_page(house: House) -> None:
+    """htmx is told to leave the page for it."""
+    answer = house.browser().get("/me", {"HX-Request": "true"})
+
+    assert (401, "/sign-in") == (answer.status_code, answer.headers["HX-Redirect"])
+
+
 def test_who_is_disabled_is_out_at_once(house: House) -> None:
     """At the next request, without waiting for anything."""
     browser = house.signed_in("reviewer")
