@@ -23,7 +23,8 @@ TOKEN_ID_DIGITS = 12  # of its hash
 # Tries that may fail before anybody waits: of one account, and from one address, which many people may share.
 ACCOUNT_TRIES, ADDRESS_TRIES = 5, 20
 WAIT_MS_MAX = 15 * MINUTE_MS
-FORGOTTEN_MS = DAY_MS  # without another failure
+LEAK_MS = 10 * MINUTE_MS  # in which one failure is forgotten: an office behind one address fails now and then
+FORGOTTEN_MS = DAY_MS  # without another failure, however many there were
 
 
 class User(NamedTuple):
@@ -114,9 +115,14 @@ def token_stands(token: Token, now: int) -> bool:
     return now < token.expires_at and token.user.disabled_at is None
 
 
+def remembered(failures: Failures, now: int) -> int:
+    """How many failures still count."""
+    return max(0, failures.tries - max(0, now - failures.latest_at) // LEAK_MS)
+
+
 def wait_ms(failures: Failures, free: int, now: int) -> int:
     """How long nobody may try again, in milliseconds: nothing for the `free` tries, then twice as long after each."""
-    if failures.tries < free or now - failures.latest_at >= FORGOTTEN_MS:
+    if remembered(failures, now) < free:
         return 0
     doubled = SECOND_MS << min(failures.tries - free, 20)
     return max(0, failures.latest_at + min(doubled, WAIT_MS_MAX) - now)

@@ -12,7 +12,18 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Update, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from monitor.core.people import FORGOTTEN_MS, TOKEN_ID_DIGITS, Failures, Limits, Session, Token, User, token_id, wait_ms
+from monitor.core.people import (
+    FORGOTTEN_MS,
+    TOKEN_ID_DIGITS,
+    Failures,
+    Limits,
+    Session,
+    Token,
+    User,
+    remembered,
+    token_id,
+    wait_ms,
+)
 from monitor.core.roles import Permission, Role
 from monitor.errors import PeopleProblem
 from monitor.store.database import Database, connect, insert_new
@@ -214,16 +225,16 @@ class People:
         So tries that are made at once are all counted. `free`: where this one comes from, and how many may fail there.
         """
         table = FAILED_SIGN_INS.c
-        query = select(*FAILED_SIGN_INS.columns).where(table.origin.in_(free))
+        query = select(*FAILED_SIGN_INS.columns).where(table.origin.in_(free)).order_by(table.origin)
         with self._database.writing() as connection:
             connection.execute(delete(FAILED_SIGN_INS).where(table.latest_at <= at - FORGOTTEN_MS))
             if self._database.shared:
                 query = query.with_for_update()
-            found = [(row.origin, Failures(row.tries, row.latest_at)) for row in connection.execute(query)]
-            wait = max((wait_ms(failures, free[origin], at) for origin, failures in found), default=0)
+            found = {row.origin: Failures(row.tries, row.latest_at) for row in connection.execute(query)}
+            wait = max((wait_ms(failures, free[origin], at) for origin, failures in found.items()), default=0)
             if wait == 0:
                 for origin in sorted(free):
-                    connection.execute(self._one_more(origin, at))
+                    connection.execute(self._one_more(origin, found.get(origin), at))
         return wait
 
     def forgive(self, account: str, address: str) -> None:
@@ -236,11 +247,12 @@ class People:
             connection.execute(delete(FAILED_SIGN_INS).where(table.origin == account))
             connection.execute(update(FAILED_SIGN_INS).where(table.origin == address).values(tries=table.tries - 1))
 
-    def _one_more(self, origin: str, at: int) -> postgresql.Insert | sqlite.Insert:
+    def _one_more(self, origin: str, before: Failures | None, at: int) -> postgresql.Insert | sqlite.Insert:
+        """Count a failure; of an origin that was new when we looked, somebody else may have counted one meanwhile."""
         insert = postgresql.insert if self._database.shared else sqlite.insert
         statement = insert(FAILED_SIGN_INS).values(origin=origin, tries=1, latest_at=at)
-        more = {"tries": FAILED_SIGN_INS.c.tries + 1, "latest_at": at}
-        return statement.on_conflict_do_update(index_elements=["origin"], set_=more)
+        tries = FAILED_SIGN_INS.c.tries + 1 if before is None else remembered(before, at) + 1
+        return statement.on_conflict_do_update(index_elements=["origin"], set_={"tries": tries, "latest_at": at})
 
     # -- what these share --------------------------------------------------------------------------------------------
 

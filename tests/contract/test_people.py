@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import pytest
 from sqlalchemy import Connection, create_engine, text
 
-from monitor.core.people import FORGOTTEN_MS, Limits, Session, Token, User, token_id
+from monitor.core.people import FORGOTTEN_MS, LEAK_MS, Limits, Session, Token, User, token_id
 from monitor.core.roles import Permission, Role
 from monitor.errors import PeopleProblem, StoreProblem
 from monitor.store.people import SESSIONS_MAX, People
@@ -237,6 +237,16 @@ def test_failures_are_forgotten_in_time(people: People, url: str) -> None:
     with engine.connect() as connection:
         assert ["another"] == connection.execute(text("select origin from failed_sign_ins")).scalars().all()
     engine.dispose()
+
+
+def test_an_office_that_fails_now_and_then_does_not_wait(people: People) -> None:
+    """One failure is forgotten every ten minutes: those of a long day do not add up."""
+    for number in range(50):
+        assert 0 == people.try_to_sign_in({"address": 3}, NOW + number * LEAK_MS)
+
+    for _ in range(3):
+        assert 0 == people.try_to_sign_in({"address": 3}, NOW + 50 * LEAK_MS)
+    assert 1_000 == people.try_to_sign_in({"address": 3}, NOW + 50 * LEAK_MS)
 
 
 def test_tries_at_once_are_all_counted(people: People) -> None:

@@ -7,6 +7,7 @@ import pytest
 from monitor.core.people import (
     ACCOUNT_TRIES,
     FORGOTTEN_MS,
+    LEAK_MS,
     WAIT_MS_MAX,
     Failures,
     Limits,
@@ -16,6 +17,7 @@ from monitor.core.people import (
     label_problem,
     name_problem,
     password_problem,
+    remembered,
     session_stands,
     token_id,
     token_stands,
@@ -117,9 +119,30 @@ def test_a_token_is_named_by_the_beginning_of_its_hash() -> None:
         (ACCOUNT_TRIES + 4, 0, 16_000),
         (ACCOUNT_TRIES + 10, 0, WAIT_MS_MAX),
         (10**9, 0, WAIT_MS_MAX),
+        (10**9, WAIT_MS_MAX - 1, 1),
         (10**9, FORGOTTEN_MS, 0),
+        (ACCOUNT_TRIES, LEAK_MS, 0),
+        (ACCOUNT_TRIES + 10, LEAK_MS, WAIT_MS_MAX - LEAK_MS),
+        (ACCOUNT_TRIES, -5_000, 6_000),
     ],
 )
 def test_waiting(tries: int, ago: int, wait: int) -> None:
-    """Some tries are free; then each failure doubles the wait, up to a quarter of an hour; a day forgets them."""
+    """Some tries are free; then each failure doubles the wait, up to a quarter of an hour."""
     assert wait == wait_ms(Failures(tries, NOW - ago), ACCOUNT_TRIES, NOW)
+
+
+@pytest.mark.parametrize(
+    ("tries", "ago", "left"),
+    [
+        (0, 0, 0),
+        (7, 0, 7),
+        (7, LEAK_MS - 1, 7),
+        (7, LEAK_MS, 6),
+        (7, 5 * LEAK_MS, 2),
+        (7, FORGOTTEN_MS, 0),
+        (7, -LEAK_MS, 7),
+    ],
+)
+def test_forgetting(tries: int, ago: int, left: int) -> None:
+    """One failure every ten minutes, so that those of a whole week never add up; a clock set back forgets nothing."""
+    assert left == remembered(Failures(tries, NOW - ago), NOW)
