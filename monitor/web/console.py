@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -24,6 +25,7 @@ from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.display import environment, read_files
 from monitor.web.pages import me, sign_in, static, users
+from monitor.web.passwords import AT_ONCE
 from monitor.web.security import Guard
 from monitor.web.sessions import Sessions
 from monitor.web.visit import Console, Link, asked_by
@@ -58,7 +60,8 @@ def make_console(
     files = read_files()
     metrics = ConsoleMetrics(registry)
     sessions = Sessions(accounts, settings)
-    return Console(accounts, sessions, settings, clock, metrics, log, files, environment(files), navigation)
+    templates, signing_in = environment(files), asyncio.Semaphore(AT_ONCE)
+    return Console(accounts, sessions, settings, clock, metrics, log, files, templates, navigation, signing_in)
 
 
 def build(console: Console, secrets: Secrets, routers: Sequence[APIRouter] = ROUTERS) -> ASGIApp:

@@ -11,6 +11,7 @@ A route without `asks` does not start: see `monitor.web.console`.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -65,6 +66,7 @@ class Console:
     files: dict[str, File]
     templates: Environment
     navigation: tuple[Link, ...]
+    signing_in: asyncio.Semaphore  # how many may be looking at passwords at once
 
     def write(self, template: str, visitor: Visitor | None, status: HTTPStatus, **values: object) -> HTMLResponse:
         """A page for somebody, or for nobody that we know."""

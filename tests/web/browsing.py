@@ -47,13 +47,13 @@ class HandClock:
 class House:
     """A store with one user of each role, all with one password, and the console over it."""
 
-    def __init__(self, folder: Path, **settings: Any) -> None:
+    def __init__(self, folder: Path, hasher: PasswordHasher = CHEAP, **settings: Any) -> None:
         self.settings = ConsoleSettings(**{"origin": ORIGIN, **settings})
         self.people = People.open(url_of(folder))
         self.clock = HandClock()
         numbers = itertools.count(1)
         self.secrets = lambda: f"{next(numbers):05d}-is-the-number-of-this-secret-one"
-        self.accounts = Accounts(self.people, Passwords(CHEAP), self.clock, self.secrets, self.settings.limits)
+        self.accounts = Accounts(self.people, Passwords(hasher), self.clock, self.secrets, self.settings.limits)
         self.registry = CollectorRegistry()
         self.log = io.StringIO()
         log = build_log("info", self.clock, self.log)

@@ -10,11 +10,15 @@ import time
 import urllib.parse
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from argon2 import PasswordHasher
+from argon2.exceptions import VerificationError
 
 from monitor.errors import SettingsProblem
 from monitor.web import security, server
+from monitor.web.passwords import AT_ONCE
 from monitor.web.server import ConsoleServer
 from tests.web.browsing import FORM_TOKEN, PASSWORD, House
 
@@ -211,6 +215,43 @@ def test_connections_have_a_limit(serving: ConsoleServer, local: House, monkeypa
             assert time.monotonic() < limit
     finally:
         small.close()
+
+
+class Slow(PasswordHasher):
+    """Looks at passwords until it is let go on, and finds none to be right."""
+
+    def __init__(self) -> None:
+        super().__init__(time_cost=1, memory_cost=8, parallelism=1)
+        self.looking = threading.Semaphore(0)
+        self.go_on = threading.Event()
+
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:
+        self.looking.release()
+        assert self.go_on.wait(ENOUGH)
+        raise VerificationError
+
+
+def test_who_signs_in_does_not_keep_others_waiting(tmp_path: Path) -> None:
+    """A hundred tries at once wait for each other, not everybody for them."""
+    hasher = Slow()
+    house = House(tmp_path, hasher, origin=None)
+    serving = ConsoleServer("127.0.0.1", 0, house.app)
+    serving.start()
+    trying = [connected(serving) for _ in range(100)]
+    for number, connection in enumerate(trying):
+        form = b"name=nobody-%d&password=x" % number
+        connection.sendall(POST + b"Content-Length: %d\r\n\r\n%b" % (len(form), form))
+    for _ in range(AT_ONCE):
+        assert hasher.looking.acquire(timeout=ENOUGH)
+
+    assert ask(serving, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    assert not hasher.looking.acquire(blocking=False)
+    hasher.go_on.set()
+    for connection in trying:
+        assert re.match(rb"HTTP/1.1 4(01|29) ", connection.recv(65_536))
+        connection.close()
+    serving.close()
+    house.close()
 
 
 def test_the_server_says_whether_it_answers(local: House) -> None:

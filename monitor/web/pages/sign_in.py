@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 
 from monitor.core.model import SECOND_MS
@@ -36,8 +37,13 @@ def ask(visit: Annotated[Visit, asks(ANYBODY)], next: str = "/") -> Response:
 
 
 @router.post("/sign-in")
-def sign_in(visit: Annotated[Visit, asks(ANYBODY)]) -> Response:
-    """Let somebody in who knows the password."""
+async def sign_in(visit: Annotated[Visit, asks(ANYBODY)]) -> Response:
+    """Let somebody in who knows the password. Who waits for it to be looked at takes no thread from other pages."""
+    async with visit.console.signing_in:
+        return await run_in_threadpool(_signed_in, visit)
+
+
+def _signed_in(visit: Visit) -> Response:
     if visit.console.settings.user_header is not None:
         return visit.go("/sign-in")
     name, next = visit.field("name").lower(), own_path(visit.field("next"))
