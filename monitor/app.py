@@ -7,7 +7,6 @@ import signal
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -18,9 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from monitor.alert import Sink
 from monitor.clock import Clock, SystemClock, new_secret
-from monitor.core.blind import Blind
-from monitor.core.book import Book, Counts, Moved, joined
-from monitor.core.bounds import Bounds
+from monitor.core.book import Book, Counts, Moved
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
 from monitor.core.clocks import (
@@ -37,28 +34,19 @@ from monitor.core.clocks import (
 from monitor.core.engine import (
     Answer,
     Reference,
-    TenantAnswer,
     TenantMatch,
     answer,
     evaluate,
     evaluate_groups,
     follow,
-    group_answer,
-    linked_tenants,
-    matches_of_all,
-    tenant_amounts,
-    tenant_answers,
-    tenant_hours,
-    tenant_runs,
-    tenant_ties,
-    window_totals,
+    note_retractions,
+    with_late,
 )
 from monitor.core.estimate import Estimator
 from monitor.core.flags import Act, Change, Entry, Flag, act
-from monitor.core.groups import linked
 from monitor.core.limits import DeadLetterLimits
-from monitor.core.lists import ListEffects, Lists, ListVersion
-from monitor.core.model import HOUR_MS, Observation, Rejected, Traits
+from monitor.core.lists import ListEffects, Lists
+from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.notices import (
     GONE,
     Recipient,
@@ -70,9 +58,8 @@ from monitor.core.notices import (
 )
 from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
-from monitor.core.runs import Run, is_segment_id
-from monitor.core.structuring import Trigger, bunching
-from monitor.core.timeline import Effects
+from monitor.core.runs import is_segment_id
+from monitor.core.structuring import Trigger
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
@@ -108,8 +95,8 @@ from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.detection import Detection, detect
-from monitor.run.explain import AllocationStory, Kin, TenantStory, explain_allocation, explain_tenant
-from monitor.run.holdings import Span, launched_with, make_pieces, past_of
+from monitor.run.explain import AllocationStory, TenantStory, explain_allocation
+from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
 from monitor.run.relisting import Relisting
@@ -117,9 +104,10 @@ from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
-from monitor.run.run_story import RunStory, TenantRun, story_of
+from monitor.run.run_story import RunStory
 from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
+from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot, Triggers
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import DAILY, arrivals, decoded, in_order
@@ -283,7 +271,9 @@ def _replay_into(
 ) -> Replayed:
     clock = SystemClock()
     loaded = _load_own(store, settings.lateness_ms)
-    book = loaded.book
+    book, last_tick = loaded.book, store.last_tick()
+    book.looked_at = -1 if last_tick is None else last_tick
+    retracted = {name: one.retracted for name, one in book.tenants.items()}
     heard, again = _letters_again(store, loaded, settings)
     settled = {one.number: REPLAYED for one in again}
     source = FileSource(paths, record_bytes_max=settings.record_bytes_max)
@@ -308,6 +298,8 @@ def _replay_into(
     else:  # the answer is of another instant; flags are what people are told now
         changes = evaluate(book, reference, book.tenants, loaded.flags, book.clock, store)
     changes += evaluate_groups(book, reference, store, store.group_flags(), book.clock)
+    noted = [name for name, before in retracted.items() if book.tenants[name].retracted != before]
+    changes = note_retractions(noted, loaded.flags, book.clock) + with_late(changes, book.came_late)
     journal = [JournalEntry(TICK, {"as_of": book.clock})]
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
@@ -403,16 +395,12 @@ def _load_all(store: SqlStore) -> list[Kept]:
         bound = store.beside(partition)
         loaded = load(bound)
         past = past_of(loaded.book, bound)
-        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines, past))
+        blind = [blind_of(row) for row in store.blind(partition)]
+        kept.append(Kept(loaded.book, loaded.flags, bound.last_tick(), bound.lines, past, blind))
     books = [one.book for one in kept]
     for book in books:
         book.heard_elsewhere = store.heard()
     return kept
-
-
-def _whole(kept: Sequence[Kept]) -> Book:
-    """The books of all partitions as one, to be read only."""
-    return kept[0].book if len(kept) == 1 else joined(one.book for one in kept)
 
 
 @contextmanager
@@ -428,83 +416,21 @@ def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
         yield store
 
 
-class KnownTenants(NamedTuple):
-    """What a store knows of every tenant, as of an instant."""
-
-    as_of: int
-    tenants: tuple[TenantAnswer, ...]
+def _snapshot(store: SqlStore, reference: Reference, settings: Settings) -> Snapshot:
+    """What the books of all partitions say."""
+    return Snapshot(_load_all(store), reference, _triggers(settings))
 
 
 def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
     """What a store knows of every tenant, as of its latest fact."""
     with _still(settings, state) as store:
-        kept = _load_all(store)
-        now = _latest(kept)
-        reference = screened_reference(settings, store)
-        return KnownTenants(now, tenant_answers(_whole(kept), reference, now, _Pasts(kept)))
-
-
-class _Pasts:
-    """The pasts of all partitions as one: each tenant is in one of them."""
-
-    def __init__(self, kept: Sequence[Kept]) -> None:
-        self._of_tenant = {name: one.past for one in kept for name in one.book.tenants}
-        self._pasts = [one.past for one in kept]
-
-    def finished(self, tenant: str) -> Mapping[str, Effects]:
-        """Of each allocation of a tenant, with where it was measured."""
-        return self._of_tenant[tenant].finished(tenant)
-
-    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
-        """Of each tenant what was said of it, as far as it may link tenants."""
-        return {name: traits for past in self._pasts for name, traits in past.finished_traits().items()}
-
-    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
-        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
-        return {name: starts for past in self._pasts for name, starts in past.began(spans).items()}
-
-
-class KnownRuns(NamedTuple):
-    """Runs as of an instant, and the story of the one that was asked for."""
-
-    as_of: int
-    runs: list[TenantRun]
-    story: RunStory | None
-    has_tenant: bool  # whether what was asked for is a tenant
-    totals: dict[int, Bounds]  # of that tenant over the latest so many days; empty without one
+        return _snapshot(store, screened_reference(settings, store), settings).tenants()
 
 
 def stored_runs(settings: Settings, state: Path | None, who: str | None = None) -> KnownRuns:
     """The runs of all tenants of a store, or of the tenant, or with the run, that has this name."""
     with _still(settings, state) as store:
-        return _known_runs(store, _load_all(store), who)
-
-
-def _known_runs(store: SqlStore, kept: Sequence[Kept], who: str | None) -> KnownRuns:
-    reference, now, found = load_reference(config_root()), _latest(kept), list[TenantRun]()
-    of_tenant = any(who in one.book.tenants for one in kept)
-    blind: list[Blind] = []
-    totals: dict[int, Bounds] = {}
-    for partition, one in zip(store.partitions(), kept, strict=True):
-        for name in sorted(one.book.tenants):
-            if of_tenant and name != who:
-                continue
-            held = tenant_runs(one.book, reference, name, one.past.finished(name), now)
-            of_name = [TenantRun(name, *pair) for pair in held]
-            found += of_name
-            if of_tenant:
-                totals = window_totals(tenant_hours(one.book, reference, name, now), now)
-            if of_tenant or any(who == segment.id for run in of_name for segment in run.run.segments):
-                blind = [blind_of(row) for row in store.blind(partition)]
-    story = None if who is None else story_of(who, found, blind, reference, now)
-    if who is not None and not of_tenant:
-        found = [] if story is None else [story.found]
-    return KnownRuns(now, found, story, of_tenant, totals)
-
-
-def _latest(kept: Sequence[Kept]) -> int:
-    """The instant that a store is read at: its last tick, or its latest fact."""
-    return max((max(one.book.clock, one.evaluated_at or 0) for one in kept), default=0)
+        return _snapshot(store, load_reference(config_root()), settings).runs(who)
 
 
 def stored_flags(settings: Settings, state: Path | None) -> list[Flag]:
@@ -796,64 +722,29 @@ def explain(
 ) -> TenantStory | RunStory | AllocationStory | tuple[Flag, list[Entry]] | None:
     """The story of a tenant, a run, a flag or an event; None if the store knows nothing of that name."""
     with _still(settings, state) as store:
-        kept = _load_all(store)
-        for partition, one in zip(store.partitions(), kept, strict=True):
-            if what in one.book.tenants:
-                blind = [blind_of(row) for row in store.blind(partition)]
-                reference, now = screened_reference(settings, store), _latest(kept)
-                found = tenant_runs(one.book, reference, what, one.past.finished(what), now)
-                known = {what: [run for run, _ in found]}
-                kin = _kin(_whole(kept), reference, what, _Pasts(kept), known, _triggers(settings), now)
-                return explain_tenant(one.book, reference, what, now, one.past, found, kin, blind)
-            for flags in one.flags.values():
-                if what in flags:
-                    return flags[what], store.flag_history(what)
-        of_groups = store.group_flags()
-        if what in of_groups:
-            return of_groups[what], store.flag_history(what)
-        of_run = _known_runs(store, kept, what) if is_segment_id(what) else None
-        if of_run is not None and of_run.story is not None:
-            return of_run.story
+        snapshot = _snapshot(store, screened_reference(settings, store), settings)
+        story = snapshot.tenant(what)
+        if story is not None:
+            return story
+        flag = next((flag for flag in store.flags() if flag.id == what), None)
+        if flag is not None:
+            return flag, store.flag_history(what)
+        run = snapshot.runs(what).story if is_segment_id(what) else None
+        if run is not None:
+            return run
         catalogue = load_catalogue(config_root())
         stories = (
             _explain_event(store.beside(partition), one.book, catalogue, what)
-            for partition, one in zip(store.partitions(), kept, strict=True)
+            for partition, one in zip(store.partitions(), snapshot.kept, strict=True)
         )
         return next((story for story in stories if story is not None), None)
 
 
-def _kin(
-    book: Book,
-    reference: Reference,
-    name: str,
-    past: _Pasts,
-    known_runs: Mapping[str, Sequence[Run]],
-    triggers: tuple[list[Trigger], list[Trigger]],
-    now: int,
-) -> Kin:
-    """What links a tenant to others: also to those with which it shares nothing but the moments of launches.
-
-    These links are weak whatever they are, so whoever looks for groups alone need not look for them.
-    """
-    parties = reference.parties(book, now)
-    known = linked_tenants(book, reference, past, parties, known_runs)
-    own = known.ties.get(name) or tenant_ties(book, reference, name, past, parties, known_runs)
-    others = launched_with(own.launches, book, past) - known.ties.keys() - {name}
-    if others:
-        further = {other: tenant_ties(book, reference, other, past, parties) for other in sorted(others)}
-        known = linked(book.tenants, {**known.ties, name: own, **further})
-    groups = tuple(group_answer(book, reference, group, parties) for group in known.of(name))
-    amounts = tenant_amounts(book, reference, name, past, now)
-    signs = (sign for own, under in zip(amounts, triggers, strict=True) for sign in bunching(own, under))
-    return Kin(groups, known.links_of(name), own, tuple(signs))
-
-
-def _triggers(settings: Settings) -> tuple[list[Trigger], list[Trigger]]:
-    """The triggers of the settings on accelerators and on accelerator-hours, in thousandths."""
+def _triggers(settings: Settings) -> Triggers:
+    """The triggers of the settings, in thousandths."""
     counts = ((one.name, one.accelerators) for one in settings.triggers)
     hours = ((one.name, one.accelerator_hours) for one in settings.triggers)
-    of_counts, of_hours = ([Trigger(name, 1_000 * most) for name, most in one if most] for one in (counts, hours))
-    return of_counts, of_hours
+    return Triggers(*([Trigger(name, 1_000 * most) for name, most in one if most] for one in (counts, hours)))
 
 
 def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str) -> AllocationStory | None:
@@ -964,7 +855,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
         if len(people) < KNOWLEDGE_AUTHORS and moves_later(store.seen().get(name, UNSEEN), at):
             raise FlagProblem(
                 f"{name}: it was known earlier than that, as the journal says; moving it to a later time takes two "
-                "people: name the second one with --and."
+                "people: name each of them with --by."
             )
         store.decide(JournalEntry(DECISION, knowledge_decision(name, people, at, reason)), [], now)
         return flag
@@ -987,20 +878,10 @@ def _flag(store: SqlStore, name: str) -> Flag:
 # -- hits on lists -----------------------------------------------------------------------------------------------------
 
 
-class KnownHits(NamedTuple):
-    """The hits of tenants, their parties and the owners of those, as of an instant."""
-
-    as_of: int
-    lists: tuple[ListVersion, ...]
-    hits: list[TenantMatch]
-
-
 def stored_hits(settings: Settings, state: Path | None) -> KnownHits:
     """The hits of everybody in a store, the weightiest first."""
     with _still(settings, state) as store:
-        kept, reference = _load_all(store), screened_reference(settings, store)
-        now = _latest(kept)
-        return KnownHits(now, reference.lists.versions, matches_of_all(_whole(kept), reference, now))
+        return _snapshot(store, screened_reference(settings, store), settings).hits()
 
 
 def clear_hit(
@@ -1091,6 +972,7 @@ def backtest(
             for partition in store.partitions()
             for arrival in arrivals((fact.received, fact.raw) for fact in store.beside(partition).facts())
         )
+    lines = list(dict.fromkeys(lines))  # a fact that is about no tenant is in the books of every partition
     return _played(decoded(lines), reference, asked, question, lambda done: progress(done, len(lines)), "the store")
 
 

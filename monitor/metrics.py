@@ -158,7 +158,9 @@ METRICS = (
     Described("flopwatch_evaluation_seconds", "histogram", "Duration of evaluating tenants on a tick."),
     Described("flopwatch_tenants", "state", "Tenants in the books."),
     Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
-    Described("flopwatch_flags", "state", "Flags by state, level and rule.", ("state", "level", "rule")),
+    Described(
+        "flopwatch_flags", "state", "Flags by state, level and rule; none of shadow rules.", ("state", "level", "rule")
+    ),
     Described(
         "flopwatch_notifications_total",
         "counter",
@@ -282,7 +284,7 @@ class Metrics:
         self.set_time("flopwatch_source_last_heartbeat_timestamp_seconds", at_ms, source=source)
 
     def expose(self, read: Callable[[], BooksState], rules: Iterable[str]) -> None:
-        """Show the state of the books at each scrape; every rule has a number before its first flag."""
+        """Show the state of the books at each scrape; each of these rules has a number before its first flag."""
         self.registry.register(_BooksCollector(read, tuple(rules)))
 
     def _initialise(self) -> None:

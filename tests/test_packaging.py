@@ -14,20 +14,26 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNTIME = {
+    "Jinja2",
     "PyYAML",
     "SQLAlchemy",
     "alembic",
     "anyascii",
+    "argon2-cffi",
+    "argon2-cffi-bindings",
     "click",
     "crc32c",
+    "fastapi",
     "kafka-python",
     "lz4",
     "prometheus-client",
     "psycopg[binary]",
     "pydantic",
     "pydantic-settings",
+    "python-multipart",
     "rapidfuzz",
     "structlog",
+    "uvicorn",
     "zstandard",
 }
 

@@ -61,7 +61,7 @@ DAY = click.DateTime(["%Y-%m-%d"])
     type=click.IntRange(0, 1_000),
     default=0,
     metavar="N",
-    help="Show N tenants just under each threshold, too.",
+    help="Show N tenants or groups just under each threshold, too.",
 )
 @click.option(
     "--from", "since", type=DAY, callback=_midnight, help="The first day to look at (default: that of the first fact)."

@@ -105,8 +105,9 @@ def viewed(
 @flags.command()
 @click.argument("flag")
 @known_at_option
-@click.option("--by", required=True, help="Who says so.")
-@click.option("--and", "second", help="The second person, who is needed to move it to a later time.")
+@click.option(
+    "--by", "authors", multiple=True, required=True, help="Who says so; give two people to move it to a later time."
+)
 @click.option("--reason", required=True, help="How that is known; kept in the journal.")
 @state_option
 @config_option
@@ -115,8 +116,7 @@ def knowledge(
     given_before: tuple[Path | None, Path | None],
     flag: str,
     at: int,
-    by: str,
-    second: str | None,
+    authors: tuple[str, ...],
     reason: str,
     state: Path | None,
     config: Path | None,
@@ -125,7 +125,7 @@ def knowledge(
     if not reason.strip():
         raise click.UsageError("Knowledge is stated for a reason; --reason is empty.")
     settings, where = load_settings(config or given_before[1]), state or given_before[0]
-    found = app.know_flag(settings, where, flag, at, [by, second or ""], reason.strip())
+    found = app.know_flag(settings, where, flag, at, authors, reason.strip())
     click.echo(
         "\n".join(
             [

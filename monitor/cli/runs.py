@@ -11,6 +11,7 @@ from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.errors import MonitorError
 from monitor.run.run_story import TenantRun, picture
+from monitor.run.snapshot import KnownRuns
 from monitor.settings import load_settings
 
 
@@ -64,7 +65,7 @@ def runs(
         click.echo(f"All that this tenant held: {'; '.join(show.totals_by_days(known.totals))}.")
 
 
-def _draw(known: app.KnownRuns, plot: Path) -> None:
+def _draw(known: KnownRuns, plot: Path) -> None:
     if known.story is None:
         raise MonitorError("This tenant has no run to draw: it never held 16 accelerators together.")
     try:

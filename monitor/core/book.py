@@ -203,6 +203,8 @@ class Book:
         # How signs of life name the topic partition of these books; None: one stream has everything.
         self.place: str | None = None
         self.clock = -1  # the greatest event time accepted
+        self.looked_at = -1  # the latest instant as of which people were told; whoever tells them says so here
+        self.came_late: dict[str, int] = {}  # tenant -> late facts that such a look missed, until people are told
         self.next_fact = 1
         self.tenants: dict[str, Tenant] = {}
         self.regions: dict[str, Region] = {}
@@ -438,7 +440,15 @@ class Book:
         self._new_facts.append(NewFact(number, previous, received, fact.raw))
         self.counts.accepted += 1
         self.counts.late += late
+        if late and fact.time <= self.looked_at:
+            self._note_missed(fact)
         return number
+
+    def _note_missed(self, fact: Observation) -> None:
+        """People were told without a fact: it counts for those of our tenants that it is about."""
+        names = {name for name, _ in fact.body.held} if isinstance(fact.body, Report) else {fact.tenant}
+        for name in names & self.tenants.keys():
+            self.came_late[name] = self.came_late.get(name, 0) + 1
 
     def _touch(self, key: Key, timeline: Timeline) -> None:
         self._dirty[key] = timeline

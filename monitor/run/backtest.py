@@ -90,7 +90,7 @@ class Outcome(NamedTuple):
 
     first: int  # the instant of the first look
     last: int  # and of the last
-    facts: int
+    facts: int  # however often each of them came
     late: int  # facts that came after a look at their time
     flags: Mapping[str, int]  # raised, by the name of the view
     differences: Sequence[Difference]  # the earliest first
@@ -118,9 +118,9 @@ def play(
     policies = {PRESENT: live(question.present), OTHER: live(question.other)}
     walk = Walk(working, reference, policies, question.pace)
     told: dict[str, dict[str, Told]] = {PRESENT: {}, OTHER: {}}
-    first, last, taken = -1, -1, 0
+    first, last = -1, -1
     for step in walk.play(facts):
-        first, last, taken = (step.now if first < 0 else first), step.now, step.facts
+        first, last = (step.now if first < 0 else first), step.now
         for view, changes in step.changes.items():
             for change in changes:
                 _note(told[view], change, walk)
@@ -130,7 +130,7 @@ def play(
     differences = sorted(_differences(told[PRESENT], told[OTHER]), key=_order)
     under = _under(walk.book, reference, working.past, last, question, told[OTHER]) if question.below else []
     numbers = {view: len(flags) for view, flags in told.items()}
-    return Outcome(first, last, taken, walk.came_late, numbers, differences, under)
+    return Outcome(first, last, walk.book.counts.accepted, walk.came_late, numbers, differences, under)
 
 
 def facts_of(source: Source, rules: Rules, tally: Tally, progress: Callable[[], None]) -> Iterator[Observation]:
@@ -210,7 +210,7 @@ def _under(
     book: Book, reference: Reference, past: Past, now: int, question: Question, told: Mapping[str, Told]
 ) -> list[Under]:
     """The tenants that come nearest to each rule without an open flag of it, at the end."""
-    policies = [one for one in question.looked_at if one.in_force(now)]
+    policies = [one for one in live(question.looked_at) if one.in_force(now)]
     thresholds = {rule.id: rule.threshold for one in policies for rule in one.rules if has_line(rule)}
     lowered = replace(reference, policies=tuple(map(_without_line, policies)))
     flagged = {(one.flag.rule, one.flag.tenant) for one in told.values() if one.flag.state is State.OPEN}
@@ -240,5 +240,5 @@ def has_line(rule: Rule) -> bool:
 def _without_line(policy: Policy) -> Policy:
     """A policy under which any amount of what its rules look at is a finding."""
     levels = {Level.WATCH: Condition(Bound.HIGH)}
-    rules = (replace(rule, threshold=1, levels=levels, shadow=False) for rule in policy.rules if has_line(rule))
+    rules = (replace(rule, threshold=1, levels=levels) for rule in policy.rules if has_line(rule))
     return replace(policy, rules=tuple(rules))

@@ -10,7 +10,16 @@ from collections.abc import Callable, Iterable
 
 from monitor.clock import Clock
 from monitor.core.book import Book
-from monitor.core.engine import Past, Reference, by_the_hour, follow, hearing, hourly_findings, note_retractions
+from monitor.core.engine import (
+    Past,
+    Reference,
+    by_the_hour,
+    follow,
+    hearing,
+    hourly_findings,
+    note_retractions,
+    with_late,
+)
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State, decided, numbers
@@ -147,7 +156,8 @@ class Evaluation:
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))
             findings = hourly_findings(self._book, self._reference, name, parties, self._past)
-        return follow({name: findings}, self._flags, as_of)
+        late = {name: self._book.came_late.pop(name, 0)}
+        return with_late(follow({name: findings}, self._flags, as_of), late)
 
     def _applied(self, changes: list[Change]) -> list[Change]:
         for change in changes:

@@ -162,6 +162,7 @@ class Task:
         self._limits = DeadLetterLimits(settings.dead_letters.limits)
         last_tick = store.last_tick()
         self._as_of = -1 if last_tick is None else last_tick  # evaluation never goes back before it
+        self.book.looked_at = self._as_of
 
         # What the next commit takes.
         self._records = 0
@@ -400,6 +401,7 @@ class Task:
                 self._sight.listen(self._rhythms(), self._as_of)
         as_of, started, before = self._instant(caught_up), self._now(), evaluation.evaluated
         self._keep(evaluation.work(as_of, caught_up))
+        self.book.looked_at = as_of
         if evaluation.evaluated > before:
             metrics.observe("flopwatch_evaluation_seconds", self._now() - started)
             self._show_flags()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import NamedTuple
 
+from monitor.core.blind import Blind
 from monitor.core.book import Book, joined
 from monitor.core.engine import (
     Answer,
@@ -31,6 +32,7 @@ class Kept(NamedTuple):
     evaluated_at: int | None  # the instant of the last evaluation stored, None if there was none
     lines: Callable[[], Iterable[bytes]]  # every fact as it came
     past: Held
+    blind: Sequence[Blind]  # when facts of it may be missing
 
 
 class Verified(NamedTuple):

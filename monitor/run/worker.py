@@ -111,7 +111,8 @@ class Worker:
         self._passed = self._heard_at = now
         self._progress = Progress(ends.source, settings.stalled_seconds, ends.clock, ends.metrics)
         self._remarks = 0  # how many of the source's remarks were logged
-        ends.metrics.expose(self._state, [rule.id for policy in reference.policies for rule in policy.rules])
+        told = (rule.id for policy in reference.policies for rule in policy.rules if not rule.shadow)
+        ends.metrics.expose(self._state, told)
         ends.metrics.initialise_topics(self._layout.topics or [FILE_LABEL])
         self._follow_assignment()
 

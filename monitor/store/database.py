@@ -168,7 +168,10 @@ def _engine(url: str, read_only: bool) -> Database:
     except (ArgumentError, ValueError) as error:
         raise StoreProblem(f"'{masked(url)}' is no address of a store: {ADDRESSES}.") from error
     if parsed.get_backend_name() in postgres.BACKENDS:
-        return Database(postgres.engine_of(parsed), postgres.shown(parsed))
+        shared = postgres.engine_of(parsed)
+        return Database(
+            shared.execution_options(postgresql_readonly=True) if read_only else shared, postgres.shown(parsed)
+        )
     if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise StoreProblem(f"'{masked(url)}' is no store that can be used: {ADDRESSES}.")
     engine = create_engine(parsed)

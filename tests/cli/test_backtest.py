@@ -169,6 +169,55 @@ def test_who_is_just_under_is_shown_with_the_share(events: Path) -> None:
     assert f"{nearest['per_mille'] / 10:.1f} per cent" in text
 
 
+def customer(*tenants: tuple[str, int]) -> list[dict[str, Any]]:
+    """Tenants, and how many accelerators each held for two days, that one account pays for."""
+    profiles = [
+        fact("tenant.profiled", f"{name} p", "2026-03-01T00:00:00Z", tenant=name, payer="account-7")
+        for name, _ in tenants
+    ]
+    return profiles + [
+        one for name, count in tenants for one in held(name, count, "2026-03-01T01:00:00Z", "2026-03-03T01:00:00Z")
+    ]
+
+
+def test_a_group_just_under_is_shown_with_the_share(tmp_path: Path) -> None:
+    """Two tenants that are one customer come near a threshold together: the group is shown, with whom it is of."""
+    rule = "ladder.1e23.unresolved.group"
+    events = written(tmp_path / "events.jsonl", customer(("amber", 450), ("basil", 550)))
+    ran = flopwatch("backtest", "--below", 1, events, "--json")
+    assert ran.code == 0, ran.err
+    (group,) = (one for one in ran.document["under"] if one["rule"] == rule)
+    assert group["tenants"] == ["amber", "basil"]
+    assert 900 <= group["per_mille"] == group["amount"]["high"] * 1_000 // group["threshold"] < 1_000
+    tenants = [one for one in ran.document["under"] if one["who"] in ("amber", "basil")]
+    assert max(one["per_mille"] for one in tenants if one["threshold"] == group["threshold"]) < 600
+    (row,) = (one for one in flopwatch("backtest", "--below", 1, events).out.splitlines() if one.startswith(rule))
+    assert f"group {group['who']} (2 tenants)" in row
+    assert f"{group['per_mille'] / 10:.1f} per cent" in row
+
+
+def test_a_group_with_a_flag_is_not_just_under(tmp_path: Path) -> None:
+    """What is over the threshold has a flag, and is not listed."""
+    events = written(tmp_path / "events.jsonl", customer(("amber", 600), ("basil", 600)))
+    ran = flopwatch("backtest", "--below", 1, events, "--json")
+    assert ran.document["flags"]["other"] > 0
+    assert "ladder.1e23.unresolved.group" not in {one["rule"] for one in ran.document["under"]}
+
+
+def test_nobody_is_just_under_a_shadow_rule(events: Path, config: Path) -> None:
+    """Where nobody would be told, nobody is without a flag: shadow rules are looked at with --shadow alone."""
+    present = config / "policies" / LADDER.name
+    kept = present.read_text("utf-8")
+    present.write_text(kept.replace("    rationale:", "    shadow: true\n    rationale:", 1), "utf-8")
+    try:
+        plain, shadow = (flopwatch("backtest", *asked, "--below", 1, events, "--json") for asked in ((), ("--shadow",)))
+    finally:
+        present.write_text(kept, "utf-8")
+    first = "ladder.1e23.of_concern"
+    assert first not in {one["rule"] for one in plain.document["under"]}
+    assert {first} == {one["rule"] for one in shadow.document["under"]}
+
+
 def withdrawn(config: Path) -> list[Path]:
     """A policy that begins on the fourth and is superseded on the second, before it began."""
     text = LADDER.read_text("utf-8").replace('threshold: "1e23"', 'threshold: "1e19"').replace('"1e23"', '"1e19"')

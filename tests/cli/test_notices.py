@@ -109,12 +109,12 @@ def test_the_earliest_knowledge_counts(place: Place) -> None:
     place.know(EARLY, "--by", "bo")
     assert EARLY == place.clocks["knowledge_at"]
 
-    for people in (("--by", "ana"), ("--by", "ana", "--and", " ana "), ("--by", "ana", "--and", " ")):
+    for people in (("--by", "ana"), ("--by", "ana", "--by", " ana "), ("--by", "ana", "--by", " ")):
         refused = place.know(LATE, *people)
         assert (2, EARLY) == (refused.code, place.clocks["knowledge_at"])
-        assert "moving it to a later time takes two people" in refused.err
+        assert "moving it to a later time takes two people: name each of them with --by." in refused.err
 
-    assert 0 == place.know(LATE, "--by", "ana", "--and", "bo").code
+    assert 0 == place.know(LATE, "--by", "ana", "--by", "bo").code
     assert LATE == place.clocks["knowledge_at"]
     assert 3 == len([row for row in place.books.store.journal() if "knowledge" in row.entry.body])
 

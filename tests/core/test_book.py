@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.book import SOURCE_IDS_MAX, Book, is_source_chain
 from monitor.core.facts import content_hash
-from monitor.core.model import HOUR_MS, Key
+from monitor.core.model import HOUR_MS, SECOND_MS, Key
 from monitor.core.timeline import FINGERPRINTS_MAX
 from monitor.intake.decode import decode_facts
 from monitor.run.apply import settle
@@ -483,3 +483,22 @@ def test_a_fact_about_a_party_makes_every_tenant_due() -> None:
     taken.book.dirty_tenants.clear()
     taken.take(events("9 party p hq_country=CN"))
     assert {"a", "b"} == taken.book.dirty_tenants
+
+
+def test_facts_that_a_look_missed_are_late_news() -> None:
+    """Late facts from before people were told are counted for whom they are about, once; others are not."""
+    taken = Taken("0 start x accelerator=H100 count=2 region=east \n 100 seen x", lateness_ms=10 * SECOND_MS)
+    taken.take(events("80 seen x id=unlooked"))  # late, but nobody has looked yet
+    taken.book.looked_at = BASE_MS + 100 * SECOND_MS
+    taken.take(events("95 seen x id=hardly"))  # within the lateness
+    taken.take(events("200 seen x id=later"))
+    assert {} == taken.book.came_late
+
+    late = "50 stop x id=s \n 60 profile p id=q \n 70 report east y=1 id=r \n 75 alive s id=a"
+    taken.take(events(late))
+    taken.take(events(late))
+    taken.take(events("150 seen x id=after"))  # late, and no look has missed it
+
+    taken.take(events("60 start z tenant=new accelerator=H100 count=1 id=z"))
+
+    assert {"t": 3, "new": 1} == taken.book.came_late

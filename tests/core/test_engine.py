@@ -19,9 +19,12 @@ from monitor.core.engine import (
     tenant_findings,
     tenant_hours,
     window_totals,
+    with_late,
 )
 from monitor.core.estimate import totals
+from monitor.core.flags import reconcile
 from monitor.core.lists import Band, Hit, ListVersion
+from monitor.core.model import DAY_MS
 from monitor.core.policy import Aggregation
 from monitor.core.structuring import Amount
 from monitor.store.memory import MemoryArchive
@@ -29,6 +32,7 @@ from tests.core.facts_strategy import event
 from tests.core.listed import hit, lists
 from tests.core.table import BASE_MS, Taken
 from tests.core.test_estimate import reference
+from tests.core.test_flags import TENANT, finding
 
 NOW = BASE_MS + 7_200_000
 H100 = "accelerator=H100-SXM5-80GB"
@@ -175,3 +179,25 @@ def test_the_totals_of_longer_windows_hold_those_of_shorter_ones() -> None:
 
     assert totals[90].high * 9 == pytest.approx(totals[180].high)
     assert totals[180] == totals[365] == totals[540]
+
+
+def test_late_facts_are_told_where_people_are_told() -> None:
+    """A line of history says how many facts came late since the look before; what nobody is told of says nothing."""
+    told = reconcile({}, [finding("warning")], DAY_MS, "Undone.")
+    silent = [told[0]._replace(entry=told[0].entry._replace(act="", reason=""))]
+
+    assert told == with_late(told, {}) == with_late(told, {"somebody-else": 2})
+    assert silent == with_late(silent, {TENANT: 2})
+    for late, sentence in ((1, "1 fact about it has come late."), (2_000, "2,000 facts about it have come late.")):
+        (change,) = with_late(told, {TENANT: late})
+        assert f"It is warning. Since the look before {sentence}" == change.entry.reason
+        assert told[0].flag == change.flag
+
+
+def test_late_facts_about_any_tenant_of_a_group_are_told() -> None:
+    """The history of a group's flag counts the facts about all of its tenants."""
+    told = reconcile({}, [finding("warning")._replace(members=("a", "b"))], DAY_MS, "Undone.")
+
+    (change,) = with_late(told, {"a": 1, "b": 2, "c": 4})
+
+    assert change.entry.reason.endswith("3 facts about it have come late.")

@@ -17,6 +17,7 @@ from monitor import app
 from monitor.settings import load_settings
 from monitor.simulate.scenarios import simulate
 from tests.cli.command import flopwatch
+from tests.run.test_worker import event, profiled, started, stopped
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 TOOL = SHARED / "tools" / "trace_to_events.py"
@@ -206,4 +207,32 @@ def test_a_late_fact_leaves_a_restatement(tmp_path: Path) -> None:
         (restatement,) = store.restatements("t")
     hour = 8 * 3_600 * 1_000_000
     assert (10 * hour, 4 * hour) == (restatement.certain_before, restatement.certain_after)
+    assert app.verify_store(load_settings(), state, None).problems == []
+
+
+def test_late_facts_and_retractions_are_in_the_history_of_flags(tmp_path: Path) -> None:
+    """A replay that goes on from a state says what came late and what was retracted where its flags stand."""
+    state = tmp_path / "books.db"
+    days = 86_400
+    held = [started(number, 0, f"node-{number}", 4_000) for number in (1, 2)]
+    seen = [event(9, "allocation.seen", 20 * days, allocation="node-1")]
+    late = [stopped(11, 60, "node-1"), stopped(12, 60, "node-2")]
+    retracts = {"source": "provider/control-plane", "id": "e-1"}
+    for number, lines in enumerate(
+        [
+            [profiled(0, 0), *held, *seen, stopped(10, 20 * days, "node-2")],
+            [event(20, "fact.retracted", 20 * days, retracts=retracts)],
+            late,
+        ]
+    ):
+        path = tmp_path / f"{number}.jsonl"
+        path.write_bytes(b"".join(lines))
+        replayed(path, options=("--state", state))
+
+    with app.opened_store(f"sqlite:///{state}") as store:
+        (flag,) = (one for one in store.flags() if one.rule == "ladder.1e23.of_concern")
+        history = store.flag_history(flag.id)
+    assert ["raised", "noted", "withdrawn"] == [str(entry.act) for entry in history]
+    assert "retracted" in history[1].reason
+    assert history[2].reason.endswith("Since the look before 2 facts about it have come late.")
     assert app.verify_store(load_settings(), state, None).problems == []

@@ -545,6 +545,24 @@ def test_a_flag_is_raised_committed_and_told_without_a_name(daemons: Daemons, tm
     assert "t-1" not in daemon.logged.getvalue()
 
 
+def test_shadow_rules_have_no_series(daemons: Daemons, tmp_path: Path) -> None:
+    """Rules that tell people have a number before their first flag; rules in the shadow have none, whatever is held."""
+    stops = [stopped(5_000 + number, 20 * DAY_SECONDS, f"node-{number}") for number in range(1, 1_001)]
+    write(tmp_path, [*frontier(), *stops])
+    daemon = daemons.start()
+    daemon.passes(4)
+
+    shown = {
+        sample.labels["rule"]
+        for metric in daemon.registry.collect()
+        for sample in metric.samples
+        if "rule" in sample.labels
+    }
+    rules = [rule for policy in reference().policies for rule in policy.rules]
+    assert {rule.id for rule in rules if not rule.shadow} == shown
+    assert any(rule.shadow for rule in rules)
+
+
 def test_time_alone_changes_what_is_known(daemons: Daemons, tmp_path: Path) -> None:
     """An allocation that stays open grows without any further fact; open time alone raises a flag to watch only."""
     write(tmp_path, frontier())
@@ -608,6 +626,27 @@ def test_a_retraction_is_noted_on_the_flags_of_its_tenant(daemons: Daemons, tmp_
     daemon.passes(3)
 
     assert ["raised", "noted"] == [str(entry.act) for entry in daemon.store.flag_history(flag.id)]
+
+
+def test_facts_that_came_late_are_told_where_they_moved_a_flag(daemons: Daemons, tmp_path: Path) -> None:
+    """The history says how many late facts there were when they undo a finding, and nothing of those told before."""
+    stops = [stopped(5_000 + number, 20 * DAY_SECONDS, f"node-{number}") for number in range(1, 1_001)]
+    path = write(tmp_path, [*frontier(), *stops])
+    daemon = daemons.start()
+    daemon.passes(4)
+    undoing = [stopped(10_000 + number, 60, f"node-{number}") for number in range(1, 1_001)]
+    append(path, b"".join([*undoing, *undoing]))
+    daemon.passes(4)
+    again = [started(20_000 + number, 20 * DAY_SECONDS + 1, f"again-{number}") for number in range(1, 1_001)]
+    ends = [stopped(30_000 + number, 25 * DAY_SECONDS, f"again-{number}") for number in range(1, 1_001)]
+    append(path, b"".join([*again, *ends]))
+    daemon.passes(4)
+
+    flag = next(flag for flag in daemon.store.flags() if flag.rule == "ladder.1e23.of_concern")
+    history = daemon.store.flag_history(flag.id)
+    assert ["raised", "withdrawn", "returned"] == [str(entry.act) for entry in history]
+    late = "Since the look before 1,000 facts about it have come late."
+    assert [False, True, False] == [entry.reason.endswith(late) for entry in history]
 
 
 def test_a_flag_that_a_person_closed_stays_closed(daemons: Daemons, tmp_path: Path) -> None:

@@ -1,0 +1,174 @@
+"""What stored books say at one instant: the one place that commands, pages and exports ask, so that they agree."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from functools import cached_property
+from typing import NamedTuple
+
+from monitor.core.book import Book, joined
+from monitor.core.bounds import Bounds
+from monitor.core.engine import (
+    Reference,
+    TenantAnswer,
+    TenantMatch,
+    group_answer,
+    linked_tenants,
+    matches_of_all,
+    tenant_amounts,
+    tenant_answers,
+    tenant_hours,
+    tenant_runs,
+    tenant_ties,
+    window_totals,
+)
+from monitor.core.groups import linked
+from monitor.core.lists import ListVersion
+from monitor.core.model import Traits
+from monitor.core.runs import Run
+from monitor.core.structuring import Trigger, bunching
+from monitor.core.timeline import Effects
+from monitor.run.explain import Kin, TenantStory, explain_tenant
+from monitor.run.holdings import Span, launched_with
+from monitor.run.run_story import RunStory, TenantRun, story_of
+from monitor.run.verify import Kept
+
+
+class KnownTenants(NamedTuple):
+    """What a store knows of every tenant, as of an instant."""
+
+    as_of: int
+    tenants: tuple[TenantAnswer, ...]
+
+
+class KnownRuns(NamedTuple):
+    """Runs as of an instant, and the story of the one that was asked for."""
+
+    as_of: int
+    runs: list[TenantRun]
+    story: RunStory | None
+    has_tenant: bool  # whether what was asked for is a tenant
+    totals: dict[int, Bounds]  # of that tenant over the latest so many days; empty without one
+
+
+class KnownHits(NamedTuple):
+    """The hits of tenants, their parties and the owners of those, as of an instant."""
+
+    as_of: int
+    lists: tuple[ListVersion, ...]
+    hits: list[TenantMatch]
+
+
+class Triggers(NamedTuple):
+    """Amounts at which a provider asks its customers something: their sizes may bunch just under them."""
+
+    accelerators: Sequence[Trigger]  # thousandths
+    accelerator_hours: Sequence[Trigger]  # thousandths
+
+
+class Snapshot:
+    """The books of some or all partitions in one state of the store, and what they are read with."""
+
+    def __init__(self, kept: Sequence[Kept], reference: Reference, triggers: Triggers) -> None:
+        self.kept = kept
+        self._reference = reference
+        self._triggers = triggers
+
+    @cached_property
+    def as_of(self) -> int:
+        """The instant that the store is read at: its last tick, or its latest fact."""
+        return max((max(one.book.clock, one.evaluated_at or 0) for one in self.kept), default=0)
+
+    @cached_property
+    def _book(self) -> Book:
+        return self.kept[0].book if len(self.kept) == 1 else joined(one.book for one in self.kept)
+
+    @cached_property
+    def _past(self) -> _Pasts:
+        return _Pasts(self.kept)
+
+    def _of(self, tenant: str) -> Kept | None:
+        return next((one for one in self.kept if tenant in one.book.tenants), None)
+
+    def tenants(self) -> KnownTenants:
+        """Every tenant."""
+        now = self.as_of
+        return KnownTenants(now, tenant_answers(self._book, self._reference, now, self._past))
+
+    def hits(self) -> KnownHits:
+        """The hits of everybody, the weightiest first."""
+        now = self.as_of
+        return KnownHits(now, self._reference.lists.versions, matches_of_all(self._book, self._reference, now))
+
+    def runs(self, who: str | None = None) -> KnownRuns:
+        """The runs of all tenants, or of the tenant, or with the run, that has this name."""
+        own = None if who is None else self._of(who)
+        if who is None or own is None:
+            found = [run for one in self.kept for name in sorted(one.book.tenants) for run in self._runs(one, name)]
+        else:
+            found = self._runs(own, who)
+        story = None if who is None else self._story(who, found)
+        if own is None or who is None:
+            shown = found if who is None else [] if story is None else [story.found]
+            return KnownRuns(self.as_of, shown, story, False, {})
+        hours = tenant_hours(own.book, self._reference, who, self.as_of)
+        return KnownRuns(self.as_of, found, story, True, window_totals(hours, self.as_of))
+
+    def _runs(self, one: Kept, name: str) -> list[TenantRun]:
+        held = tenant_runs(one.book, self._reference, name, one.past.finished(name), self.as_of)
+        return [TenantRun(name, *pair) for pair in held]
+
+    def _story(self, who: str, found: Sequence[TenantRun]) -> RunStory | None:
+        story = story_of(who, found, (), self._reference, self.as_of)
+        if story is None:
+            return None
+        of_run = self._of(story.found.tenant)
+        return story._replace(blind=() if of_run is None else tuple(of_run.blind))
+
+    def tenant(self, name: str) -> TenantStory | None:
+        """Everything that an answer about a tenant rests on; None: these books do not know it."""
+        one = self._of(name)
+        if one is None:
+            return None
+        found = tenant_runs(one.book, self._reference, name, one.past.finished(name), self.as_of)
+        kin = self._kin(name, {name: [run for run, _ in found]})
+        return explain_tenant(one.book, self._reference, name, self.as_of, one.past, found, kin, one.blind)
+
+    def _kin(self, name: str, known_runs: Mapping[str, Sequence[Run]]) -> Kin:
+        """What links a tenant to others: also to those with which it shares nothing but the moments of launches.
+
+        These links are weak whatever they are, so whoever looks for groups alone need not look for them.
+        """
+        book, reference, past, now = self._book, self._reference, self._past, self.as_of
+        parties = reference.parties(book, now)
+        known = linked_tenants(book, reference, past, parties, known_runs)
+        own = known.ties.get(name) or tenant_ties(book, reference, name, past, parties, known_runs)
+        others = launched_with(own.launches, book, past) - known.ties.keys() - {name}
+        if others:
+            further = {other: tenant_ties(book, reference, other, past, parties) for other in sorted(others)}
+            known = linked(book.tenants, {**known.ties, name: own, **further})
+        groups = tuple(group_answer(book, reference, group, parties) for group in known.of(name))
+        amounts = tenant_amounts(book, reference, name, past, now)
+        signs = (sign for own, under in zip(amounts, self._triggers, strict=True) for sign in bunching(own, under))
+        return Kin(groups, known.links_of(name), own, tuple(signs))
+
+
+class _Pasts:
+    """The pasts of all partitions as one: each tenant is in one of them."""
+
+    def __init__(self, kept: Sequence[Kept]) -> None:
+        self._of_tenant = {name: one.past for one in kept for name in one.book.tenants}
+        self._pasts = [one.past for one in kept]
+
+    def finished(self, tenant: str) -> Mapping[str, Effects]:
+        """Of each allocation of a tenant, with where it was measured."""
+        return self._of_tenant[tenant].finished(tenant)
+
+    def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
+        """Of each tenant what was said of it, as far as it may link tenants."""
+        return {name: traits for past in self._pasts for name, traits in past.finished_traits().items()}
+
+    def began(self, spans: Sequence[Span]) -> Mapping[str, AbstractSet[int]]:
+        """Of each tenant when pieces that it no longer holds began, inside these spans of time alone."""
+        return {name: starts for past in self._pasts for name, starts in past.began(spans).items()}
