@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from http import HTTPStatus
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp
 
 from monitor.clock import Clock, Secrets
 from monitor.core.roles import Permission
-from monitor.errors import MonitorError
+from monitor.errors import MonitorError, StoreProblem
 from monitor.log import Log
 from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
@@ -27,7 +28,7 @@ from monitor.web.display import environment, read_files
 from monitor.web.pages import me, sign_in, static, users
 from monitor.web.passwords import AT_ONCE
 from monitor.web.security import Guard
-from monitor.web.sessions import Sessions
+from monitor.web.sessions import Sessions, Visitor
 from monitor.web.visit import Console, Link, asked_by
 
 PACKAGE = Path(__file__).parents[1]
@@ -68,7 +69,7 @@ def build(console: Console, secrets: Secrets, routers: Sequence[APIRouter] = ROU
     """The whole console: the application, guarded."""
 
     def refuse(status: HTTPStatus, sentence: str, request_id: str) -> Response:
-        return _error_page(console, status, sentence, request_id)
+        return _error_page(console, None, status, sentence, request_id)
 
     guarded = application(console, routers)
     return Guard(guarded, console.settings, refuse, console.clock, secrets, console.metrics)
@@ -93,14 +94,15 @@ def application(console: Console, routers: Sequence[APIRouter] = ROUTERS) -> Fas
     return app
 
 
-def _error_page(console: Console, status: HTTPStatus, sentence: str, request_id: str) -> Response:
-    return console.write(
-        "error.html", None, status, path="", title=status.phrase, sentence=sentence, request_id=request_id
-    )
+def _error_page(
+    console: Console, visitor: Visitor | None, status: HTTPStatus, sentence: str, request_id: str
+) -> Response:
+    said = {"title": status.phrase, "sentence": sentence, "request_id": request_id}
+    return console.write("error.html", visitor, status, path="", **said)
 
 
-def _page(request: Request, status: HTTPStatus, sentence: str) -> Response:
-    return _error_page(request.app.state.console, status, sentence, request.state.request_id)
+def _page(request: Request, status: HTTPStatus, sentence: str, visitor: Visitor | None = None) -> Response:
+    return _error_page(request.app.state.console, visitor, status, sentence, request.state.request_id)
 
 
 def _refused(request: Request, problem: Exception) -> Response:
@@ -110,7 +112,10 @@ def _refused(request: Request, problem: Exception) -> Response:
         return Response(status_code=status, headers=problem.headers)
     # What a library says of a request may repeat parts of it.
     own = problem.detail if problem.detail.endswith(".") else SENTENCES.get(status, status.phrase + ".")
-    response = _page(request, status, own)
+    visitor = None
+    with suppress(StoreProblem):
+        visitor = request.app.state.console.sessions.visitor(request)
+    response = _page(request, status, own, visitor)
     response.headers.update(problem.headers or {})
     return response
 

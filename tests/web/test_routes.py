@@ -127,3 +127,13 @@ def test_every_page_leads_to_those_that_one_may_see(shared: House, role: Role) -
     assert [link in expected for link in NAVIGATION] == [f'<a href="{link.path}"' in page for link in NAVIGATION]
     assert expected[0].path == browser.get("/").headers["Location"]
     assert [200] * len(expected) == [browser.get(link.path).status_code for link in expected]
+
+
+def test_an_error_leads_on(shared: House) -> None:
+    """Whoever is signed in has the navigation there, too; of whoever is not it tells nothing."""
+    inside, outside = shared.signed_in("viewer"), shared.browser()
+
+    for path, status in (("/none", 404), ("/users", 403)):
+        answer = inside.get(path)
+        assert (status, True) == (answer.status_code, '<a href="/me"' in answer.text)
+    assert (404, False) == ((answer := outside.get("/none")).status_code, '<a href="/me"' in answer.text)
