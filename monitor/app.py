@@ -133,6 +133,7 @@ from monitor.store import (
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
 from monitor.web.health import HealthServer, Pages
+from monitor.web.health import Question as HealthQuestion
 
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
@@ -1238,19 +1239,31 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
         ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery)
         worker = Worker(ends, reference, settings, layout)
-        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: worker.stop())
+        healthy = worker.healthy
         if console:
             known = stack.enter_context(accounts(settings))
             serving = stack.enter_context(served_console(settings, known, registry, clock, log))
+            healthy = _both(serving.answers, worker.healthy)
             log.info("console serves", host=settings.console.host, port=serving.port)
+        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, healthy, worker.ready))
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: worker.stop())
         tune_collector()
         server.start()
         try:
             worker.run()
         finally:
             server.close()
+
+
+def _both(first: HealthQuestion, second: HealthQuestion) -> HealthQuestion:
+    """Whether both are so; the second one says it."""
+
+    def ask() -> tuple[bool, str]:
+        yes, sentence = first()
+        return second() if yes else (False, sentence)
+
+    return ask
 
 
 def _relisting(settings: Settings, watch: Watch) -> Relisting | None:
@@ -1434,7 +1447,7 @@ def run_console(settings: Settings) -> None:
 
         def ready() -> tuple[bool, str]:
             try:
-                known.users()
+                known.users(limit=1)
             except MonitorError as problem:
                 return False, str(problem)
             return not stopping.is_set(), "The console is stopping." if stopping.is_set() else "The store answers."
