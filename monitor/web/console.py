@@ -13,7 +13,7 @@ from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
@@ -89,6 +89,7 @@ def application(console: Console, routers: Sequence[APIRouter] = ROUTERS) -> Fas
     app.state.console = console
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _unreadable)
+    app.add_exception_handler(ClientDisconnect, _unreadable)  # in the middle of a form; nobody reads the answer
     app.add_exception_handler(MonitorError, _no_answer)
     app.add_exception_handler(Exception, _failed)
     return app

@@ -96,7 +96,8 @@ class Guard:
                 raise  # it has begun: all that can be done is to close the connection
             await self._refusal(SLOW, answer, scope)
         finally:
-            self._metrics.answered(answer.status, self._clock.monotonic() - began)
+            if answer.status:  # else nobody was there any more
+                self._metrics.answered(answer.status, self._clock.monotonic() - began)
 
     async def _refusal(self, problem: tuple[HTTPStatus, str], answer: _Answer, scope: Scope) -> None:
         answer.all_was_read = lambda: False
@@ -158,8 +159,7 @@ class _Answer:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers.setdefault(name, value)
+            headers.update(HEADERS)
             headers.setdefault("Cache-Control", NO_STORE)
             headers[REQUEST_ID] = self.request_id
             if self._encrypted:

@@ -52,6 +52,11 @@ def store(visit: Annotated[Visit, asks(ANYBODY)]) -> Response:
     raise StoreProblem("The store /somewhere/books.db is in use by another process.")
 
 
+@broken.get("/weak")
+def weak(visit: Annotated[Visit, asks(ANYBODY)]) -> Response:
+    return Response("names", headers={"Content-Security-Policy": "default-src *", "Referrer-Policy": "unsafe-url"})
+
+
 @broken.get("/slow")
 async def slow(visit: Annotated[Visit, asks(ANYBODY)]) -> Response:
     await asyncio.sleep(3_600)
@@ -81,6 +86,13 @@ def test_every_answer_has_the_headers(browser: Browser, path: str, status: int) 
     assert re.fullmatch(r"[\w-]{16}", answer.headers["X-Request-Id"])
     assert answer.headers["X-Request-Id"] != again.headers["X-Request-Id"]
     assert UNSAFE.search(answer.text) is None
+
+
+def test_no_page_weakens_the_headers(house: House) -> None:
+    """What one says itself does not count."""
+    answer = break_(house).get("/weak")
+
+    assert SECURE == {name: answer.headers[name] for name in SECURE}
 
 
 def test_files_are_kept_for_a_year(browser: Browser) -> None:

@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 import urllib.parse
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -144,6 +144,24 @@ def test_a_body_that_drips_is_cut_off(serving: ConsoleServer, monkeypatch: pytes
     assert b"did not come in time" in answer
 
 
+def test_who_goes_away_in_the_middle_of_a_form_is_no_failure(serving: ConsoleServer, local: House) -> None:
+    """Nothing is logged, and the next one is served."""
+    for _ in range(3):
+        with connected(serving) as connection:
+            connection.sendall(POST + b"Content-Length: 100\r\n\r\nname=")
+
+    assert ask(serving, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+    wait_for(lambda: local.counted("flopwatch_console_requests_total", status="400") == 3)
+    assert "" == local.log.getvalue()
+
+
+def wait_for(what: Callable[[], bool]) -> None:
+    limit = time.monotonic() + ENOUGH
+    while not what():
+        assert time.monotonic() < limit, "it did not come about in time"
+        time.sleep(0.02)
+
+
 def test_a_body_that_is_too_long_ends_the_connection(serving: ConsoleServer) -> None:
     """By what it announces, and by what comes; what follows is not read as another request."""
     announced = ask(serving, POST + b"Content-Length: 1000001\r\n\r\n")
@@ -210,9 +228,7 @@ def test_connections_have_a_limit(serving: ConsoleServer, local: House, monkeypa
     try:
         with connected(small), connected(small):
             assert ask(small, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 503 ")
-        limit = time.monotonic() + ENOUGH
-        while not ask(small, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 "):
-            assert time.monotonic() < limit
+        wait_for(lambda: ask(small, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 "))
     finally:
         small.close()
 
@@ -259,9 +275,7 @@ def test_the_server_says_whether_it_answers(local: House) -> None:
     console = ConsoleServer("127.0.0.1", 0, local.app)
     assert (False, "The console has not begun, or has ended.") == console.answers()
     console.start()
-    limit = time.monotonic() + ENOUGH
-    while console.answers() != (True, "The console answers."):
-        assert time.monotonic() < limit
+    wait_for(lambda: console.answers() == (True, "The console answers."))
     port = console.port
     console.close()
 
