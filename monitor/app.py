@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import pwd
 import signal
 import tempfile
 import threading
@@ -15,8 +17,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client import CollectorRegistry
 
-from monitor.alert import Sink
+from monitor.alert import CheckpointPlace, Sink
 from monitor.clock import Clock, SystemClock, new_secret
+from monitor.core.audit import OPERATOR, Checkpoint, Person, Row, Verdict, checkpoint_from, checkpoint_line
+from monitor.core.audit import verify as verify_chain
 from monitor.core.book import Book, Counts, Moved
 from monitor.core.catalogue import Catalogue
 from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
@@ -63,6 +67,7 @@ from monitor.core.structuring import Trigger
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
+    CheckpointProblem,
     FlagProblem,
     HitProblem,
     LetterProblem,
@@ -90,6 +95,7 @@ from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
+from monitor.run.checkpoints import Checkpoints
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
@@ -120,6 +126,7 @@ from monitor.store import (
     ACTIVATION,
     DECISION,
     DISMISSED,
+    NO_LETTERS,
     REPLAYED,
     TICK,
     WAITING,
@@ -286,8 +293,9 @@ def _replay_into(
             for where, position in source.positions().items()
         ]
         positions.append(BookedPosition(*JOURNAL, heard, book.clock, ""))
+        now = clock.now_ms()
         store.commit(
-            Commit(moved, book, positions, changes, rejected, journal, clock.now_ms(), settled_letters=settled)
+            Commit(moved, book, positions, changes, rejected, journal, now, settled_letters=settled, by=operator())
         )
 
     tally = _read(
@@ -452,7 +460,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
             change = act(flag, Act.CLOSED, now, reason)
         except ValueError as refused:
             raise FlagProblem(f"{name}: {refused}") from None
-        store.decide(JournalEntry(DECISION, {"close": name, "reason": reason}), [change], now)
+        _decide(settings, state, store, {"close": name, "reason": reason}, now, [change])
         return change.flag
 
 
@@ -645,7 +653,7 @@ def accept_position(settings: Settings, state: Path | None, topic: str, partitio
     """Record that a person wants to go past the stops of a topic, or of one of its partitions."""
     body = {"accept": topic, "reason": reason} | ({} if partition is None else {"partition": partition})
     with _existing(settings, state) as store:
-        store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
+        _decide(settings, state, store, body, SystemClock().now_ms())
 
 
 def repartition_books(settings: Settings, state: Path | None, partitions: int, progress: Progress) -> Repartitioned:
@@ -663,7 +671,9 @@ def repartition_books(settings: Settings, state: Path | None, partitions: int, p
         if known == partitions:
             raise SettingsProblem(f"The books are kept for {known} partitions already.")
         now = SystemClock().now_ms()
-        return repartition(store, known, partitions, settings.kafka, settings.lateness_ms, now, progress)
+        done = repartition(store, known, partitions, settings.kafka, settings.lateness_ms, now, progress, operator())
+        _checkpoint(settings, state, store)
+        return done
 
 
 # -- dead letters ----------------------------------------------------------------------------------------------------
@@ -702,7 +712,7 @@ def replay_letters(settings: Settings, state: Path | None, numbers: Sequence[int
     """
     with _existing(settings, state) as store:
         check_replayable((_letter(store, number) for number in numbers), rules(settings))
-        store.decide(JournalEntry(DECISION, {REPLAY: sorted(numbers), "reason": reason}), [], SystemClock().now_ms())
+        _decide(settings, state, store, {REPLAY: sorted(numbers), "reason": reason}, SystemClock().now_ms())
 
 
 def dismiss_letters(settings: Settings, state: Path | None, numbers: Sequence[int], reason: str) -> None:
@@ -714,8 +724,8 @@ def dismiss_letters(settings: Settings, state: Path | None, numbers: Sequence[in
     with _existing(settings, state) as store:
         for number in numbers:
             check_waiting(_letter(store, number))
-        entry = JournalEntry(DECISION, {"dismiss_dead_letters": sorted(numbers), "reason": reason})
-        store.decide(entry, [], SystemClock().now_ms(), dict.fromkeys(numbers, DISMISSED))
+        body = {"dismiss_dead_letters": sorted(numbers), "reason": reason}
+        _decide(settings, state, store, body, SystemClock().now_ms(), letters=dict.fromkeys(numbers, DISMISSED))
 
 
 def explain(
@@ -837,7 +847,7 @@ def view_flag(settings: Settings, state: Path | None, name: str, by: str) -> Fla
     (person,) = _people([by])
     with _existing(settings, state) as store:
         flag, now = _flag(store, name), SystemClock().now_ms()
-        store.decide(JournalEntry(DECISION, viewed_decision(name, person, now)), [], now)
+        _decide(settings, state, store, viewed_decision(name, person, now), now)
         return flag
 
 
@@ -858,7 +868,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
                 f"{name}: it was known earlier than that, as the journal says; moving it to a later time takes two "
                 "people: name each of them with --by."
             )
-        store.decide(JournalEntry(DECISION, knowledge_decision(name, people, at, reason)), [], now)
+        _decide(settings, state, store, knowledge_decision(name, people, at, reason), now)
         return flag
 
 
@@ -905,7 +915,7 @@ def clear_hit(
     digests = digest_of_query(match.query), digest_of_entry(match.hit.listed)
     clearance = Clearance(*match.place, *digests, until, tuple(people), reason, known.as_of)
     with _existing(settings, state) as store:
-        store.decide(JournalEntry(DECISION, decision(clearance)), [], now)
+        _decide(settings, state, store, decision(clearance), now)
     return found
 
 
@@ -921,7 +931,7 @@ def reopen_hit(settings: Settings, state: Path | None, name: str, reason: str) -
     subject, source, entry = found.match.place
     body = {REOPEN: {"subject": subject, "source": source, "entry": entry}, "reason": reason}
     with _existing(settings, state) as store:
-        store.decide(JournalEntry(DECISION, body), [], SystemClock().now_ms())
+        _decide(settings, state, store, body, SystemClock().now_ms())
     return found
 
 
@@ -930,6 +940,102 @@ def _named(hits: Iterable[TenantMatch], name: str) -> TenantMatch:
         if found.match.id == name:
             return found
     raise HitProblem(f"There is no hit {name}; `flopwatch hits` lists them.")
+
+
+# -- the audit ---------------------------------------------------------------------------------------------------------
+
+
+def operator() -> Person:
+    """Who runs this process, as the operating system has it."""
+    number = os.getuid()
+    try:
+        return Person(OPERATOR, pwd.getpwuid(number).pw_name)
+    except KeyError:  # in a container, whose users may have no names
+        return Person(OPERATOR, f"uid {number}")
+
+
+def _decide(
+    settings: Settings,
+    state: Path | None,
+    store: SqlStore,
+    body: Mapping[str, object],
+    now: int,
+    changes: Sequence[Change] = (),
+    letters: Mapping[int, str] = NO_LETTERS,
+) -> None:
+    """Write what a person decides at the command line, with its row of the audit; then a checkpoint of that."""
+    store.decide(JournalEntry(DECISION, body), changes, now, letters, by=operator())
+    _checkpoint(settings, state, store)
+
+
+def _checkpoint(settings: Settings, state: Path | None, store: SqlStore) -> None:
+    """Add a checkpoint to the file of the settings, which is of their store and of no other; the daemon serves topics.
+
+    What was decided stands whether that works or not.
+    """
+    path, clock = settings.audit.checkpoint_file, SystemClock()
+    if path is None or state is not None:
+        return
+    from monitor.alert.checkpoints import CheckpointFile
+
+    try:
+        CheckpointFile(path).put(checkpoint_line(store.audit.head(clock.now_ms())))
+    except MonitorError as problem:
+        build_log(settings.log_level, clock).warning("checkpoint not written", problem=str(problem))
+
+
+class AuditWanted(NamedTuple):
+    """Which rows of the audit; None: all."""
+
+    since: int | None = None  # milliseconds
+    actor: str | None = None  # a name, or what stands for it
+    act: str | None = None
+    subject: str | None = None
+
+
+def audit_rows(settings: Settings, state: Path | None, wanted: AuditWanted, limit: int) -> list[tuple[Row, str]]:
+    """The latest rows of the audit, each with its actor for people to read."""
+    from monitor.store.auditing import Wanted
+
+    actors = None if wanted.actor is None else [wanted.actor]
+    with _existing(settings, state) as store:
+        return store.audit.latest(Wanted(wanted.since, actors, wanted.act, wanted.subject), limit)
+
+
+class AuditVerified(NamedTuple):
+    """What a walk over the audit found."""
+
+    verdict: Verdict
+    checkpoints: int
+    remarks: list[str]  # about lines that are no checkpoints
+
+
+def verify_audit(settings: Settings, state: Path | None, lines: Iterable[bytes] | None) -> AuditVerified:
+    """Walk over the audit of a store, against checkpoints: these lines, else those of the settings for their store.
+
+    Raises:
+        CheckpointProblem: the file of the settings cannot be read.
+    """
+    if lines is None and state is None and settings.audit.checkpoint_file is not None:
+        lines = _checkpoint_lines(settings.audit.checkpoint_file)
+    checkpoints, remarks = list[Checkpoint](), list[str]()
+    for number, line in enumerate(lines or (), 1):
+        try:
+            checkpoints.append(checkpoint_from(line))
+        except (ValueError, RecursionError):
+            remarks.append(f"Line {number} of the checkpoints is none, and was left out.")
+    with _existing(settings, state) as store:
+        return AuditVerified(verify_chain(store.audit.chain(), checkpoints), len(checkpoints), remarks)
+
+
+def _checkpoint_lines(path: Path) -> list[bytes]:
+    try:
+        return path.read_bytes().splitlines()
+    except OSError as problem:
+        raise CheckpointProblem(
+            f"The checkpoints in {path} cannot be read: {(problem.strerror or 'no reason given').lower()}. `flopwatch "
+            "run` writes them; --checkpoints names another file."
+        ) from None
 
 
 # -- backtests -----------------------------------------------------------------------------------------------------
@@ -1237,7 +1343,8 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         rollup = Rollup(store, reference, watch, telling)
         books = _Books(store, settings, partitions, metrics)
         delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
-        ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery)
+        checkpoints = stack.enter_context(_checkpoints(settings, store, watch))
+        ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery, checkpoints)
         worker = Worker(ends, reference, settings, layout)
         healthy = worker.healthy
         if console:
@@ -1347,6 +1454,31 @@ def _delivery(
     finally:
         for sink in sinks.values():
             sink.close()
+
+
+@contextmanager
+def _checkpoints(settings: Settings, store: SqlStore, watch: Watch) -> Iterator[Checkpoints | None]:
+    """What takes checkpoints of the audit to the places of the settings, if they name any."""
+    places = list(_checkpoint_places(settings))
+    try:
+        yield Checkpoints(store.audit, places, settings.audit.checkpoint_minutes, watch) if places else None
+    finally:
+        for one in places:
+            one.close()
+
+
+def _checkpoint_places(settings: Settings) -> Iterator[CheckpointPlace]:
+    audit, kafka = settings.audit, settings.kafka
+    # Only here, as the clients above.
+    if audit.checkpoint_file is not None:
+        from monitor.alert.checkpoints import CheckpointFile
+
+        yield CheckpointFile(audit.checkpoint_file)
+    if audit.checkpoint_topic is not None:
+        from monitor.alert.checkpoints import CheckpointTopic
+        from monitor.source.kafka import connection
+
+        yield CheckpointTopic(audit.checkpoint_topic, kafka.request_seconds, lambda: connection(kafka))
 
 
 def _telling(settings: Settings, reference: Reference) -> Telling:

@@ -1,5 +1,7 @@
-"""The only place that reads the wall clock, or asks for chance. Everything else is given a `Clock`, or a `Secrets`, so
-that tests can turn the one by hand and know the other."""
+"""The only place that reads the wall clock, and that asks for chance.
+
+Everything else is given a `Clock`, or a `Secrets`, so that tests can turn the one by hand and know the other.
+"""
 
 from __future__ import annotations
 
@@ -40,3 +42,8 @@ class SystemClock:
 def new_secret() -> str:
     """A text that nobody can guess and that was never given before: 43 letters, digits, - and _."""
     return secrets.token_urlsafe(SECRET_BYTES)
+
+
+def random_hex(count: int) -> str:
+    """So many random bytes in hexadecimal digits, from the operating system: nobody can guess them."""
+    return secrets.token_hex(count)

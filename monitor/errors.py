@@ -47,6 +47,10 @@ class NoticeProblem(MonitorError):
     """What people are to be told cannot be sent now; it waits in the store and is sent again."""
 
 
+class CheckpointProblem(MonitorError):
+    """A checkpoint of the audit cannot be written or read; the audit itself stands as it is."""
+
+
 class EstimateProblem(MonitorError):
     """What was asked about cannot be estimated: the catalogue has no rate of it."""
 

@@ -178,6 +178,16 @@ METRICS = (
         "The instant as of which groups were last evaluated by this process; 0 if they never were.",
     ),
     Described(
+        "flopwatch_audit_checkpoint_timestamp_seconds",
+        "gauge",
+        "When all rows of the audit were last known to be in a checkpoint at each place; 0 if never.",
+    ),
+    Described(
+        "flopwatch_audit_trouble",
+        "gauge",
+        "1 while a checkpoint of the audit cannot be written, or since the audit disagrees with one.",
+    ),
+    Described(
         "flopwatch_unattributed_accelerators",
         "state",
         "Held according to the latest complete inventory reports but not in the books.",

@@ -296,6 +296,16 @@ class Notices(BaseModel):
         return Reminding(before, {level: one * HOUR_MS for level, one in queue.items()})
 
 
+class Audit(BaseModel):
+    """Where checkpoints of the audit go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint_file: Path | None = None
+    checkpoint_topic: str | None = Field(default=None, min_length=1)
+    checkpoint_minutes: int = Field(default=5, ge=1, le=1_440)
+
+
 class Http(BaseModel):
     """Where /metrics, /healthz and /readyz answer."""
 
@@ -366,6 +376,7 @@ class Settings(BaseSettings):
     triggers: tuple[ReportingTrigger, ...] = ()
     bis_affiliates_suspended_until: date | None = Field(default=None, ge=date(2025, 11, 10))
     notices: Notices = Notices()
+    audit: Audit = Audit()
     http: Http = Http()
     console: Console = Console()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
@@ -388,6 +399,8 @@ class Settings(BaseSettings):
     def _has_a_kafka_for_topics(self) -> Settings:
         if not self.kafka.bootstrap_servers and any(one.kind == "kafka" for one in self.notices.sinks):
             raise ValueError("`notices.sinks` has one of kind kafka, which needs `kafka.bootstrap_servers`")
+        if not self.kafka.bootstrap_servers and self.audit.checkpoint_topic is not None:
+            raise ValueError("`audit.checkpoint_topic` is a topic, which needs `kafka.bootstrap_servers`")
         return self
 
     @classmethod

@@ -219,7 +219,7 @@ def test_commands_in_documents_are_commands(name: str) -> None:
     "line",
     [
         "flopwatch",
-        "flopwatch audit",
+        "flopwatch inspect",
         "flopwatch replay",
         "flopwatch replay PATH --stat books.db",
         "flopwatch explain",

@@ -94,6 +94,8 @@ def test_the_environment_goes_before_the_file(tmp_path: Path, monkeypatch: pytes
         ("log_level: loud", "`log_level`: input should be 'debug', 'info', 'warning' or 'error'"),
         ("dead_letters: {window: 100}", "`seen_min` must not be greater than `window`"),
         ("store_url: ''", "`store_url`: string should have at least 1 character"),
+        ("audit: {checkpoint_topic: audit}", "is a topic, which needs `kafka.bootstrap_servers`"),
+        ("audit: {checkpoint_minutes: 0}", "`audit.checkpoint_minutes`: input should be greater than or equal to 1"),
         ("store_url: [", "line 1 is not YAML"),
         ("- store_url", "must hold settings as `name: value`"),
         ("1: 2", "must hold settings as `name: value`"),

@@ -1,4 +1,4 @@
-"""How people and other systems are told: a contract for what takes dead letters, and one for what takes notices."""
+"""How people and other systems are told: contracts for what takes dead letters, notices, checkpoints of the audit."""
 
 from __future__ import annotations
 
@@ -71,6 +71,18 @@ class Sink(Protocol):
 
     def keep(self, standing: Sequence[Standing], now: int) -> None:
         """Say again what stands, for receivers that forget; `now` in milliseconds."""
+        ...
+
+    def close(self) -> None:
+        """Let go of connections."""
+        ...
+
+
+class CheckpointPlace(Protocol):
+    """Takes checkpoints of the audit. It may wait, for a limited time, and is used by one thread."""
+
+    def put(self, line: str) -> None:
+        """Add a checkpoint, and wait until it is there; CheckpointProblem or SettingsProblem where it may not be."""
         ...
 
     def close(self) -> None:

@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from monitor.cli.audit import audit
 from monitor.cli.backtest import backtest
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
@@ -37,6 +38,7 @@ def flopwatch() -> None:
 
 
 for command in (
+    audit,
     backtest,
     check,
     dead_letters,

@@ -43,6 +43,7 @@ at_option = click.option(
 known_at_option = click.option(
     "--at", callback=_instant, metavar="TIME", required=True, help="From when on it was known."
 )
+since_option = click.option("--since", callback=_instant, metavar="TIME", help="Only what was done from then on.")
 state_option = click.option(
     "--state",
     type=click.Path(path_type=Path, dir_okay=False),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from monitor.core.runs import Run
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = HOUR_MS * 1_000
+_NO_LETTER = re.compile("[\ud800-\udfff]")
 
 
 def instant(milliseconds: int) -> str:
@@ -88,8 +90,9 @@ def _is_number(cell: str) -> bool:
 
 
 def document(content: Any) -> None:
-    """Print one JSON document."""
-    click.echo(json.dumps(content, indent=2, ensure_ascii=False))
+    """Print one JSON document; what is no letter by itself, which no terminal takes, as an escape."""
+    text = json.dumps(content, indent=2, ensure_ascii=False)
+    click.echo(_NO_LETTER.sub(lambda found: f"\\u{ord(found[0]):04x}", text))
 
 
 def subject(finding: Finding) -> str:

@@ -15,6 +15,7 @@ from typing import BinaryIO, NamedTuple, Protocol
 
 import zstandard
 
+from monitor.core.audit import Person
 from monitor.core.book import Book, NewFact
 from monitor.core.limits import Partition
 from monitor.core.model import Key, Observation
@@ -69,8 +70,8 @@ class Books(Protocol):
         """The instant of the latest evaluation of these books that was committed."""
         ...
 
-    def record(self, entries: Sequence[JournalEntry], at: int) -> None:
-        """Write journal entries that concern all books."""
+    def record(self, entries: Sequence[JournalEntry], at: int, by: Person | None = None) -> None:
+        """Write journal entries that concern all books, and whose they are."""
         ...
 
     def commit(self, commit: Commit) -> None:
@@ -118,9 +119,16 @@ class _New(NamedTuple):
 
 
 def repartition(
-    store: Books, before: int, partitions: int, kafka: Kafka, lateness_ms: int, at: int, progress: Progress
+    store: Books,
+    before: int,
+    partitions: int,
+    kafka: Kafka,
+    lateness_ms: int,
+    at: int,
+    progress: Progress,
+    by: Person | None = None,
 ) -> Repartitioned:
-    """Make the books of `before` partitions those of `partitions`; the workers have stopped.
+    """Make the books of `before` partitions those of `partitions`; the workers have stopped. `by`: who decided it.
 
     Raises:
         SettingsProblem: tenants are not where the producers' partitioner of the settings sends them.
@@ -147,7 +155,7 @@ def repartition(
             progress(done, count)
         journal = [] if last_tick is None else [JournalEntry(TICK, {"as_of": last_tick})]
         _commit(news, at, journal, {number: _positions(number, places, kafka) for number in range(partitions)})
-        store.record([JournalEntry(ACTIVATION, {"partitions": partitions})], at)
+        store.record([JournalEntry(ACTIVATION, {"partitions": partitions})], at, by)
     moved = sum(partition_of(name, partitions, kafka.partitioner) != number for name, number in owners.items())
     return Repartitioned(before, partitions, len(owners), moved)
 

@@ -26,6 +26,7 @@ from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem,
 from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
+from monitor.run.checkpoints import Checkpoints
 from monitor.run.control import ControlFacts
 from monitor.run.delivery import Delivery
 from monitor.run.letters import rules
@@ -79,6 +80,7 @@ class Ends(NamedTuple):
     relisting: Relisting | None = None  # where there are lists to screen against
     telling: Telling | None = None  # who is told of flags; None: nobody
     delivery: Delivery | None = None  # of what they are told
+    checkpoints: Checkpoints | None = None  # of the audit, where there is a place for them
 
 
 class Worker:
@@ -183,6 +185,8 @@ class Worker:
             self._ends.rollup.work()
         if self._ends.delivery is not None:
             self._ends.delivery.work()
+        if self._ends.checkpoints is not None:
+            self._ends.checkpoints.work()
         self._progress.look(self._positions())
         self._beat()
         return busy
@@ -218,6 +222,8 @@ class Worker:
             self._ends.rollup.finish()
         if self._ends.delivery is not None:
             self._ends.delivery.finish()
+        if self._ends.checkpoints is not None:
+            self._ends.checkpoints.finish()
         clock = max((task.book.clock for task in self.tasks.values()), default=-1)
         self._ends.log.info("stopped", clock=clock)
 

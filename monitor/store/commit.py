@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
+from monitor.core.audit import Person
 from monitor.core.book import Book, Moved
 from monitor.core.flags import Change, Flag
 from monitor.core.model import Rejected
@@ -109,6 +110,7 @@ class Commit(NamedTuple):
     blind: Sequence[BlindRow] = ()
     settled_letters: Mapping[int, str] = NO_LETTERS  # number of a dead letter -> its state from now on
     telling: Telling | None = None  # who is told of the changes of flags; None: nobody
+    by: Person | None = None  # whose the decisions in the journal are, as the audit names them
 
 
 class Standing(NamedTuple):

@@ -44,6 +44,7 @@ MIGRATION_LOCK = 0x666C6F70_01  # numbers of advisory locks: "flop", and which o
 JOURNAL_LOCK = 0x666C6F70_02
 ROLL_UP_LOCK = 0x666C6F70_03
 MESSAGES_LOCK = 0x666C6F70_04
+AUDIT_LOCK = 0x666C6F70_05
 
 LOST = (
     "The connection to the store {path} was lost: see that the server runs and can be reached; what was committed "

@@ -8,6 +8,7 @@ bits, so that their rows are a range. A change here needs a migration; a test co
 from __future__ import annotations
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     Column,
@@ -20,6 +21,7 @@ from sqlalchemy import (
     Table,
     Text,
     and_,
+    event,
     false,
     text,
 )
@@ -372,6 +374,61 @@ Index(
     postgresql_where=UNDELIVERED,
 )
 Index("messages_made", MESSAGES.c.sink, MESSAGES.c.made_at)
+
+# -- the audit, and what is personal ---------------------------------------------------------------------------------
+
+# What people did: see `monitor.core.audit`. Rows are only ever added, at the end.
+AUDIT = Table(
+    "audit",
+    METADATA,
+    Column("number", NUMBER, primary_key=True, autoincrement=False),
+    Column("at", BigInteger, nullable=False),
+    Column("actor", Text, nullable=False),
+    Column("act", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("previous", Text, nullable=False),
+    Column("hash", Text, nullable=False),
+)
+Index("audit_actor", AUDIT.c.actor, AUDIT.c.number)
+Index("audit_subject", AUDIT.c.subject, AUDIT.c.number)
+
+# What is personal: everywhere else its hash stands. Erased: the value is null.
+PERSONAL = Table(
+    "personal",
+    METADATA,
+    Column("hash", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("value", Text),
+    Column("erased_at", BigInteger),
+)
+
+# One row, made with the table: what the hashes of this store are salted with.
+PERSONAL_SALT = Table("personal_salt", METADATA, Column("salt", Text, primary_key=True))
+
+# SQLite's INSERT OR REPLACE removes a row without asking the trigger on deletion: hence the third one.
+AUDIT_TRIGGERS = {
+    "sqlite": (
+        "CREATE TRIGGER audit_stays_as_it_is BEFORE UPDATE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'rows of the audit are never changed'); END",
+        "CREATE TRIGGER audit_stays BEFORE DELETE ON audit "
+        "BEGIN SELECT RAISE(ABORT, 'rows of the audit are never removed'); END",
+        "CREATE TRIGGER audit_grows_at_its_end BEFORE INSERT ON audit "
+        "WHEN NEW.number <> (SELECT coalesce(max(number), 0) + 1 FROM audit) "
+        "BEGIN SELECT RAISE(ABORT, 'rows of the audit are added at its end'); END",
+    ),
+    "postgresql": (
+        "CREATE FUNCTION audit_refuse() RETURNS trigger LANGUAGE plpgsql AS "
+        "$$ BEGIN RAISE EXCEPTION 'rows of the audit are never changed or removed'; END $$",
+        "CREATE TRIGGER audit_stays_as_it_is BEFORE UPDATE OR DELETE OR TRUNCATE ON audit "
+        "FOR EACH STATEMENT EXECUTE FUNCTION audit_refuse()",
+        "ALTER TABLE audit ENABLE ALWAYS TRIGGER audit_stays_as_it_is",
+    ),
+}
+for _dialect, _statements in AUDIT_TRIGGERS.items():
+    for _statement in _statements:
+        _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
+        event.listen(AUDIT, "after_create", _ddl.execute_if(dialect=_dialect))
 
 # -- people who use the console ------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
+from monitor.core.audit import Person
 from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.clocks import Seen
 from monitor.core.flags import Change, Entry, Flag
@@ -26,7 +27,10 @@ from monitor.core.policy import Level
 from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
+from monitor.store.auditing import Auditing, append_decision, with_names, without_names
 from monitor.store.commit import (
+    ACTIVATION,
+    DECISION,
     NO_LETTERS,
     TICK,
     BlindRow,
@@ -427,7 +431,7 @@ class SqlStore:
             news = news_of(connection, commit.flag_changes, commit.telling, commit.at)
             writer.flags(connection, commit.flag_changes)
             write_news(connection, self._database, news)
-            writer.journal(connection, commit.journal, commit.at, own=True)
+            writer.journal(connection, _audited(connection, commit.journal, commit.at, commit.by), commit.at, own=True)
         self._sequences.update(sequences)
         pages.written()
         rows_of.committed(allocations.new, allocations.opened, allocations.closed)
@@ -476,14 +480,14 @@ class SqlStore:
             "of them, then start again; nothing is lost, and nothing was counted twice."
         )
 
-    def record(self, entries: Sequence[JournalEntry], at: int) -> None:
-        """Write journal entries beside a process that owns the books: decisions for it to apply.
+    def record(self, entries: Sequence[JournalEntry], at: int, by: Person | None = None) -> None:
+        """Write journal entries beside a process that owns the books: decisions for it to apply; `by`: whose they are.
 
         Raises:
             StoreProblem: the database cannot be written.
         """
         with self._database.writing() as connection:
-            self._writer.journal(connection, entries, at, own=False)
+            self._writer.journal(connection, _audited(connection, entries, at, by), at, own=False)
 
     def decide(
         self,
@@ -492,9 +496,10 @@ class SqlStore:
         at: int,
         settled_letters: Mapping[int, str] = NO_LETTERS,
         telling: Telling | None = None,
+        by: Person | None = None,
     ) -> None:
         """Write a person's decision, and what it changes about flags and dead letters, beside a process that owns the
-        books; `telling`: who is told of the flags.
+        books; `telling`: who is told of the flags; `by`: who has decided, as the audit names them.
 
         Raises:
             StoreProblem: the database cannot be written.
@@ -504,7 +509,7 @@ class SqlStore:
             self._writer.flags(connection, changes)
             write_news(connection, self._database, news)
             self._writer.settled_letters(connection, settled_letters)
-            self._writer.journal(connection, [entry], at, own=False)
+            self._writer.journal(connection, _audited(connection, [entry], at, by), at, own=False)
 
     # -- reading -------------------------------------------------------------------------------------------------
 
@@ -643,6 +648,11 @@ class SqlStore:
         """What people are told, on its way."""
         return Outgoing(self._database)
 
+    @property
+    def audit(self) -> Auditing:
+        """What people did."""
+        return Auditing(self._database)
+
     def dead_letters(self, after: int = 0) -> Iterator[DeadLetter]:
         """Records that are no facts, with numbers above `after`, a few in memory at a time."""
         query = select(*DEAD_LETTERS.columns).order_by(DEAD_LETTERS.c.id).limit(LETTERS_AT_ONCE)
@@ -703,9 +713,12 @@ class SqlStore:
         query = select(table.number, table.at, table.kind, table.body, table.partition).where(table.number > after)
         if kinds is not None:
             query = query.where(table.kind.in_(sorted(kinds)))
+        with self._database.reading() as connection:
+            found = connection.execute(query.order_by(table.number)).all()
+            bodies = with_names(connection, [json.loads(original(row.body)) for row in found])
         return [
-            JournalRow(number, at, JournalEntry(kind, json.loads(original(body))), partition)
-            for number, at, kind, body, partition in self._all(query.order_by(table.number))
+            JournalRow(row.number, row.at, JournalEntry(row.kind, body), row.partition)
+            for row, body in zip(found, bodies, strict=True)
         ]
 
     def last_tick(self) -> int | None:
@@ -718,6 +731,18 @@ class SqlStore:
     def _all(self, query: Any) -> Sequence[Any]:
         with self._database.reading() as connection:
             return connection.execute(query).all()
+
+
+def _audited(connection: Connection, entries: Iterable[JournalEntry], at: int, by: Person | None) -> list[JournalEntry]:
+    """The entries as the journal keeps them, without names; what people decided, or put into force, is in the audit."""
+    kept = []
+    for entry in entries:
+        if entry.kind == DECISION:
+            entry = entry._replace(body=without_names(connection, entry.body))
+        if entry.kind == DECISION or (by is not None and entry.kind == ACTIVATION):
+            append_decision(connection, entry.body, at, by)
+        kept.append(entry)
+    return kept
 
 
 def _positions(connection: Connection, books: int) -> dict[Where, StoredPosition]:
