@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import click
@@ -44,7 +43,7 @@ def add(
     settings = load_settings(config)
     password = None if no_password else _password(password_file)
     with app.accounts(settings, state, create=True) as accounts:
-        accounts.add(name, Role(role), password, _person())
+        accounts.add(name, Role(role), password, app.operator())
     click.echo(f"{name} is a user now, as {role}.")
 
 
@@ -81,7 +80,7 @@ def list_users(state: Path | None, as_json: bool, config: Path | None) -> None:
 def disable(name: str, state: Path | None, config: Path | None) -> None:
     """Let NAME in no longer; who is in is out at once."""
     with app.accounts(load_settings(config), state) as accounts:
-        accounts.disable(name, _person())
+        accounts.disable(name, app.operator())
     click.echo(f"{name} is disabled.")
 
 
@@ -92,7 +91,7 @@ def disable(name: str, state: Path | None, config: Path | None) -> None:
 def enable(name: str, state: Path | None, config: Path | None) -> None:
     """Let NAME in again."""
     with app.accounts(load_settings(config), state) as accounts:
-        accounts.enable(name, _person())
+        accounts.enable(name, app.operator())
     click.echo(f"{name} is enabled.")
 
 
@@ -104,7 +103,7 @@ def enable(name: str, state: Path | None, config: Path | None) -> None:
 def set_role(name: str, role: str, state: Path | None, config: Path | None) -> None:
     """Give NAME another role; it holds from the next request on."""
     with app.accounts(load_settings(config), state) as accounts:
-        accounts.set_role(name, Role(role), _person())
+        accounts.set_role(name, Role(role), app.operator())
     click.echo(f"{name} is {role} now.")
 
 
@@ -118,7 +117,7 @@ def set_password(name: str, password_file: Path | None, state: Path | None, conf
     settings = load_settings(config)
     password = _password(password_file)
     with app.accounts(settings, state) as accounts:
-        accounts.set_password(name, password, _person())
+        accounts.set_password(name, password, app.operator())
     click.echo(f"{name} has another password.")
 
 
@@ -146,7 +145,7 @@ def add_token(
 ) -> None:
     """Make a token of NAME, and print it: this once."""
     with app.accounts(load_settings(config), state) as accounts:
-        made = accounts.add_token(name, label, [Permission(scope) for scope in scopes], days, _person())
+        made = accounts.add_token(name, label, [Permission(scope) for scope in scopes], days, app.operator())
     click.echo(f"Token {made.token.id} of {name} stands until {show.instant(made.token.expires_at)}.", err=True)
     click.echo(made.secret)
 
@@ -185,16 +184,8 @@ def list_tokens(state: Path | None, as_json: bool, config: Path | None) -> None:
 def revoke_token(token: str, state: Path | None, config: Path | None) -> None:
     """Let the program that has TOKEN in no longer."""
     with app.accounts(load_settings(config), state) as accounts:
-        accounts.revoke_token(token, None, _person())
+        accounts.revoke_token(token, None, app.operator())
     click.echo(f"Token {token} is revoked.")
-
-
-def _person() -> str:
-    """Who sits at the command line, as the operating system says; no user of the console can have this name."""
-    try:
-        return f"{getpass.getuser()} (command line)"
-    except (KeyError, OSError):  # a container may run under a number without a name
-        return "somebody (command line)"
 
 
 def _password(file: Path | None) -> str:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 from monitor.core.model import DAY_MS, HOUR_MS, SECOND_MS
 from monitor.core.roles import Permission, Role
 
+USER = "user"  # the kind of name that an account has in the audit
 MINUTE_MS = 60 * SECOND_MS
 NAME = re.compile(r"[a-z0-9][a-z0-9._+@-]{0,63}")
 LABEL_CHARACTERS_MAX = 100

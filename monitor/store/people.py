@@ -1,20 +1,22 @@
 """Accounts, sessions and tokens of people and their programs, and who has failed to sign in.
 
-Whatever changes an account, a session or a token is noted in the same transaction, if somebody is there to note it: by
-whom, what, and of whom. Sessions, tokens, and where tries to sign in came from are here as hashes only.
+Whatever changes an account, a session or a token adds a row to the audit in the same transaction: by whom, what, and of
+whom. Sessions, tokens, and where tries to sign in came from are here as hashes only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, Update, delete, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
+from monitor.core.audit import Person
 from monitor.core.people import (
     FORGOTTEN_MS,
     TOKEN_ID_DIGITS,
+    USER,
     Failures,
     Limits,
     Session,
@@ -26,13 +28,11 @@ from monitor.core.people import (
 )
 from monitor.core.roles import Permission, Role
 from monitor.errors import PeopleProblem
+from monitor.store.auditing import append, remember
 from monitor.store.database import Database, connect, insert_new
 from monitor.store.schema import FAILED_SIGN_INS, SESSIONS, TOKENS, USERS
 
 SESSIONS_MAX = 20  # of one person; the one not used for longest makes room
-
-# (connection of the transaction, when, who, what, of whom, what else)
-Note = Callable[[Connection, int, str, str, str, Mapping[str, object]], None]
 
 _OF_USER = (USERS.c.name, USERS.c.role, USERS.c.created_at, USERS.c.disabled_at, USERS.c.password)
 
@@ -40,21 +40,20 @@ _OF_USER = (USERS.c.name, USERS.c.role, USERS.c.created_at, USERS.c.disabled_at,
 class People:
     """The people of a store, for as many threads as ask."""
 
-    __slots__ = ("_database", "_note")
+    __slots__ = ("_database",)
 
-    def __init__(self, database: Database, note: Note | None = None) -> None:
-        """Over a database that is this object's own; `note` writes down what was done."""
+    def __init__(self, database: Database) -> None:
+        """Over a database that is this object's own."""
         self._database = database
-        self._note = note
 
     @staticmethod
-    def open(url: str, create: bool = True, note: Note | None = None) -> People:
+    def open(url: str, create: bool = True) -> People:
         """The people of the store at a URL.
 
         Raises:
             StoreProblem: it cannot be opened.
         """
-        return People(connect(url, create), note)
+        return People(connect(url, create))
 
     def close(self) -> None:
         """Let go of the database."""
@@ -74,7 +73,7 @@ class People:
             row = connection.execute(select(*_OF_USER).where(USERS.c.name == name)).first()
         return None if row is None else (_user(row), row.password)
 
-    def add_user(self, name: str, role: Role, password: str | None, by: str, at: int) -> None:
+    def add_user(self, name: str, role: Role, password: str | None, by: Person, at: int) -> None:
         """Make an account, with the hash of a password or without one.
 
         Raises:
@@ -85,9 +84,9 @@ class People:
             made = insert_new(self._database, USERS).values(row).returning(USERS.c.name)
             if connection.execute(made).first() is None:
                 raise PeopleProblem(f"There is a user {name} already: choose another name, or change that account.")
-            self._tell(connection, at, by, "user added", name, {"role": role.value, "password": password is not None})
+            _audit(connection, at, by, "user.added", name, {"role": role.value, "password": password is not None})
 
-    def set_role(self, name: str, role: Role, by: str, at: int) -> None:
+    def set_role(self, name: str, role: Role, by: Person, at: int) -> None:
         """Give somebody another role; it holds from their next request on.
 
         Raises:
@@ -95,9 +94,9 @@ class People:
         """
         with self._database.writing() as connection:
             _must_be(connection, update(USERS).where(USERS.c.name == name).values(role=role.value), name)
-            self._tell(connection, at, by, "role changed", name, {"role": role.value})
+            _audit(connection, at, by, "user.role_changed", name, {"role": role.value})
 
-    def disable(self, name: str, by: str, at: int) -> None:
+    def disable(self, name: str, by: Person, at: int) -> None:
         """Let somebody in no longer; who is in is out at once.
 
         Raises:
@@ -106,9 +105,9 @@ class People:
         with self._database.writing() as connection:
             _must_be(connection, update(USERS).where(USERS.c.name == name).values(disabled_at=at), name)
             connection.execute(delete(SESSIONS).where(SESSIONS.c.user == name))
-            self._tell(connection, at, by, "user disabled", name, {})
+            _audit(connection, at, by, "user.disabled", name, {})
 
-    def enable(self, name: str, by: str, at: int) -> None:
+    def enable(self, name: str, by: Person, at: int) -> None:
         """Let somebody in again.
 
         Raises:
@@ -116,9 +115,9 @@ class People:
         """
         with self._database.writing() as connection:
             _must_be(connection, update(USERS).where(USERS.c.name == name).values(disabled_at=None), name)
-            self._tell(connection, at, by, "user enabled", name, {})
+            _audit(connection, at, by, "user.enabled", name, {})
 
-    def set_password(self, name: str, password: str, by: str, at: int) -> None:
+    def set_password(self, name: str, password: str, by: Person, at: int) -> None:
         """Give somebody another password, by its hash; all their sessions end.
 
         Raises:
@@ -127,7 +126,7 @@ class People:
         with self._database.writing() as connection:
             _must_be(connection, update(USERS).where(USERS.c.name == name).values(password=password), name)
             connection.execute(delete(SESSIONS).where(SESSIONS.c.user == name))
-            self._tell(connection, at, by, "password changed", name, {})
+            _audit(connection, at, by, "user.password_changed", name, {})
 
     # -- sessions ----------------------------------------------------------------------------------------------------
 
@@ -143,7 +142,7 @@ class People:
             latest = latest.order_by(table.seen_at.desc()).limit(SESSIONS_MAX - 1)
             kept = [*connection.execute(latest).scalars(), hash]
             connection.execute(delete(SESSIONS).where(table.user == user, table.hash.not_in(kept)))
-            self._tell(connection, at, user, "signed in", user, {})
+            _audit(connection, at, Person(USER, user), "user.signed_in", user, {})
 
     def session(self, hash: str) -> Session | None:
         """The session of a hash, with its person as of now; None: there is none. It may no longer stand."""
@@ -161,11 +160,11 @@ class People:
         """Let somebody out."""
         with self._database.writing() as connection:
             if connection.execute(delete(SESSIONS).where(SESSIONS.c.hash == hash)).rowcount:
-                self._tell(connection, at, user, "signed out", user, {})
+                _audit(connection, at, Person(USER, user), "user.signed_out", user, {})
 
     # -- tokens ------------------------------------------------------------------------------------------------------
 
-    def add_token(self, hash: str, token: Token, by: str) -> None:
+    def add_token(self, hash: str, token: Token, by: Person) -> None:
         """Let a program in for somebody.
 
         Raises:
@@ -183,7 +182,7 @@ class People:
         with self._database.writing() as connection:
             connection.execute(TOKENS.insert(), row)
             body = {"token": token.id, "scopes": sorted(token.scopes), "expires_at": token.expires_at}
-            self._tell(connection, token.created_at, by, "token added", token.user.name, body)
+            _audit(connection, token.created_at, by, "token.added", token.user.name, body)
 
     def token(self, hash: str) -> Token | None:
         """The token of a hash, with its person as of now; None: there is none. It may no longer stand."""
@@ -202,7 +201,7 @@ class People:
         with self._database.writing() as connection:
             connection.execute(update(TOKENS).where(TOKENS.c.hash == hash).values(used_at=at))
 
-    def revoke_token(self, id: str, user: str | None, by: str, at: int) -> None:
+    def revoke_token(self, id: str, user: str | None, by: Person, at: int) -> None:
         """Let a program in no longer, by the token's id; with `user`, only if it is theirs.
 
         Raises:
@@ -215,7 +214,7 @@ class People:
             owners = list(connection.execute(delete(TOKENS).where(named).returning(TOKENS.c.user)).scalars())
             if not owners:
                 raise PeopleProblem("There is no such token: the list of tokens has the ids of those that there are.")
-            self._tell(connection, at, by, "token revoked", owners[0], {"token": id})
+            _audit(connection, at, by, "token.revoked", owners[0], {"token": id})
 
     # -- tries to sign in --------------------------------------------------------------------------------------------
 
@@ -260,9 +259,10 @@ class People:
         with self._database.reading() as connection:
             return connection.execute(query).first()
 
-    def _tell(self, connection: Connection, at: int, by: str, act: str, whom: str, body: Mapping[str, object]) -> None:
-        if self._note is not None:
-            self._note(connection, at, by, act, whom, body)
+
+def _audit(connection: Connection, at: int, by: Person, act: str, whom: str, body: Mapping[str, object]) -> None:
+    """Add what was done of whom to the audit, as the last of what a transaction writes."""
+    append(connection, at, remember(connection, by.kind, by.value), act, remember(connection, USER, whom), body)
 
 
 def _user(row: Any) -> User:

@@ -8,12 +8,14 @@ from contextlib import suppress
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock, Secrets
+from monitor.core.audit import Person
 from monitor.core.model import DAY_MS
 from monitor.core.people import (
     ACCOUNT_TRIES,
     ADDRESS_TRIES,
     TOKEN_DAYS_MAX,
     TOKENS_MAX,
+    USER,
     Limits,
     Session,
     Token,
@@ -44,23 +46,23 @@ class PeopleStore(Protocol):
         """Somebody, and the hash of their password."""
         ...
 
-    def add_user(self, name: str, role: Role, password: str | None, by: str, at: int) -> None:
+    def add_user(self, name: str, role: Role, password: str | None, by: Person, at: int) -> None:
         """Make an account."""
         ...
 
-    def set_role(self, name: str, role: Role, by: str, at: int) -> None:
+    def set_role(self, name: str, role: Role, by: Person, at: int) -> None:
         """Give somebody another role."""
         ...
 
-    def disable(self, name: str, by: str, at: int) -> None:
+    def disable(self, name: str, by: Person, at: int) -> None:
         """Let somebody in no longer."""
         ...
 
-    def enable(self, name: str, by: str, at: int) -> None:
+    def enable(self, name: str, by: Person, at: int) -> None:
         """Let somebody in again."""
         ...
 
-    def set_password(self, name: str, password: str, by: str, at: int) -> None:
+    def set_password(self, name: str, password: str, by: Person, at: int) -> None:
         """Give somebody another password; all their sessions end."""
         ...
 
@@ -80,7 +82,7 @@ class PeopleStore(Protocol):
         """Let somebody out."""
         ...
 
-    def add_token(self, hash: str, token: Token, by: str) -> None:
+    def add_token(self, hash: str, token: Token, by: Person) -> None:
         """Let a program in for somebody."""
         ...
 
@@ -96,7 +98,7 @@ class PeopleStore(Protocol):
         """Note that a token was used."""
         ...
 
-    def revoke_token(self, id: str, user: str | None, by: str, at: int) -> None:
+    def revoke_token(self, id: str, user: str | None, by: Person, at: int) -> None:
         """Let a program in no longer."""
         ...
 
@@ -151,7 +153,7 @@ class Accounts:
         found = self._people.user(name)
         return None if found is None else found[0]
 
-    def add(self, name: str, role: Role, password: str | None, by: str) -> None:
+    def add(self, name: str, role: Role, password: str | None, by: Person) -> None:
         """Make an account; without a password, for whom a trusted proxy lets in.
 
         Raises:
@@ -161,7 +163,7 @@ class Accounts:
         hashed = None if password is None else self._hashed(name, password)
         self._people.add_user(name, role, hashed, by, self._clock.now_ms())
 
-    def add_with_new_password(self, name: str, role: Role, by: str) -> str:
+    def add_with_new_password(self, name: str, role: Role, by: Person) -> str:
         """Make an account with a password of chance, which is told this once.
 
         Raises:
@@ -171,7 +173,7 @@ class Accounts:
         self.add(name, role, password, by)
         return password
 
-    def set_role(self, name: str, role: Role, by: str) -> None:
+    def set_role(self, name: str, role: Role, by: Person) -> None:
         """Give somebody another role; nobody gives themselves one.
 
         Raises:
@@ -180,7 +182,7 @@ class Accounts:
         self._refuse_own(name, by, "Nobody changes their own role")
         self._people.set_role(name, role, by, self._clock.now_ms())
 
-    def disable(self, name: str, by: str) -> None:
+    def disable(self, name: str, by: Person) -> None:
         """Let somebody in no longer.
 
         Raises:
@@ -189,7 +191,7 @@ class Accounts:
         self._refuse_own(name, by, "Nobody locks themselves out")
         self._people.disable(name, by, self._clock.now_ms())
 
-    def enable(self, name: str, by: str) -> None:
+    def enable(self, name: str, by: Person) -> None:
         """Let somebody in again.
 
         Raises:
@@ -197,7 +199,7 @@ class Accounts:
         """
         self._people.enable(name, by, self._clock.now_ms())
 
-    def set_password(self, name: str, password: str, by: str) -> None:
+    def set_password(self, name: str, password: str, by: Person) -> None:
         """Give somebody another password; all their sessions end.
 
         Raises:
@@ -205,7 +207,7 @@ class Accounts:
         """
         self._people.set_password(name, self._hashed(name, password), by, self._clock.now_ms())
 
-    def set_new_password(self, name: str, by: str) -> str:
+    def set_new_password(self, name: str, by: Person) -> str:
         """Give somebody a password of chance, which is told this once; all their sessions end.
 
         Raises:
@@ -224,15 +226,15 @@ class Accounts:
         user, wait = self._who_knows(name, current, address)
         if user is None:
             return Tried(None, wait)
-        self.set_password(name, new, name)
+        self.set_password(name, new, Person(USER, name))
         return Tried(self.begin_session(name))
 
     def _hashed(self, name: str, password: str) -> str:
         _refuse(password_problem(password, name))
         return self._passwords.hash(password)
 
-    def _refuse_own(self, name: str, by: str, what: str) -> None:
-        if name == by:
+    def _refuse_own(self, name: str, by: Person, what: str) -> None:
+        if by == Person(USER, name):
             raise PeopleProblem(f"{what}: ask another administrator, or use `flopwatch users`.")
 
     # -- sessions ----------------------------------------------------------------------------------------------------
@@ -294,7 +296,7 @@ class Accounts:
         """The tokens of somebody, or of everybody."""
         return self._people.tokens(user)
 
-    def add_token(self, name: str, label: str, scopes: Collection[Permission], days: int, by: str) -> Made:
+    def add_token(self, name: str, label: str, scopes: Collection[Permission], days: int, by: Person) -> Made:
         """Let a program in for somebody, for so many days.
 
         Raises:
@@ -329,7 +331,7 @@ class Accounts:
                 self._people.use_token(hash, now)
         return found
 
-    def revoke_token(self, id: str, user: str | None, by: str) -> None:
+    def revoke_token(self, id: str, user: str | None, by: Person) -> None:
         """Let a program in no longer; with `user`, only if the token is theirs.
 
         Raises:

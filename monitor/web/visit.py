@@ -29,6 +29,8 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute
 
 from monitor.clock import Clock
+from monitor.core.audit import Person
+from monitor.core.people import USER
 from monitor.core.roles import Permission
 from monitor.log import Log, tenant_reference
 from monitor.metrics import ConsoleMetrics
@@ -100,6 +102,11 @@ class Visit:
     def name(self) -> str:
         """The name of who asks."""
         return self.who.user.name
+
+    @property
+    def person(self) -> Person:
+        """Who asks, as the audit knows them."""
+        return Person(USER, self.name)
 
     def may(self, permission: Permission) -> bool:
         """Whether who asks may do something more than to see this page."""

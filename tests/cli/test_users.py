@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 from pathlib import Path
 
 import pytest
@@ -10,7 +9,6 @@ from click.testing import CliRunner
 
 from monitor import app
 from monitor.cli import flopwatch as command
-from monitor.cli.users import _person
 from monitor.settings import Settings
 from tests.cli.command import Ran, flopwatch
 
@@ -190,12 +188,14 @@ def test_tokens_that_cannot_be(state: Path, words: tuple[str, ...], sentence: st
     assert (2, True) == (ran.code, sentence in ran.err)
 
 
-def test_who_did_it_is_who_the_system_says(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Marked as such, so that it is nobody's name in the console; a container may have no name for its user."""
-    assert f"{getpass.getuser()} (command line)" == _person()
+def test_what_is_done_is_audited(state: Path) -> None:
+    """By the user of the operating system, with what was done, and nothing that is secret."""
+    add(state)
+    made = flopwatch("tokens", "add", "ada", "--for", "ci", "--scope", "export", "--state", state)
+    flopwatch("users", "disable", "ada", "--state", state)
 
-    def nobody() -> str:
-        raise OSError("no name")
-
-    monkeypatch.setattr(getpass, "getuser", nobody)
-    assert "somebody (command line)" == _person()
+    rows = flopwatch("audit", "list", "--state", state, "--json").document
+    assert ["user.disabled", "token.added", "user.added"] == [row["act"] for row in rows]
+    assert {f"{app.operator().value} (operating system user)"} == {row["who"] for row in rows}
+    assert not {PASSWORD, made.out.strip(), "argon2"} & set(str(rows).split())
+    assert 0 == flopwatch("audit", "verify", "--state", state).code

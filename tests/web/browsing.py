@@ -14,6 +14,7 @@ import httpx
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
+from monitor.core.audit import OPERATOR, Person
 from monitor.core.roles import Role
 from monitor.log import build_log
 from monitor.settings import Console as ConsoleSettings
@@ -25,6 +26,7 @@ from tests.store.taking import url_of
 
 NOW = 1_800_000_000_000
 ORIGIN = "https://flopwatch.example"
+TEST = Person(OPERATOR, "the test")
 PASSWORD = "correct horse battery"
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 # As little work as argon2 takes: what it costs an attacker is not what these tests are about.
@@ -60,7 +62,7 @@ class House:
         self.console = make_console(self.accounts, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
-            self.accounts.add(role.value, role, PASSWORD, "the test")
+            self.accounts.add(role.value, role, PASSWORD, TEST)
 
     def close(self) -> None:
         self.people.close()

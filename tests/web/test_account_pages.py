@@ -10,7 +10,7 @@ import pytest
 from monitor.core.people import ACCOUNT_TRIES, TOKENS_MAX
 from monitor.core.roles import SCOPES, Permission, Role
 from monitor.web.pages.users import USERS_AT_ONCE
-from tests.web.browsing import NOW, PASSWORD, Browser, House
+from tests.web.browsing import NOW, PASSWORD, TEST, Browser, House
 
 SECRET = re.compile(r'<code class="secret">([^<]+)</code>')
 NEW = "another horse battery"
@@ -92,7 +92,7 @@ def test_a_token_is_made_shown_once_and_revoked(house: House) -> None:
 
 def test_tokens_of_others_stay(house: House) -> None:
     """Nobody revokes them on their own page, nor learns of them there."""
-    made = house.accounts.add_token("auditor", "ci", [Permission.VIEW_CASES], 1, "auditor")
+    made = house.accounts.add_token("auditor", "ci", [Permission.VIEW_CASES], 1, TEST)
     browser = house.signed_in("viewer")
 
     answer = browser.post(f"/me/tokens/{made.token.id}/revoke", {})
@@ -198,7 +198,7 @@ def test_an_administrator_gives_a_new_password(house: House, administrator: Brow
 
 def test_an_administrator_revokes_a_token(house: House, administrator: Browser) -> None:
     """On the page of whose it is, which has what it is for as text."""
-    made = house.accounts.add_token("viewer", SCRIPT, [Permission.VIEW_CASES], 1, "viewer")
+    made = house.accounts.add_token("viewer", SCRIPT, [Permission.VIEW_CASES], 1, TEST)
     page = administrator.get("/users/viewer").text
     assert (True, False) == (made.token.id in page, SCRIPT in page)
 
@@ -210,7 +210,7 @@ def test_an_administrator_revokes_a_token(house: House, administrator: Browser) 
 def test_many_users_are_shown_a_hundred_at_a_time(house: House, administrator: Browser) -> None:
     """Each page under a hundred kilobytes; from one to the next everybody is there once."""
     for number in range(2 * USERS_AT_ONCE):
-        house.people.add_user(f"p+{number:03d}.{'x' * 57}", Role.SENIOR_REVIEWER, None, "the test", NOW)
+        house.people.add_user(f"p+{number:03d}.{'x' * 57}", Role.SENIOR_REVIEWER, None, TEST, NOW)
     path, names = "/users", list[str]()
     while path:
         page = administrator.get(path).text
@@ -226,7 +226,7 @@ def test_many_users_are_shown_a_hundred_at_a_time(house: House, administrator: B
 def test_tokens_of_one_person_have_a_maximum(house: House) -> None:
     """The page says what to do; with all of them it is under a hundred kilobytes."""
     for _ in range(TOKENS_MAX):
-        house.accounts.add_token("auditor", "x" * 100, list(SCOPES), 1, "auditor")
+        house.accounts.add_token("auditor", "x" * 100, list(SCOPES), 1, TEST)
     browser = house.signed_in("auditor")
 
     answer = browser.post("/me/tokens", {"label": "ci", "scope": "view_cases", "days": "1"})

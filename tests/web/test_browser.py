@@ -12,7 +12,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from monitor.core.roles import Permission
 from monitor.web.server import ConsoleServer
-from tests.web.browsing import PASSWORD, House
+from tests.web.browsing import PASSWORD, TEST, House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none")
@@ -34,7 +34,7 @@ def chromium() -> Iterator[Browser]:
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a console on the loopback address, with a token to show."""
     house = House(tmp_path_factory.mktemp("house"), origin=None)
-    house.accounts.add_token("administrator", LABEL, [Permission.VIEW_CASES], 30, "the test")
+    house.accounts.add_token("administrator", LABEL, [Permission.VIEW_CASES], 30, TEST)
     server = ConsoleServer("127.0.0.1", 0, house.app)
     server.start()
     yield f"http://127.0.0.1:{server.port}"

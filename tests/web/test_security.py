@@ -24,7 +24,7 @@ from monitor.web import security
 from monitor.web.console import ROUTERS, build
 from monitor.web.security import BODY_SECONDS_MAX, HEADER_BYTES_MAX, HEADERS_MAX, TARGET_BYTES_MAX
 from monitor.web.visit import ANYBODY, Visit, asks
-from tests.web.browsing import ORIGIN, PASSWORD, Browser, House
+from tests.web.browsing import ORIGIN, PASSWORD, TEST, Browser, House
 
 SECURE = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
@@ -368,7 +368,7 @@ def test_a_connection_that_is_no_request_is_left_alone(house: House) -> None:
 
 def test_an_auditor_reads_with_a_token(house: House) -> None:
     """A program sends it in a header; a cookie beside it, other schemes and made-up ones count for nothing."""
-    made = house.accounts.add_token("auditor", "ci", [Permission.VIEW_CASES], 1, "the test")
+    made = house.accounts.add_token("auditor", "ci", [Permission.VIEW_CASES], 1, TEST)
     viewing = APIRouter()
 
     @viewing.get("/cases")
@@ -390,9 +390,9 @@ def test_an_auditor_reads_with_a_token(house: House) -> None:
         answer = signed_in.send("GET", "/cases", {"Authorization": wrong})
         assert (401, "Bearer") == (answer.status_code, answer.headers["WWW-Authenticate"])
 
-    house.accounts.disable("auditor", "the test")
+    house.accounts.disable("auditor", TEST)
     assert 401 == browser.send("GET", "/cases", bearer).status_code
-    house.accounts.enable("auditor", "the test")
+    house.accounts.enable("auditor", TEST)
     assert 200 == browser.send("GET", "/cases", bearer).status_code
     house.clock.now += 24 * 3_600_000
     assert 401 == browser.send("GET", "/cases", bearer).status_code

@@ -11,7 +11,7 @@ import pytest
 from monitor.core.people import ACCOUNT_TRIES, ADDRESS_TRIES
 from monitor.core.roles import Role
 from monitor.web.sessions import PLAIN_COOKIE, SECURE_COOKIE
-from tests.web.browsing import NOW, ORIGIN, PASSWORD, Browser, House
+from tests.web.browsing import NOW, ORIGIN, PASSWORD, TEST, Browser, House
 
 MINUTE, HOUR = 60_000, 3_600_000
 SIGN_INS = "flopwatch_console_sign_ins_total"
@@ -75,7 +75,7 @@ def test_on_the_loopback_address_the_cookie_is_a_plain_one(tmp_path: Path) -> No
 
 def test_a_wrong_password_lets_nobody_in(house: House, browser: Browser) -> None:
     """The same words for a wrong password, a name that nobody has, and an account that is disabled."""
-    house.accounts.disable("auditor", "the test")
+    house.accounts.disable("auditor", TEST)
     answers = [
         browser.sign_in("viewer", "wrong horse battery"),
         browser.sign_in("nobody"),
@@ -171,7 +171,7 @@ def test_a_part_of_a_page_does_not_become_the_sign_in_page(house: House) -> None
 def test_who_is_disabled_is_out_at_once(house: House) -> None:
     """At the next request, without waiting for anything."""
     browser = house.signed_in("reviewer")
-    house.accounts.disable("reviewer", "the test")
+    house.accounts.disable("reviewer", TEST)
 
     assert 303 == browser.get("/me").status_code
 
@@ -180,10 +180,10 @@ def test_another_role_holds_at_once(house: House) -> None:
     """For a page that was allowed, and for one that was not."""
     browser = house.signed_in("administrator")
     assert 200 == browser.get("/users").status_code
-    house.accounts.set_role("administrator", Role.REVIEWER, "the test")
+    house.accounts.set_role("administrator", Role.REVIEWER, TEST)
 
     assert 403 == browser.get("/users").status_code
-    house.accounts.set_role("administrator", Role.ADMINISTRATOR, "the test")
+    house.accounts.set_role("administrator", Role.ADMINISTRATOR, TEST)
     assert 200 == browser.get("/users").status_code
 
 
@@ -269,7 +269,7 @@ def test_nobody_else_may_say_who_somebody_is(proxied: House) -> None:
 
 def test_whom_the_proxy_names_must_have_an_account(proxied: House) -> None:
     """Not one that is disabled; the page says what to do."""
-    proxied.accounts.disable("viewer", "the test")
+    proxied.accounts.disable("viewer", TEST)
     for name in ("stranger", "viewer", "", "<script>alert(1)</script>"):
         answer = visit_as(proxied, name).get("/sign-in")
         assert 403 == answer.status_code

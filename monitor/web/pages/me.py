@@ -58,7 +58,7 @@ def add_token(visit: Own) -> Response:
     except ValueError:
         return _page(visit, token_problem="Choose what the token may see, and for how many days.")
     try:
-        made = visit.console.accounts.add_token(visit.name, visit.field("label"), scopes, days, visit.name)
+        made = visit.console.accounts.add_token(visit.name, visit.field("label"), scopes, days, visit.person)
     except PeopleProblem as problem:
         return _page(visit, token_problem=str(problem))
     return _page(visit, made=made)
@@ -68,7 +68,7 @@ def add_token(visit: Own) -> Response:
 def revoke_token(visit: Own, id: str) -> Response:
     """Let a program in no longer."""
     try:
-        visit.console.accounts.revoke_token(id, visit.name, visit.name)
+        visit.console.accounts.revoke_token(id, visit.name, visit.person)
     except PeopleProblem as problem:
         return _page(visit, token_problem=str(problem))
     return visit.go("/me")

@@ -37,9 +37,9 @@ def add(visit: Managing) -> Response:
         return _list(visit, problem="Choose one of the roles.", name=name)
     try:
         if visit.console.settings.user_header is not None:
-            accounts.add(name, role, None, visit.name)
+            accounts.add(name, role, None, visit.person)
             return visit.go(_path(name))
-        password = accounts.add_with_new_password(name, role, visit.name)
+        password = accounts.add_with_new_password(name, role, visit.person)
     except PeopleProblem as problem:
         return _list(visit, problem=str(problem), name=name)
     return _page(visit, name, password=password)
@@ -58,26 +58,26 @@ def set_role(visit: Managing, name: str) -> Response:
         role = Role(visit.field("role"))
     except ValueError:
         return _page(visit, name, problem="Choose one of the roles.")
-    return _changed(visit, name, lambda: visit.console.accounts.set_role(name, role, visit.name))
+    return _changed(visit, name, lambda: visit.console.accounts.set_role(name, role, visit.person))
 
 
 @router.post("/users/{name}/disable")
 def disable(visit: Managing, name: str) -> Response:
     """Let somebody in no longer."""
-    return _changed(visit, name, lambda: visit.console.accounts.disable(name, visit.name))
+    return _changed(visit, name, lambda: visit.console.accounts.disable(name, visit.person))
 
 
 @router.post("/users/{name}/enable")
 def enable(visit: Managing, name: str) -> Response:
     """Let somebody in again."""
-    return _changed(visit, name, lambda: visit.console.accounts.enable(name, visit.name))
+    return _changed(visit, name, lambda: visit.console.accounts.enable(name, visit.person))
 
 
 @router.post("/users/{name}/password")
 def set_password(visit: Managing, name: str) -> Response:
     """A new password, which this page alone shows."""
     try:
-        password = visit.console.accounts.set_new_password(name, visit.name)
+        password = visit.console.accounts.set_new_password(name, visit.person)
     except PeopleProblem as problem:
         return _page(visit, name, problem=str(problem))
     return _page(visit, name, password=password)
@@ -86,7 +86,7 @@ def set_password(visit: Managing, name: str) -> Response:
 @router.post("/users/{name}/tokens/{id}/revoke")
 def revoke_token(visit: Managing, name: str, id: str) -> Response:
     """Let a program of somebody in no longer."""
-    return _changed(visit, name, lambda: visit.console.accounts.revoke_token(id, name, visit.name))
+    return _changed(visit, name, lambda: visit.console.accounts.revoke_token(id, name, visit.person))
 
 
 def _changed(visit: Visit, name: str, change: Callable[[], None]) -> Response:
