@@ -7,6 +7,7 @@ import os
 import pwd
 import signal
 import tempfile
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from prometheus_client import CollectorRegistry
 
 from monitor.alert import CheckpointPlace, Sink
-from monitor.clock import Clock, SystemClock
+from monitor.clock import Clock, SystemClock, new_secret
 from monitor.core.audit import OPERATOR, Checkpoint, Person, Row, Verdict, checkpoint_from, checkpoint_line
 from monitor.core.audit import verify as verify_chain
 from monitor.core.book import Book, Counts, Moved
@@ -142,11 +143,14 @@ from monitor.store import (
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
 from monitor.web.health import HealthServer, Pages
+from monitor.web.health import Question as HealthQuestion
 
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
     from monitor.source.kafka import KafkaSource
     from monitor.store.sql import SqlStore
+    from monitor.web.accounts import Accounts
+    from monitor.web.server import ConsoleServer
 
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
@@ -1351,8 +1355,10 @@ def known_partitions(store: SqlStore) -> int | None:
     return None
 
 
-def run_daemon(settings: Settings) -> None:
+def run_daemon(settings: Settings, console: bool = False) -> None:
     """Read Kafka or follow files, keep the books, serve metrics and health, until SIGTERM or SIGINT.
+
+    With `console` it serves that, too.
 
     Raises:
         MonitorError: it cannot start, or had to stop; everything committed stands.
@@ -1382,7 +1388,13 @@ def run_daemon(settings: Settings) -> None:
         checkpoints = stack.enter_context(_checkpoints(settings, store, watch))
         ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery, checkpoints)
         worker = Worker(ends, reference, settings, layout)
-        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, worker.healthy, worker.ready))
+        healthy = worker.healthy
+        if console:
+            known = stack.enter_context(accounts(settings))
+            serving = stack.enter_context(served_console(settings, known, registry, clock, log))
+            healthy = _both(serving.answers, worker.healthy)
+            log.info("console serves", host=settings.console.host, port=serving.port)
+        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, healthy, worker.ready))
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: worker.stop())
         tune_collector()
@@ -1391,6 +1403,16 @@ def run_daemon(settings: Settings) -> None:
             worker.run()
         finally:
             server.close()
+
+
+def _both(first: HealthQuestion, second: HealthQuestion) -> HealthQuestion:
+    """Whether both are so; the second one says it."""
+
+    def ask() -> tuple[bool, str]:
+        yes, sentence = first()
+        return second() if yes else (False, sentence)
+
+    return ask
 
 
 def _relisting(settings: Settings, watch: Watch) -> Relisting | None:
@@ -1541,3 +1563,73 @@ def _source(settings: Settings) -> Iterator[FileSource | KafkaSource | Confluent
         yield source
     finally:
         source.close()
+
+
+# -- people and the console ----------------------------------------------------------------------------------------
+
+
+@contextmanager
+def accounts(settings: Settings, state: Path | None = None, create: bool = False) -> Iterator[Accounts]:
+    """Who may use the console of a store.
+
+    Raises:
+        StoreProblem: it cannot be opened, or there is none and `create` is false.
+    """
+    from monitor.store.people import People
+    from monitor.web.accounts import Accounts
+    from monitor.web.passwords import Passwords
+
+    people = People.open(store_url(settings, state), create)
+    try:
+        yield Accounts(people, Passwords(), SystemClock(), new_secret, settings.console.limits)
+    finally:
+        people.close()
+
+
+@contextmanager
+def served_console(
+    settings: Settings, known: Accounts, registry: CollectorRegistry, clock: Clock, log: Log
+) -> Iterator[ConsoleServer]:
+    """The console for these people, which answers until the end.
+
+    Raises:
+        SettingsProblem: its address cannot be had.
+    """
+    from monitor.web.console import build, make_console
+    from monitor.web.server import ConsoleServer
+
+    console = make_console(known, settings.console, clock, registry, log)
+    server = ConsoleServer(settings.console.host, settings.console.port, build(console, new_secret))
+    server.start()
+    try:
+        yield server
+    finally:
+        server.close()
+
+
+def run_console(settings: Settings) -> None:
+    """Serve the console, its metrics and health, until SIGTERM or SIGINT.
+
+    Raises:
+        MonitorError: it cannot start.
+    """
+    clock, registry, stopping = SystemClock(), CollectorRegistry(), threading.Event()
+    log = build_log(settings.log_level, clock)
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stopping.set())
+    with accounts(settings, create=True) as known, served_console(settings, known, registry, clock, log) as serving:
+
+        def ready() -> tuple[bool, str]:
+            try:
+                known.users(limit=1)
+            except MonitorError as problem:
+                return False, str(problem)
+            return not stopping.is_set(), "The console is stopping." if stopping.is_set() else "The store answers."
+
+        server = HealthServer(settings.http.host, settings.http.port, Pages(registry, serving.answers, ready))
+        server.start()
+        log.info("console serves", host=settings.console.host, port=serving.port)
+        try:
+            stopping.wait()
+        finally:
+            server.close()

@@ -1,13 +1,18 @@
 """The only place that reads the wall clock, and that asks for chance.
 
-Everything else is given a `Clock`, so that tests can turn it by hand.
+Everything else is given a `Clock`, or a `Secrets`, so that tests can turn the one by hand and know the other.
 """
 
 from __future__ import annotations
 
 import secrets
 import time
+from collections.abc import Callable
 from typing import Protocol
+
+SECRET_BYTES = 32
+
+Secrets = Callable[[], str]  # -> one that nobody can guess
 
 
 class Clock(Protocol):
@@ -32,6 +37,11 @@ class SystemClock:
     def monotonic(self) -> float:
         """Seconds since an arbitrary instant."""
         return time.monotonic()
+
+
+def new_secret() -> str:
+    """A text that nobody can guess and that was never given before: 43 letters, digits, - and _."""
+    return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def random_hex(count: int) -> str:

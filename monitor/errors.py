@@ -73,3 +73,7 @@ class UnreadableFact(MonitorError):
 
 class SourceProblem(MonitorError):
     """A place that records come from cannot be opened or read on; what was read before it counts."""
+
+
+class PeopleProblem(MonitorError):
+    """There is no such account or token, or what was asked of it is not possible."""

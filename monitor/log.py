@@ -51,6 +51,8 @@ FIELDS: Mapping[str, str] = {
     "host": "the address that we listen on",
     "port": "the port that we listen on",
     "version": "of this program",
+    "request": "the random id of a request to the console",
+    "place": "file and line of our own code",
 }
 VALUE_CHARACTERS_MAX = 500
 REFERENCE_DIGITS = 12

@@ -28,6 +28,7 @@ from monitor.intake.refusal import MISROUTED, REASONS
 
 OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
 ARRIVED, FAILED = "arrived", "failed"  # outcomes of sending a message
+LET_IN, REFUSED, MADE_TO_WAIT = "let in", "refused", "made to wait"  # outcomes of signing in
 ANOMALIES = (
     "orphan stop",
     "stop after stop",
@@ -197,7 +198,20 @@ METRICS = (
         "The greatest share of a region's capacity on which books and latest complete report differ.",
     ),
 )
-BY_NAME: Mapping[str, Described] = {described.name: described for described in METRICS}
+# What the process that serves the console counts; a worker without it has none of these.
+CONSOLE_METRICS = (
+    Described(
+        "flopwatch_console_requests_total", "counter", "Requests that the console answered, by status.", ("status",)
+    ),
+    Described("flopwatch_console_request_seconds", "histogram", "Duration of answering a request."),
+    Described(
+        "flopwatch_console_sign_ins_total",
+        "counter",
+        "Tries to sign in to the console: let in, refused, or made to wait after too many that failed.",
+        ("outcome",),
+    ),
+)
+BY_NAME: Mapping[str, Described] = {described.name: described for described in (*METRICS, *CONSOLE_METRICS)}
 
 
 class BooksState(NamedTuple):
@@ -292,6 +306,28 @@ class Metrics:
         for cause in CAUSES:
             self.set("flopwatch_blind_intervals", 0, cause=cause)
             self.add("flopwatch_blind_seconds_total", 0, cause=cause)
+
+
+class ConsoleMetrics:
+    """What the console counts, in the registry given; requests are answered in many threads."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        requests, seconds, sign_ins = CONSOLE_METRICS
+        self._requests = Counter(*_arguments(requests), registry=registry)
+        self._seconds = Histogram(*_arguments(seconds), buckets=BUCKETS, registry=registry)
+        self._sign_ins = Counter(*_arguments(sign_ins), registry=registry)
+        for outcome in (LET_IN, REFUSED, MADE_TO_WAIT):
+            self._sign_ins.labels(outcome=outcome).inc(0)
+
+    def answered(self, status: int, seconds: float) -> None:
+        """Count a request that was answered."""
+        self._requests.labels(status=str(status)).inc()
+        self._seconds.observe(seconds)
+
+    def tried(self, outcome: str) -> None:
+        """Count a try to sign in: let in, refused or made to wait."""
+        self._sign_ins.labels(outcome=outcome).inc()
 
 
 def program_version() -> str:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.core.blind import SILENCE_MS_MIN
@@ -23,6 +23,8 @@ from monitor.core.limits import PPM, Limits
 from monitor.core.model import HOUR_MS, SECOND_MS
 from monitor.core.notices import Limits as MessageLimits
 from monitor.core.notices import Reminding
+from monitor.core.people import MINUTE_MS
+from monitor.core.people import Limits as SessionLimits
 from monitor.core.policy import Level
 from monitor.errors import SettingsProblem
 
@@ -156,6 +158,8 @@ SINK_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 HTTP_URL = r"^https?://[^\s/?#@]+(/[^\s#]*)?$"
 MAILBOX = r"^[^\s@,;<>]+@[^\s@,;<>]+$"
 SECONDS_MAX = 60.0  # that a receiver may take
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+HEADERS_OF_OTHERS = ("authorization", "cookie", "host", "origin", "user-agent")
 
 
 class WebhookSink(BaseModel):
@@ -311,6 +315,43 @@ class Http(BaseModel):
     port: int = Field(default=9464, ge=0, le=65_535)
 
 
+class Console(BaseModel):
+    """Where the web console answers, by which address people reach it, and how long they stay signed in."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    host: str = Field(default="127.0.0.1", min_length=1)
+    port: int = Field(default=9465, ge=0, le=65_535)
+    origin: str | None = Field(default=None, pattern=r"^https://[a-z0-9.-]+(:\d{1,5})?$")
+    proxies: tuple[IPvAnyNetwork, ...] = ()
+    user_header: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9-]{0,63}$")
+    idle_minutes: int = Field(default=30, ge=1, le=1_440)
+    session_hours: int = Field(default=12, ge=1, le=168)
+    body_bytes_max: int = Field(default=1_000_000, ge=10_000, le=100_000_000)
+
+    @model_validator(mode="after")
+    def _is_encrypted(self) -> Console:
+        if self.origin is None and self.host not in LOOPBACK:
+            raise ValueError(
+                f"`host` is {self.host}, which others can reach: set `origin` to the https address of the proxy that "
+                "encrypts, or keep to 127.0.0.1"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _trusts_a_proxy_by_its_address(self) -> Console:
+        if self.user_header is not None and (not self.proxies or self.origin is None):
+            raise ValueError("`user_header` needs `proxies`, the addresses that may send it, and `origin`")
+        if self.user_header is not None and self.user_header.lower() in HEADERS_OF_OTHERS:
+            raise ValueError(f"`user_header` cannot be {self.user_header}, which browsers send themselves")
+        return self
+
+    @property
+    def limits(self) -> SessionLimits:
+        """The same as the core counts them."""
+        return SessionLimits(self.idle_minutes * MINUTE_MS, self.session_hours * HOUR_MS)
+
+
 class Settings(BaseSettings):
     """All settings, validated."""
 
@@ -337,6 +378,7 @@ class Settings(BaseSettings):
     notices: Notices = Notices()
     audit: Audit = Audit()
     http: Http = Http()
+    console: Console = Console()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -27,7 +27,7 @@ from monitor.core.bounds import Bounds
 from monitor.core.model import EVENT_TYPES, Claim, Kind, Record
 from monitor.core.timeline import Shape
 from monitor.intake.decode import Rules, decode
-from monitor.metrics import METRICS, BooksState, Metrics
+from monitor.metrics import CONSOLE_METRICS, METRICS, BooksState, Metrics
 from monitor.reference.root import config_root
 from monitor.settings import CONFIG_VARIABLE, PREFIX, setting_names
 
@@ -367,7 +367,7 @@ def test_every_metric_is_in_the_table() -> None:
             ", ".join(f"`{label}`" for label in metric.labels) or "-",
             metric.help,
         ]
-        for metric in METRICS
+        for metric in (*METRICS, *CONSOLE_METRICS)
     ]
 
     assert expected == rows(read("deploy/prometheus/README.md"))

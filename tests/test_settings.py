@@ -250,3 +250,50 @@ def test_notices_in_the_units_of_the_core() -> None:
     assert (60_000, 30) == notices.limits
     assert (168 * 3_600_000, 24 * 3_600_000) == notices.reminding.before
     assert [336, 72, 24] == [notices.reminding.queue[level] // 3_600_000 for level in LEVELS]
+
+
+# -- the console -----------------------------------------------------------------------------------------------------
+
+PROXIED = {
+    "origin": "https://flopwatch.example",
+    "proxies": ["10.0.0.7", "10.1.0.0/24"],
+    "user_header": "X-Remote-User",
+}
+
+
+def test_the_console_is_read(tmp_path: Path) -> None:
+    """Its address, the proxies in front of it, and how long people stay signed in, in the units of the core."""
+    content = {"console": {**PROXIED, "host": "0.0.0.0", "idle_minutes": 5, "session_hours": 2}}
+    console = load_settings(written(tmp_path, yaml.safe_dump(content))).console
+
+    assert ["10.0.0.7/32", "10.1.0.0/24"] == [str(network) for network in console.proxies]
+    assert (300_000, 7_200_000) == console.limits
+    assert (1_800_000, 43_200_000) == Settings().console.limits
+    assert load_settings(written(tmp_path, yaml.safe_dump(content))).digest != Settings().digest
+
+
+@pytest.mark.parametrize(
+    ("console", "sentence"),
+    [
+        ({"host": "0.0.0.0"}, "set `origin` to the https address"),
+        ({"host": "10.0.0.5"}, "set `origin` to the https address"),
+        ({"origin": "http://flopwatch.example"}, "should match pattern"),
+        ({"origin": "https://flopwatch.example/"}, "should match pattern"),
+        ({"origin": "https://Flopwatch.example"}, "should match pattern"),
+        ({**PROXIED, "proxies": []}, "`user_header` needs `proxies`"),
+        ({**PROXIED, "origin": None}, "`user_header` needs `proxies`"),
+        ({**PROXIED, "user_header": "Cookie"}, "cannot be Cookie"),
+        ({**PROXIED, "user_header": "X: y"}, "should match pattern"),
+        ({**PROXIED, "proxies": ["proxy.example"]}, "value is not a valid IPv4 or IPv6 network"),
+        ({**PROXIED, "proxies": ["10.0.0.7/24"]}, "value is not a valid IPv4 or IPv6 network"),
+        ({"idle_minutes": 0}, "greater than or equal to 1"),
+        ({"session_hours": 1_000}, "less than or equal to 168"),
+        ({"body_bytes_max": 1}, "greater than or equal to 10000"),
+    ],
+)
+def test_a_console_that_cannot_be(tmp_path: Path, console: dict[str, object], sentence: str) -> None:
+    """Nothing that others can reach without TLS, and no proxy that anybody could be."""
+    with pytest.raises(SettingsProblem) as caught:
+        load_settings(written(tmp_path, yaml.safe_dump({"console": console})))
+
+    assert sentence in str(caught.value)

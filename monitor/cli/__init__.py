@@ -27,6 +27,7 @@ from monitor.cli.run import run
 from monitor.cli.runs import runs
 from monitor.cli.simulate import simulate
 from monitor.cli.tenants import tenants
+from monitor.cli.users import tokens, users
 from monitor.cli.verify import verify
 from monitor.errors import MonitorError
 
@@ -58,6 +59,8 @@ for command in (
     runs,
     simulate,
     tenants,
+    tokens,
+    users,
     verify,
 ):
     flopwatch.add_command(command)

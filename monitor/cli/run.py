@@ -1,4 +1,4 @@
-"""`flopwatch run`: the daemon."""
+"""`flopwatch run`: the daemon, the console, or both."""
 
 from __future__ import annotations
 
@@ -12,7 +12,18 @@ from monitor.settings import load_settings
 
 
 @click.command()
+@click.option(
+    "--role",
+    type=click.Choice(["worker", "web", "all"]),
+    default="worker",
+    show_default=True,
+    help="worker keeps the books; web serves the console from the same store; all is both in one process.",
+)
 @config_option
-def run(config: Path | None) -> None:
-    """Follow the sources of the settings, keep the books, raise flags, serve metrics and health until SIGTERM."""
-    app.run_daemon(load_settings(config))
+def run(role: str, config: Path | None) -> None:
+    """Keep the books of what the settings name, raise flags, serve metrics and health until SIGTERM; or the console."""
+    settings = load_settings(config)
+    if role == "web":
+        app.run_console(settings)
+    else:
+        app.run_daemon(settings, console=role == "all")

@@ -442,7 +442,7 @@ _LOGGED = frozenset({Act.DECIDED, Act.SUPPRESSED, Act.REVERSED, Act.REOPENED})
 
 
 def _journal(deed: Deed) -> list[JournalEntry]:
-    """What of a deed is a decision, as the journal keeps it: who took part stands apart, so that names can be erased."""
+    """What of a deed is a decision, as the journal keeps it: names stand apart, so that they can be erased."""
     return [
         JournalEntry(
             DECIDED_ENTRY,

@@ -431,6 +431,54 @@ for _dialect, _statements in AUDIT_TRIGGERS.items():
         _ddl = DDL(_statement)  # type: ignore[no-untyped-call]
         event.listen(AUDIT, "after_create", _ddl.execute_if(dialect=_dialect))
 
+# -- people who use the console ------------------------------------------------------------------------------------
+
+# `password`: as argon2 writes it; null: only a trusted proxy lets them in. Nobody is ever deleted: who decided what
+# is known by these names.
+USERS = Table(
+    "users",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("password", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Column("disabled_at", BigInteger),
+)
+
+# `hash`: the SHA-256 of what the browser has.
+SESSIONS = Table(
+    "sessions",
+    METADATA,
+    Column("hash", Text, primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+)
+Index("sessions_user", SESSIONS.c.user)
+
+# What programs sign in with. `scopes`: permissions, with spaces between them.
+TOKENS = Table(
+    "tokens",
+    METADATA,
+    Column("hash", Text, primary_key=True),
+    Column("user", ForeignKey("users.name"), nullable=False),
+    Column("label", Text, nullable=False),
+    Column("scopes", Text, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+)
+Index("tokens_user", TOKENS.c.user)
+
+# Tries to sign in that failed. `origin`: the SHA-256 of an account's name, or of an address, which may be personal.
+FAILED_SIGN_INS = Table(
+    "failed_sign_ins",
+    METADATA,
+    Column("origin", Text, primary_key=True),
+    Column("tries", BigInteger, nullable=False),
+    Column("latest_at", BigInteger, nullable=False),
+)
+
 # -- cases ---------------------------------------------------------------------------------------------------------
 
 # Cases: the fold of their events, of which none is ever changed. Two acts of one case with the same number cannot be:

@@ -116,3 +116,54 @@ def test_a_daemon_without_sources_says_what_to_set(tmp_path: Path) -> None:
     ran = flopwatch("run", "--config", tmp_path / "monitor.yaml")
     assert 2 == ran.code
     assert "files.paths" in ran.err
+
+
+def started(tmp_path: Path, role: str, settings: str) -> subprocess.Popen[bytes]:
+    (tmp_path / "monitor.yaml").write_text(f"store_url: sqlite:///{tmp_path / 'books.db'}\n{settings}")
+    command = [sys.executable, "-c", "from monitor.cli import main; main()", "run", "--role", role]
+    with (tmp_path / "log").open("wb") as log:
+        return subprocess.Popen(
+            [*command, "--config", str(tmp_path / "monitor.yaml")],
+            stderr=log,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+        )
+
+
+def test_a_console_from_start_to_stop(tmp_path: Path) -> None:
+    """It serves its pages, metrics and health from a store of its own making, and ends on SIGTERM."""
+    port, page_port = free_port(), free_port()
+    process = started(tmp_path, "web", f"http: {{port: {port}}}\nconsole: {{port: {page_port}}}\n")
+    try:
+        wait_for(lambda: answer(port, "readyz") == (200, "The store answers.\n"), START_SECONDS)
+        assert (200, "The console answers.\n") == answer(port, "healthz")
+        assert "<h1>Sign in</h1>" in answer(page_port, "sign-in")[1]
+        metrics = answer(port, "metrics")[1]
+        assert 'flopwatch_console_requests_total{status="200"} 1.0' in metrics
+        assert "flopwatch_heartbeat" not in metrics  # of a worker: here it would never move, and alert
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(STOP_SECONDS)
+        assert 0 == answer(page_port, "sign-in")[0]
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def test_a_daemon_serves_the_console_too(tmp_path: Path, lines: list[bytes]) -> None:
+    """One process keeps the books and serves the pages, with the metrics of both."""
+    (tmp_path / "events.jsonl").write_bytes(b"".join(lines))
+    port, page_port = free_port(), free_port()
+    files = f"files: {{paths: ['{tmp_path / 'events.jsonl'}']}}\n"
+    process = started(tmp_path, "all", f"{files}http: {{port: {port}}}\nconsole: {{port: {page_port}}}\n")
+    try:
+        wait_for(lambda: answer(port, "readyz")[0] == 200, START_SECONDS)
+        assert "<h1>Sign in</h1>" in answer(page_port, "sign-in")[1]
+        metrics = answer(port, "metrics")[1]
+        assert "flopwatch_heartbeat_timestamp_seconds" in metrics
+        assert 'flopwatch_console_requests_total{status="200"} 1.0' in metrics
+        process.send_signal(signal.SIGTERM)
+        assert 0 == process.wait(STOP_SECONDS)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()

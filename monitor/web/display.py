@@ -1,0 +1,78 @@
+"""How pages are written: templates, files with their digest in the address, and text of others made harmless.
+
+Autoescape is on everywhere, and a name that a template does not know is an error. What tenants write is shown with
+what cannot be seen made visible (`visible`), cut off with the whole text at hand, and its direction kept to itself: the
+macros of `templates/parts.html` do that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+FOLDER = Path(__file__).parent
+DIGEST_DIGITS = 16
+MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # of files in `static` that browsers get
+
+# Control, formatting (among them what turns the direction of text), surrogates, private use, not assigned, line and
+# paragraph separators.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+class File(NamedTuple):
+    """A file that browsers get as it is."""
+
+    content: bytes
+    media_type: str
+    digest: str
+
+
+def read_files(folder: Path = FOLDER / "static") -> dict[str, File]:
+    """What browsers get as it is, by name."""
+    files = {}
+    for path in sorted(folder.iterdir()):
+        if path.suffix in MEDIA_TYPES:
+            content = path.read_bytes()
+            files[path.name] = File(
+                content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]
+            )
+    return files
+
+
+def environment(files: dict[str, File]) -> Environment:
+    """The templates, with what all of them may use."""
+    made = Environment(
+        loader=FileSystemLoader(FOLDER / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    made.filters |= {"visible": visible, "instant": instant, "words": words}
+    made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
+    return made
+
+
+def visible(text: object) -> str:
+    """A text in which every character can be seen: what cannot stands there as its number, as in ⟨202E⟩."""
+    return "".join(
+        f"\u27e8{ord(letter):04X}\u27e9" if unicodedata.category(letter) in _UNSEEN else letter for letter in str(text)
+    )
+
+
+def instant(at_ms: int | None) -> str:
+    """An instant in UTC to the minute, or that there is none."""
+    if at_ms is None:
+        return "never"
+    at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
+    return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def words(name: object) -> str:
+    """A name of the code as people write it."""
+    return str(name).replace("_", " ").replace("-", " ")

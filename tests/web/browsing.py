@@ -1,0 +1,126 @@
+"""A console over a real store, with a clock that is turned by hand, and browsers that visit it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import itertools
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import httpx
+from argon2 import PasswordHasher
+from prometheus_client import CollectorRegistry
+
+from monitor.core.audit import OPERATOR, Person
+from monitor.core.roles import Role
+from monitor.log import build_log
+from monitor.settings import Console as ConsoleSettings
+from monitor.store.people import People
+from monitor.web.accounts import Accounts
+from monitor.web.console import build, make_console
+from monitor.web.passwords import Passwords
+from tests.store.taking import url_of
+
+NOW = 1_800_000_000_000
+ORIGIN = "https://flopwatch.example"
+TEST = Person(OPERATOR, "the test")
+PASSWORD = "correct horse battery"
+FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
+# As little work as argon2 takes: what it costs an attacker is not what these tests are about.
+CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+class HandClock:
+    """A clock that stands still until it is turned."""
+
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def now_ms(self) -> int:
+        return self.now
+
+    def monotonic(self) -> float:
+        return self.now / 1_000
+
+
+class House:
+    """A store with one user of each role, all with one password, and the console over it."""
+
+    def __init__(self, folder: Path, hasher: PasswordHasher = CHEAP, **settings: Any) -> None:
+        self.settings = ConsoleSettings(**{"origin": ORIGIN, **settings})
+        self.people = People.open(url_of(folder))
+        self.clock = HandClock()
+        numbers = itertools.count(1)
+        self.secrets = lambda: f"{next(numbers):05d}-is-the-number-of-this-secret-one"
+        self.accounts = Accounts(self.people, Passwords(hasher), self.clock, self.secrets, self.settings.limits)
+        self.registry = CollectorRegistry()
+        self.log = io.StringIO()
+        log = build_log("info", self.clock, self.log)
+        self.console = make_console(self.accounts, self.settings, self.clock, self.registry, log)
+        self.app = build(self.console, self.secrets)
+        for role in Role:
+            self.accounts.add(role.value, role, PASSWORD, TEST)
+
+    def close(self) -> None:
+        self.people.close()
+
+    def browser(self, **given: Any) -> Browser:
+        return Browser(self, **given)
+
+    def signed_in(self, name: str, **given: Any) -> Browser:
+        browser = self.browser(**given)
+        assert 303 == browser.sign_in(name).status_code
+        return browser
+
+    def counted(self, metric: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(metric, labels)
+
+
+class Browser:
+    """Somebody with a browser, who has the console's cookies and sends what browsers send."""
+
+    def __init__(
+        self, house: House, address: str = "198.51.100.7", base: str | None = None, headers: Mapping[str, str] = {}
+    ) -> None:
+        self.house = house
+        self.base = base or house.settings.origin or "http://127.0.0.1:9465"
+        self.cookies = httpx.Cookies()
+        self._address = address
+        self._headers = dict(headers)
+        self.form_token = ""
+
+    def get(self, path: str, headers: Mapping[str, str] = {}) -> httpx.Response:
+        """Follow a link."""
+        answer = self.send("GET", path, headers)
+        found = FORM_TOKEN.search(answer.text)
+        self.form_token = found[1] if found else self.form_token
+        return answer
+
+    def post(self, path: str, form: Mapping[str, Any], headers: Mapping[str, str] = {}) -> httpx.Response:
+        """Send a form of the console's latest page."""
+        sent = {"Sec-Fetch-Site": "same-origin", "Origin": self.base, **headers}
+        return self.send("POST", path, sent, {"form_token": self.form_token, **form})
+
+    def sign_in(self, name: str, password: str = PASSWORD, next: str = "/") -> httpx.Response:
+        answer = self.post("/sign-in", {"name": name, "password": password, "next": next})
+        if answer.status_code == 303:
+            self.get("/me")  # whose forms have the token
+        return answer
+
+    def send(
+        self, method: str, path: str, headers: Mapping[str, str] = {}, form: Mapping[str, Any] | None = None
+    ) -> httpx.Response:
+        """Send exactly this."""
+        return asyncio.run(self._send(method, path, headers, form))
+
+    async def _send(
+        self, method: str, path: str, headers: Mapping[str, str], form: Mapping[str, Any] | None
+    ) -> httpx.Response:
+        transport = httpx.ASGITransport(self.house.app, raise_app_exceptions=False, client=(self._address, 50_000))
+        async with httpx.AsyncClient(transport=transport, base_url=self.base, cookies=self.cookies) as client:
+            answer = await client.request(method, path, headers={**self._headers, **headers}, data=form)
+            self.cookies = client.cookies
+        return answer

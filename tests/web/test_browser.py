@@ -1,0 +1,156 @@
+"""The console in a real browser: without scripts, by keyboard, on a phone, enlarged, on paper, and for everybody."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from typing import Literal
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from monitor.core.roles import Permission
+from monitor.web.server import ConsoleServer
+from tests.web.browsing import PASSWORD, TEST, House
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none")
+LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A browser, where there is one."""
+    if CHROMIUM is None:
+        pytest.skip("there is no Chromium: `make test-deps` installs it")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a console on the loopback address, with a token to show."""
+    house = House(tmp_path_factory.mktemp("house"), origin=None)
+    house.accounts.add_token("administrator", LABEL, [Permission.VIEW_CASES], 30, TEST)
+    server = ConsoleServer("127.0.0.1", 0, house.app)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.close()
+    house.close()
+
+
+def visit(context: BrowserContext, address: str) -> Page:
+    """A page in it, signed in as an administrator."""
+    page = context.new_page()
+    page.goto(f"{address}/users")
+    page.fill("#name", "administrator")
+    page.fill("#password", PASSWORD)
+    page.press("#password", "Enter")
+    page.wait_for_url(f"{address}/users")
+    return page
+
+
+def test_everything_works_without_scripts(chromium: Browser, serving: str) -> None:
+    """From signing in to signing out, as a browser sends it."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = visit(context, serving)
+    page.click("text=Account")
+    page.fill("#label", "warehouse")
+    page.check("input[name=scope]")
+    page.click("text=Make the token")
+    assert page.inner_text("code.secret").startswith("flopwatch_")
+    page.click("tr:has-text('warehouse') >> text=Revoke")
+    assert 0 == page.locator("tr:has-text('warehouse')").count()
+    page.click("text=Sign out")
+    assert page.url == f"{serving}/sign-in"
+    page.goto(f"{serving}/me")
+    assert page.title() == "Sign in - flopwatch"
+    context.close()
+
+
+def test_scripts_are_held_back(chromium: Browser, serving: str) -> None:
+    """htmx runs as configured; nothing on any page is refused by the policy or fails."""
+    context = chromium.new_context()
+    page = visit(context, serving)
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    for path in PAGES[:4]:
+        page.goto(serving + path)
+        assert [False, False, 0] == page.evaluate(
+            "[htmx.config.allowEval, htmx.config.includeIndicatorStyles, htmx.config.historyCacheSize]"
+        )
+
+    assert [] == said
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out(chromium: Browser, serving: str, scheme: Literal["light", "dark"]) -> None:
+    """axe finds no barrier on any page, contrast included, in both schemes."""
+    inside, outside = (chromium.new_context(color_scheme=scheme) for _ in range(2))
+    found = []
+    for page in (visit(inside, serving), outside.new_page()):
+        for path in PAGES:
+            page.goto(serving + path)
+            found += [f"{page.url}: {problem['id']}" for problem in Axe().run(page).response["violations"]]
+
+    assert [] == found
+    inside.close()
+    outside.close()
+
+
+@pytest.mark.parametrize("width", [320, 640])
+def test_pages_fit_a_phone_and_a_page_enlarged(chromium: Browser, serving: str, width: int) -> None:
+    """Nothing but a table scrolls sideways: at 320 pixels, and as at 200 per cent of 1,280."""
+    context = chromium.new_context(viewport={"width": width, "height": 640})
+    page = visit(context, serving)
+    for path in PAGES:
+        page.goto(serving + path)
+        assert width == page.evaluate("document.documentElement.scrollWidth"), path
+    context.close()
+
+
+def test_pages_are_used_by_keyboard(chromium: Browser, serving: str) -> None:
+    """The first key leads past the navigation; what has the focus shows it; every control can be reached."""
+    context = chromium.new_context()
+    page = visit(context, serving)
+    page.goto(f"{serving}/me")
+    page.keyboard.press("Tab")
+    assert "Skip to content" == page.evaluate("document.activeElement.textContent")
+    assert "none" != page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+    page.keyboard.press("Enter")
+    assert "main" == page.evaluate("document.activeElement.id")
+    controls = page.locator("main :is(a, button, input:not([type=hidden]):not([hidden]), select, .scroll)").count()
+    reached = 0
+    for _ in range(controls):
+        page.keyboard.press("Tab")
+        reached += page.evaluate("document.activeElement.closest('main') !== null")
+    assert controls == reached
+    context.close()
+
+
+def test_pages_print_what_they_say(chromium: Browser, serving: str) -> None:
+    """Text is not cut off; what can only be clicked is left away."""
+    context = chromium.new_context()
+    page = visit(context, serving)
+    page.goto(f"{serving}/me")
+    assert page.evaluate("(e => e.scrollWidth > e.clientWidth)(document.querySelector('td .text'))")
+    page.emulate_media(media="print")
+
+    assert not page.evaluate("(e => e.scrollWidth > e.clientWidth)(document.querySelector('td .text'))")
+    assert [False, False] == [page.locator(where).first.is_visible() for where in ("nav", "form")]
+    assert page.inner_text("td .text") == LABEL
+    context.close()
+
+
+def test_the_look_of_a_page_comes_from_its_file(chromium: Browser, serving: str) -> None:
+    """The policy lets the style sheet in: the head has the colour that the file gives it."""
+    context = chromium.new_context(color_scheme="dark")
+    page = visit(context, serving)
+
+    assert "rgb(20, 23, 26)" == page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
