@@ -117,6 +117,7 @@ from monitor.run.run_story import RunStory
 from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot, Triggers
+from monitor.run.survey import Surveys
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import DAILY, arrivals, decoded, in_order
@@ -150,6 +151,7 @@ if TYPE_CHECKING:
     from monitor.source.kafka import KafkaSource
     from monitor.store.sql import SqlStore
     from monitor.web.accounts import Accounts
+    from monitor.web.records import Records
     from monitor.web.server import ConsoleServer
 
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
@@ -406,7 +408,7 @@ def _load_own(store: SqlStore, lateness_ms: int = HOUR_MS, resident_hours: int |
     return loaded
 
 
-def _load_all(store: SqlStore) -> list[Kept]:
+def load_all(store: SqlStore) -> list[Kept]:
     """The books of all partitions."""
     kept = []
     for partition in store.partitions():
@@ -436,7 +438,7 @@ def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
 
 def _snapshot(store: SqlStore, reference: Reference, settings: Settings) -> Snapshot:
     """What the books of all partitions say."""
-    return Snapshot(_load_all(store), reference, _triggers(settings))
+    return Snapshot(load_all(store), reference, _triggers(settings))
 
 
 def stored_tenants(settings: Settings, state: Path | None) -> KnownTenants:
@@ -509,7 +511,7 @@ def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> V
     """Count everything again from the stored facts."""
     with _still(settings, state) as store:
         reference = screened_reference(settings, store)
-        return verify(_load_all(store), store.group_flags(), working_archive, reference, as_of)
+        return verify(load_all(store), store.group_flags(), working_archive, reference, as_of)
 
 
 class Checked(NamedTuple):
@@ -1391,7 +1393,8 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         healthy = worker.healthy
         if console:
             known = stack.enter_context(accounts(settings))
-            serving = stack.enter_context(served_console(settings, known, registry, clock, log))
+            shown = stack.enter_context(records(settings, None, clock, log))
+            serving = stack.enter_context(served_console(settings, known, shown, registry, clock, log))
             healthy = _both(serving.answers, worker.healthy)
             log.info("console serves", host=settings.console.host, port=serving.port)
         server = HealthServer(settings.http.host, settings.http.port, Pages(registry, healthy, worker.ready))
@@ -1587,8 +1590,31 @@ def accounts(settings: Settings, state: Path | None = None, create: bool = False
 
 
 @contextmanager
+def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> Iterator[Records]:
+    """What the pages of the console show of a store.
+
+    Raises:
+        StoreProblem: it cannot be opened.
+    """
+    from monitor.web.records import Records
+
+    @contextmanager
+    def snapshot() -> Iterator[Snapshot]:
+        with _still(settings, state) as store:
+            yield _snapshot(store, screened_reference(settings, store), settings)
+
+    surveys = Surveys(snapshot, clock, log, settings.console.survey_seconds)
+    policies = load_policies(config_root())
+    with opened_store(store_url(settings, state)) as store:
+        try:
+            yield Records(Desk(store.casework, policies, clock), surveys, store, policies)
+        finally:
+            surveys.close()
+
+
+@contextmanager
 def served_console(
-    settings: Settings, known: Accounts, registry: CollectorRegistry, clock: Clock, log: Log
+    settings: Settings, known: Accounts, shown: Records, registry: CollectorRegistry, clock: Clock, log: Log
 ) -> Iterator[ConsoleServer]:
     """The console for these people, which answers until the end.
 
@@ -1598,7 +1624,7 @@ def served_console(
     from monitor.web.console import build, make_console
     from monitor.web.server import ConsoleServer
 
-    console = make_console(known, settings.console, clock, registry, log)
+    console = make_console(known, shown, settings.console, clock, registry, log)
     server = ConsoleServer(settings.console.host, settings.console.port, build(console, new_secret))
     server.start()
     try:
@@ -1617,7 +1643,11 @@ def run_console(settings: Settings) -> None:
     log = build_log(settings.log_level, clock)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    with accounts(settings, create=True) as known, served_console(settings, known, registry, clock, log) as serving:
+    with (
+        accounts(settings, create=True) as known,
+        records(settings, None, clock, log) as shown,
+        served_console(settings, known, shown, registry, clock, log) as serving,
+    ):
 
         def ready() -> tuple[bool, str]:
             try:

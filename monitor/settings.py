@@ -328,6 +328,7 @@ class Console(BaseModel):
     idle_minutes: int = Field(default=30, ge=1, le=1_440)
     session_hours: int = Field(default=12, ge=1, le=168)
     body_bytes_max: int = Field(default=1_000_000, ge=10_000, le=100_000_000)
+    survey_seconds: float = Field(default=60.0, ge=1, le=3_600)
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Console:

@@ -27,6 +27,7 @@ from monitor.web.accounts import Accounts
 from monitor.web.display import environment, read_files
 from monitor.web.pages import me, sign_in, static, users
 from monitor.web.passwords import AT_ONCE
+from monitor.web.records import Records
 from monitor.web.security import Guard
 from monitor.web.sessions import Sessions, Visitor
 from monitor.web.visit import Console, Link, asked_by
@@ -51,6 +52,7 @@ NO_STORE = "The store does not answer right now. Nothing was changed: try again 
 
 def make_console(
     accounts: Accounts,
+    records: Records,
     settings: ConsoleSettings,
     clock: Clock,
     registry: CollectorRegistry,
@@ -62,7 +64,7 @@ def make_console(
     metrics = ConsoleMetrics(registry)
     sessions = Sessions(accounts, settings)
     templates, signing_in = environment(files), asyncio.Semaphore(AT_ONCE)
-    return Console(accounts, sessions, settings, clock, metrics, log, files, templates, navigation, signing_in)
+    return Console(accounts, records, sessions, settings, clock, metrics, log, files, templates, navigation, signing_in)
 
 
 def build(console: Console, secrets: Secrets, routers: Sequence[APIRouter] = ROUTERS) -> ASGIApp:

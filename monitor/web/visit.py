@@ -37,6 +37,7 @@ from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.display import File
+from monitor.web.records import Records
 from monitor.web.security import SAFE_METHODS
 from monitor.web.sessions import Sessions, Visitor, is_token_of
 
@@ -60,6 +61,7 @@ class Console:
     """What pages are made from."""
 
     accounts: Accounts
+    records: Records
     sessions: Sessions
     settings: ConsoleSettings
     clock: Clock

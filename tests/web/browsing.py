@@ -6,7 +6,9 @@ import asyncio
 import io
 import itertools
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +16,22 @@ import httpx
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
+from monitor import app
 from monitor.core.audit import OPERATOR, Person
+from monitor.core.engine import Reference
 from monitor.core.roles import Role
 from monitor.log import build_log
+from monitor.reference.root import config_root
+from monitor.run.casework import Desk
+from monitor.run.snapshot import Snapshot, Triggers
+from monitor.run.survey import Surveys
 from monitor.settings import Console as ConsoleSettings
 from monitor.store.people import People
+from monitor.store.sql import SqlStore
 from monitor.web.accounts import Accounts
 from monitor.web.console import build, make_console
 from monitor.web.passwords import Passwords
+from monitor.web.records import Records
 from tests.store.taking import url_of
 
 NOW = 1_800_000_000_000
@@ -31,6 +41,12 @@ PASSWORD = "correct horse battery"
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
 # As little work as argon2 takes: what it costs an attacker is not what these tests are about.
 CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
+
+
+@cache
+def reference() -> Reference:
+    """What is shipped; no lists."""
+    return app.load_reference(config_root())
 
 
 class HandClock:
@@ -52,6 +68,7 @@ class House:
     def __init__(self, folder: Path, hasher: PasswordHasher = CHEAP, **settings: Any) -> None:
         self.settings = ConsoleSettings(**{"origin": ORIGIN, **settings})
         self.people = People.open(url_of(folder))
+        self.folder = folder
         self.clock = HandClock()
         numbers = itertools.count(1)
         self.secrets = lambda: f"{next(numbers):05d}-is-the-number-of-this-secret-one"
@@ -59,12 +76,23 @@ class House:
         self.registry = CollectorRegistry()
         self.log = io.StringIO()
         log = build_log("info", self.clock, self.log)
-        self.console = make_console(self.accounts, self.settings, self.clock, self.registry, log)
+        self.store = SqlStore.open(url_of(folder))
+        self.surveys = Surveys(self._snapshot, self.clock, log, self.settings.survey_seconds)
+        desk = Desk(self.store.casework, reference().policies, self.clock)
+        self.records = Records(desk, self.surveys, self.store, reference().policies)
+        self.console = make_console(self.accounts, self.records, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
             self.accounts.add(role.value, role, PASSWORD, TEST)
 
+    @contextmanager
+    def _snapshot(self) -> Iterator[Snapshot]:
+        with app.opened_store(url_of(self.folder), create=False) as store, store.still():
+            yield Snapshot(app.load_all(store), reference(), Triggers((), ()))
+
     def close(self) -> None:
+        self.surveys.close()
+        self.store.close()
         self.people.close()
 
     def browser(self, **given: Any) -> Browser:
