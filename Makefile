@@ -44,7 +44,7 @@ bench: setup ## measure speed and memory against plain loops, bare clients and o
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy
 
-detection: setup ## measure how soon evaders are found in five simulated years (about ten minutes on two cores)
+detection: setup ## measure how soon evaders are found in five simulated years (half an hour on two cores)
 	@$(BIN)/python -m bench.detection
 
 torture: setup ## run the tests that take minutes: random crashes and large stores

@@ -91,7 +91,7 @@ class Reference:
     def thresholds(self, aggregation: Aggregation, now: int) -> list[int]:
         """The thresholds, in model FLOP and rising, of the rules in force that add up this; not of any use at all."""
         rules = self.rules(now, aggregation)
-        return sorted({rule.threshold for rule in rules if rule.quantity == MODEL_FLOP and not rule.effects})
+        return sorted({rule.threshold for rule in rules if rule.quantity == MODEL_FLOP and not rule.any_use})
 
     def on_tenants(self, now: int) -> Sequence[Asked]:
         """The rules in force on tenants, their runs and their clusters; many tenants are asked at one instant."""
@@ -234,13 +234,11 @@ def group_findings(
 ) -> list[Finding]:
     """The findings that hold for a group, all of whose tenants are in the book."""
     now = parties.now
-    heard = hearing(book, now)
-    most = [Most(book, reference, name, totals(one, now, heard), now) for name, one in group.tenants.items()]
-    if not any(sum(one.of(rule) for one in most) >= rule.threshold for rule in reference.rules(now, aggregation)):
+    measured = OfGroup(book, reference, group, now)
+    if not any(map(measured.can_reach, reference.rules(now, aggregation))):
         return []
     members = {name: parties.who(name, tenant) for name, tenant in group.tenants.items()}
     together = Who([], group.unresolved, signals=group.signals)
-    measured = OfGroup(book, reference, group, now)
     policies, countries = reference.policies, reference.countries
     return find_of_group(group.name, aggregation, together, members, measured, policies, countries, now)
 
@@ -258,19 +256,28 @@ class OfTenant:
         self._past = past
         self._now = now
         self._known = known
+        self._most = Most(book, reference, name, totals(book.tenants[name], now, hearing(book, now)), now)
         self._series: dict[Quantity, Series] = {}
         self._runs: list[tuple[Run, Training]] | None = None
         self._a_day: Bounds | None = None
         self._chances: dict[tuple[object, ...], int] = {}
 
+    def can_reach(self, rule: Rule) -> bool:
+        """Whether a rule may find anything, now or as far as it looks ahead: told without the hours."""
+        return self._most.can_reach(rule, rule.horizon_days)
+
     def series(self, quantity: Quantity) -> Series:
         """An amount by hour."""
         found = self._series.get(quantity)
         if found is None:
-            tenant, heard = self._book.tenants[self._name], hearing(self._book, self._now)
-            hours = hours_of(quantity, tenant, self.estimator, self._now, heard)
-            found = self._series[quantity] = Series(hours, self._now, quantity)
+            found = self._series[quantity] = Series(self._hours(quantity), self._now, quantity)
         return found
+
+    def _hours(self, quantity: Quantity) -> Sequence[TenantHour]:
+        if quantity.measure is Measure.GROWTH:  # of model FLOP: the same hours
+            return self.series(quantity._replace(measure=Measure.MODEL_FLOP)).hours
+        tenant, heard = self._book.tenants[self._name], hearing(self._book, self._now)
+        return hours_of(quantity, tenant, self.estimator, self._now, heard)
 
     def _holdings(self) -> list[Holding]:
         return tenant_holdings(self._book, self._name, self._past.finished(self._name), self._now)
@@ -342,6 +349,12 @@ class OfGroup:
         self._group = group
         self._now = now
         self._series: dict[Quantity, Series] = {}
+        heard = hearing(book, now)
+        self._most = [Most(book, reference, name, totals(one, now, heard), now) for name, one in group.tenants.items()]
+
+    def can_reach(self, rule: Rule) -> bool:
+        """Whether a rule may find anything; none looks ahead for groups."""
+        return sum(one.of(rule) for one in self._most) >= rule.threshold
 
     def series(self, quantity: Quantity) -> Series:
         """An amount by hour, of all its tenants together."""

@@ -107,6 +107,10 @@ class Found(NamedTuple):
 class Measured(Protocol):
     """What can be asked of a tenant or a group; each computed when it is first asked for."""
 
+    def can_reach(self, rule: Rule) -> bool:
+        """Whether a rule may find anything, now or as far as it looks ahead: told without the hours."""
+        ...
+
     def series(self, quantity: Quantity) -> Series:
         """An amount by hour."""
         ...
@@ -211,7 +215,7 @@ def _find(
 
 
 def _apply(policy: Policy, rule: Rule, subject: _Subject, countries: Countries, now: int) -> Iterator[Finding]:
-    inside = _in_scope(policy, rule, subject, countries, now)
+    inside = _in_scope(policy, rule, subject, countries, now) if subject.measured.can_reach(rule) else None
     if inside is None:
         return
     in_scope_since, reason = inside
@@ -523,7 +527,7 @@ def _sentence(rule: Rule, level: Level, amount: Amount, about: str, tenants: int
     bounds, unit = amount.everything, _WHAT[rule.quantity.measure][1]
     whose = f" of the {tenants} tenants of this group" if rule.aggregation in OF_GROUPS else ""
     low, central, high = (number(bound, _MEASURED) for bound in bounds[:3])
-    if rule.effects:  # a threshold of one FLOP is only how a rule says it
+    if rule.any_use:
         return f"{about}{whose} is {central} {unit}; the rule looks at any use at all."
     days = "" if rule.window_days is None else _over(rule.window_days)
     reached = _reached(rule, level, amount)

@@ -156,6 +156,11 @@ class Rule:
         return max(on, key=list(Bound).index)
 
     @property
+    def any_use(self) -> bool:
+        """Whether it looks at any use at all by those on a list: a threshold of one is only how it says so."""
+        return bool(self.effects) and self.threshold == 1
+
+    @property
     def horizon_days(self) -> int:
         """How far ahead its levels look; 0: not at all."""
         return max((one.projected.days for one in self.levels.values() if one.projected), default=0)

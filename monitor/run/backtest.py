@@ -234,7 +234,7 @@ def _under(
 
 def has_line(rule: Rule) -> bool:
     """Whether anybody can be just under a rule: not where any amount counts, nor where thresholds are its scope."""
-    return not rule.effects and rule.scope is not Scope.STRUCTURED
+    return not rule.any_use and rule.scope is not Scope.STRUCTURED
 
 
 def _without_line(policy: Policy) -> Policy:

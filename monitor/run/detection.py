@@ -159,7 +159,7 @@ def detect(
         progress(step)
     said = truth()
     programmes = programmes_of(said)
-    scopes = {rule.id for policy in policies for rule in policy.rules if rule.effects}
+    scopes = {rule.id for policy in policies for rule in policy.rules if rule.any_use}
     detected = [_detected(one, flags, levels, scopes, walk, reference, working, last) for one in programmes]
     guilty = {name for name, one in said["tenants"].items() if one["of_concern"]}
     in_vain = [

@@ -169,17 +169,33 @@ class Walk:
         return self._look(now, self.book.tenants, last=True)
 
     def _take(self, batch: Sequence[Observation]) -> None:
+        in_time: list[Observation] = []
         for fact in batch:
             if fact.time <= self._last or fact.kind is Kind.RETRACTED:
-                self.came_late += 1
-                for name in _about(fact) | ({EVERYBODY} if self._was_awaited(fact) else set()):
-                    self.late[name] = self.late.get(name, 0) + 1
-                    self._news.add(name)
-            elif not OF_ALLOCATION[fact.kind]:
+                self._observe(in_time)
+                in_time = []
+                self._take_late(fact)
+                continue
+            if not OF_ALLOCATION[fact.kind]:
                 self._news.update(self.book.tenants if fact.kind is Kind.PARTY_PROFILED else {fact.tenant})
-        take_in(self.book, self._working.archive, batch, [None] * len(batch))
+            in_time.append(fact)
+        self._observe(in_time)
         self._working.commit(self.book.drain())
         self._facts += len(batch)
+
+    def _take_late(self, fact: Observation) -> None:
+        about = _about(fact) | ({EVERYBODY} if self._was_awaited(fact) else set())
+        if self._observe([fact]):  # a repetition is no news
+            self.came_late += 1
+            for name in about:
+                self.late[name] = self.late.get(name, 0) + 1
+                self._news.add(name)
+
+    def _observe(self, facts: Sequence[Observation]) -> int:
+        """Take facts into the book; how many of them are new."""
+        before = self.book.counts.accepted
+        take_in(self.book, self._working.archive, facts, [None] * len(facts))
+        return self.book.counts.accepted - before
 
     def _was_awaited(self, fact: Observation) -> bool:
         """Whether its source seemed silent at a look because a fact had not come: that concerns all it tells of."""

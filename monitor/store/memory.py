@@ -18,6 +18,7 @@ class MemoryArchive:
         self._facts: list[NewFact] = []  # the fact with number n stands at n - 1
         self._known: dict[Key, Timeline] = {}
         self._finished: dict[str, dict[str, Effects]] = {}
+        self._traits: dict[str, AbstractSet[Traits]] = {}  # of tenants that have let go of nothing since
 
     def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Of these allocations those that are known -> number of the latest fact."""
@@ -61,6 +62,7 @@ class MemoryArchive:
         self._known.update(moved.timelines)
         for (tenant, allocation), finished in moved.finished.items():
             self._finish(self._finished.setdefault(tenant, {}), allocation, finished)
+            self._traits.pop(tenant, None)
 
     def _finish(self, of_tenant: dict[str, Effects], allocation: str, finished: Finished) -> None:
         known = None if finished.anew else of_tenant.get(allocation)
@@ -76,7 +78,10 @@ class MemoryArchive:
 
     def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:
         """Of each tenant what was said of what it has held, as far as it may link tenants."""
-        return {tenant: linking_traits(held.values()) for tenant, held in self._finished.items()}
+        for tenant, held in self._finished.items():
+            if tenant not in self._traits:
+                self._traits[tenant] = linking_traits(held.values())
+        return self._traits
 
     def lines(self) -> Iterable[bytes]:
         """Every fact in the order of acceptance."""

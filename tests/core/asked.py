@@ -108,7 +108,12 @@ class Given:
     places: Sequence[Cluster] = ()
     chances: Mapping[int, int] = field(default_factory=dict)  # by days
     measured: bool = False
+    reachable: bool = True
     estimator: Estimator = field(default_factory=lambda: reference().estimator)
+
+    def can_reach(self, rule: Rule) -> bool:
+        """As given."""
+        return self.reachable
 
     def series(self, quantity: Quantity) -> Series:
         """An amount by hour."""

@@ -348,6 +348,15 @@ def test_what_is_asked_of_a_tenant_of_the_books(days: int) -> None:
     assert [Level.CRITICAL] == [one.level for one in alone if one.rule == "measured"]
 
 
+@pytest.mark.parametrize("reachable", [True, False])
+def test_what_nobody_can_reach_is_not_looked_at(reachable: bool) -> None:
+    """A rule that a tenant's totals rule out is not asked for its hours, which here would be enough."""
+    amount = Bounds(*[10**26 * SCALE] * 4)
+    given = Given([TenantHour(0, amount, amount)], HOUR_MS, reachable=reachable)
+
+    assert reachable == bool(asked(rule(threshold=10**25), given))
+
+
 def test_a_group_has_neither_runs_nor_clusters() -> None:
     """It is asked for nothing that only a tenant has."""
     taken = Taken(RUNNING)

@@ -146,7 +146,7 @@ def check(site: Site, path: Path) -> list[str]:
     finally:
         store.close()
     standing = {(flag["rule"], tenant["tenant"]) for tenant in alone["tenants"] for flag in tenant["flags"]}
-    standing |= {(flag["rule"], group["party"]) for group in alone["groups"] for flag in group["flags"]}
+    standing |= {(flag["rule"], group["group"]) for group in alone["groups"] for flag in group["flags"]}
     # A rule on runs has a flag for each of them, and none of them two.
     opened = Counter((flag.rule, flag.tenant, flag.finding.part) for flag in flags if flag.state is State.OPEN)
     assert standing <= {(rule, tenant) for rule, tenant, _ in opened}

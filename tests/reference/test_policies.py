@@ -81,27 +81,32 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
     """The ladder: rungs on tenants, linked tenants and runs, and how far each goes for whom."""
     (ladder,) = [policy for policy in SHIPPED if policy.id == "internal-ladder"]
     watch = {Level.WATCH: Condition(Bound.HIGH)}
-    total = watch | {Level.WARNING: Condition(Bound.CENTRAL), Level.CRITICAL: Condition(800)}
+    first = watch | {Level.WARNING: Condition(Bound.CENTRAL)}
+    called = {Level.CRITICAL: Condition(800)}
     likely = Condition(Bound.CENTRAL, frozenset({Need.GEOMETRY, Need.MEASURED}), Projected(90, 500))
-    run = watch | {Level.WARNING: likely, Level.CRITICAL: Condition(800)}
-    anybody = run | {Level.CRITICAL: Condition(800, frozenset({Need.PARTY}))}
+    first_run = watch | {Level.WARNING: likely}
+    anybody = first_run | {Level.CRITICAL: Condition(800, frozenset({Need.PARTY}))}
     expected = {
-        "ladder.1e23.of_concern": total,
-        "ladder.1e23.unresolved": total,
-        "ladder.1e24.of_concern": total,
-        "ladder.1e24.unresolved": total,
+        "ladder.1e23.of_concern": first,
+        "ladder.1e23.unresolved": first,
+        "ladder.3e23.of_concern": called,
+        "ladder.1e24.of_concern": first | called,
+        "ladder.3e23.unresolved": called,
+        "ladder.1e24.unresolved": first | called,
         "ladder.1e25.any": watch,
         "ladder.1e26.any": watch,
-        "ladder.1e23.of_concern.group": total,
-        "ladder.1e23.unresolved.group": total,
-        "ladder.1e24.of_concern.group": total,
+        "ladder.1e23.of_concern.group": first,
+        "ladder.1e23.unresolved.group": first,
+        "ladder.3e23.of_concern.group": called,
+        "ladder.3e23.unresolved.group": called,
+        "ladder.1e24.of_concern.group": first | called,
         "ladder.1e25.any.group": watch,
-        "ladder.1e23.of_concern.run": run,
-        "ladder.1e23.unresolved.run": run,
-        "ladder.1e24.of_concern.run": run,
-        "ladder.1e24.unresolved.run": run,
-        "ladder.1e25.of_concern.run": run,
-        "ladder.1e25.unresolved.run": run,
+        "ladder.1e23.of_concern.run": first_run,
+        "ladder.1e23.unresolved.run": first_run,
+        "ladder.1e24.of_concern.run": first_run | called,
+        "ladder.1e24.unresolved.run": first_run | called,
+        "ladder.1e25.of_concern.run": first_run | called,
+        "ladder.1e25.unresolved.run": first_run | called,
         "ladder.1e25.any.run": anybody,
         "ladder.1e26.any.run": anybody,
     }
@@ -109,7 +114,7 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
     assert expected == {rule.id: dict(rule.levels) for rule in ladder.rules}
     for rule in ladder.rules:
         _, rung, scope, *of = rule.id.split(".")
-        assert (10 ** int(rung[2:]), scope) == (rule.threshold, rule.scope.value)
+        assert (int(rung[0]) * 10 ** int(rung[2:]), scope) == (rule.threshold, rule.scope.value)
         assert (of == ["group"], of == ["run"]) == (
             rule.aggregation in OF_GROUPS,
             rule.aggregation in OF_RUNS,
@@ -125,10 +130,13 @@ def test_the_internal_ladder_is_what_its_operators_agreed_on() -> None:
 
 
 def test_screening_looks_at_everybody_on_a_list() -> None:
-    """Each effect of a list has its rules: for whoever is likely on one, may be, or is owned by half; at any use."""
+    """Each effect of a list has its rules: for whoever is likely on one, may be, or is owned by half; at any use.
+
+    Who likely is, or is owned by half, meets the ladder's lowest rung and all its levels, too.
+    """
     (screening,) = [policy for policy in SHIPPED if policy.id == "internal-screening"]
     of_scope = {
-        scope: [rule for rule in screening.rules if rule.scope is scope]
+        scope: [rule for rule in screening.rules if rule.scope is scope and rule.any_use]
         for scope in (Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE)
     }
 
@@ -136,7 +144,12 @@ def test_screening_looks_at_everybody_on_a_list() -> None:
         assert ["attention", "blocked", "end_use_review", "licence"] == sorted(
             effect for rule in rules for effect in rule.effects
         )
-        assert {1} == {rule.threshold for rule in rules}
+    further = {rule.id: rule for rule in screening.rules if rule.effects and not rule.any_use}
+    assert {"screening.1e23": Scope.LISTED, "owners.1e23": Scope.AFFILIATE} == {
+        name: rule.scope for name, rule in further.items()
+    }
+    assert {10**23} == {rule.threshold for rule in further.values()}
+    assert all(set(Level) == rule.levels.keys() for rule in further.values())
     assert {Scope.CONTRADICTED, Scope.STRUCTURED} == {rule.scope for rule in screening.rules if not rule.effects}
 
 

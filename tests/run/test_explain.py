@@ -117,9 +117,9 @@ def test_flag_with_its_history(fleet: Path) -> None:
     assert flag == document["flag"]
     assert "raised" == document["history"][0]["act"]
     assert (0, []) == (ran.code, [reason for reason in flag["finding"]["reasons"] if reason not in ran.out])
-    assert (
-        f"Flag {flag['flag']}: {flag['level']} (open), rule {flag['rule']} of internal-ladder@1 (internal)" in ran.out
-    )
+    finding = flag["finding"]
+    of_policy = f"{finding['policy']} ({finding['legal_force']})"
+    assert f"Flag {flag['flag']}: {flag['level']} (open), rule {flag['rule']} of {of_policy}" in ran.out
 
 
 def test_event_leads_to_its_allocation(tmp_path: Path) -> None:

@@ -194,6 +194,14 @@ def test_facts_come_in_the_order_in_which_they_were_recorded() -> None:
     assert [at for at, _ in arrivals([(7, first), (None, unstated), (3, second)])] == [7, 7, 3]
 
 
+def test_a_repetition_is_not_late() -> None:
+    """A fact that came in time and comes once more after a look is no late fact."""
+    walk, _ = walked([*in_time(LINES), LINES[0]])
+
+    assert {} == walk.late
+    assert 0 == walk.came_late
+
+
 def test_late_facts_are_told_of_in_the_history() -> None:
     """Entries of a flag say how many facts of its tenant came late, and those of others do not."""
     lines = [

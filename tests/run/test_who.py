@@ -66,7 +66,7 @@ def test_shells_are_one(scenario: str, name: str, kinds: set[str]) -> None:
 
     assert (name, SHELLS, kinds) == (group.group, group.tenants, {str(one.kind) for one in group.evidence})
     assert [UNDECLARED] == [str(one.kind) for one in group.signals]
-    assert "critical" == rules(group)["ladder.1e23.unresolved.group"]
+    assert "warning" == rules(group)["ladder.1e23.unresolved.group"]
     assert "warning" == rules(group)["structuring.group"]
     assert (scenario == "who-owner") == ("ladder.1e23.of_concern.group" in rules(group))
     alone = [one.flop.central for one in answered(scenario).tenants if one.tenant in SHELLS]
@@ -95,7 +95,7 @@ def test_the_same_unattested_are_one_unresolved_party() -> None:
     (book,) = answered("who-unattested").groups
 
     assert ("customers of p-harbourbell", 40, ()) == (book.group, len(book.tenants), book.signals)
-    assert {"ladder.1e23.unresolved.group": "critical"} == rules(book)
+    assert {"ladder.1e23.unresolved.group": "warning", "ladder.3e23.unresolved.group": "critical"} == rules(book)
     reason = "40 customers that buy through p-harbourbell are not attested: they are one unresolved party."
     assert reason == book.unresolved
     assert reason in book.findings[0].reasons
@@ -113,10 +113,11 @@ def test_a_declared_organisation_is_ordinary(scenario: str, tenants: int) -> Non
 
 
 def test_a_blank_profile_is_flagged() -> None:
-    """Who says nothing of itself is unresolved, and above 1e24 FLOP both rungs hold, of its total and its run."""
-    rungs = {"ladder.1e23.unresolved": "critical", "ladder.1e24.unresolved": "warning"}
+    """Who says nothing of itself is unresolved, and above 1e24 FLOP all rungs hold, of its total and its run."""
+    rungs = {"ladder.1e23.unresolved": "warning", "ladder.1e24.unresolved": "warning"}
     of_runs = {f"{rule}.run": level for rule, level in rungs.items()}
-    assert {**rungs, **of_runs, "bis.2025-05.growth": "watch"} == rules_of("who-blank", "blank")
+    further = {"ladder.3e23.unresolved": "critical", "bis.2025-05.growth": "watch"}
+    assert {**rungs, **of_runs, **further} == rules_of("who-blank", "blank")
     assert () == answered("who-blank").groups
 
 

@@ -538,10 +538,10 @@ def test_a_flag_is_raised_committed_and_told_without_a_name(daemons: Daemons, tm
     daemon.passes(4)
 
     rules = {flag.rule: flag for flag in daemon.store.flags()}
-    assert State.OPEN == rules["ladder.1e23.of_concern"].state
-    assert Level.CRITICAL == rules["ladder.1e23.of_concern"].level
+    assert State.OPEN == rules["ladder.3e23.of_concern"].state
+    assert Level.CRITICAL == rules["ladder.3e23.of_concern"].level
     assert START + 20 * DAY_SECONDS * 1_000 == daemon.store.last_tick()
-    assert 1 == daemon.value("flopwatch_flags", state="open", level="critical", rule="ladder.1e23.of_concern")
+    assert 1 == daemon.value("flopwatch_flags", state="open", level="critical", rule="ladder.3e23.of_concern")
     told = [line for line in daemon.log() if line["event"] == "flag"]
     assert {tenant_reference("t-1")} == {line["tenant"] for line in told}
     assert {"raised"} == {line["act"] for line in told}
