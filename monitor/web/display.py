@@ -15,6 +15,9 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from monitor.core.model import DAY_MS, HOUR_MS
+from monitor.draw.axes import flop
+
 FOLDER = Path(__file__).parent
 DIGEST_DIGITS = 16
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # of files in `static` that browsers get
@@ -53,7 +56,7 @@ def environment(files: dict[str, File]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"visible": visible, "instant": instant, "words": words}
+    made.filters |= {"visible": visible, "instant": instant, "words": words, "flop": flop, "span": span}
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
 
@@ -71,6 +74,14 @@ def instant(at_ms: int | None) -> str:
         return "never"
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
     return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def span(duration_ms: int) -> str:
+    """How long something lasts, in whole minutes, hours or days: the longest of which there are two."""
+    for unit, length in (("days", DAY_MS), ("hours", HOUR_MS)):
+        if duration_ms >= 2 * length:
+            return f"{duration_ms // length} {unit}"
+    return f"{max(duration_ms, 0) // (HOUR_MS // 60)} min"
 
 
 def words(name: object) -> str:
