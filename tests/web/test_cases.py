@@ -34,10 +34,16 @@ class CaseHouse(House):
         self.accounts.add("senior-two", Role.SENIOR_REVIEWER, PASSWORD, TEST)
 
     def raise_flag(
-        self, name: str = "F-1", level: str = "watch", tenant: str = "t-1", reason: str = "", central: int = 10**25
+        self,
+        name: str = "F-1",
+        level: str = "watch",
+        tenant: str = "t-1",
+        reason: str = "",
+        central: int = 10**25,
+        rule: str = ANY,
     ) -> str:
         """The books have a flag, which is gathered; its case."""
-        found = flag(name, level, rule=ANY, tenant=tenant, told_at=NOW - DAY_MS, central=central)
+        found = flag(name, level, rule=rule, tenant=tenant, told_at=NOW - DAY_MS, central=central)
         if reason:
             found = found._replace(finding=found.finding._replace(reasons=(reason,)))
         entry = Entry(name, NOW, "raised", found.level, f"It is so: {reason}")
@@ -209,6 +215,35 @@ def test_of_two_at_once_the_second_is_told(office: CaseHouse) -> None:
     told = answer.text.split("Since you looked</h2>")[1].split("</section>")[0]
     assert "reviewer</bdi> claimed" in told
     assert "Seen before.</textarea>" in answer.text
+
+
+def test_a_case_of_many_flags_shows_the_worst(office: CaseHouse) -> None:
+    """Fifty of them whole, and how many more there are; one of a rule that is gone says so."""
+    for number in range(51):
+        office.raise_flag(f"F-{number}")
+    case = office.raise_flag("F-gone", "warning", rule="none.any")
+    page = office.signed_in("reviewer").get(f"/cases/{case}").text
+
+    assert 50 == page.count('<article class="flag">')
+    assert "And 2 less serious ones" in page
+    first = page.split('<article class="flag">')[1]
+    assert [True, True] == [text in first for text in ("no longer among the policies", "not known")]
+
+
+def test_an_authorisation_says_what_it_allows(office: CaseHouse) -> None:
+    """While it is proposed and once it is decided: until when, what for and how much."""
+    case = office.raise_flag(level="critical")
+    one, two = office.signed_in("reviewer"), office.signed_in("senior-reviewer")
+    office.act(one, case, "claim")
+    allowed = {"outcome": "authorised", "expires": "2027-06-30", "scope": "Weather models", "quantity": "1e26 FLOP"}
+    assert 303 == office.act(one, case, "decide", **{**DECIDED, **allowed})
+    proposed = two.get(f"/cases/{case}").text
+    assert 303 == office.act(two, case, "approve")
+    decided = two.get(f"/cases/{case}").text
+
+    for page in (proposed, decided):
+        assert [True] * 4 == [text in page for text in ("authorised", "2027-06-30", "Weather models", "1e26 FLOP")]
+    assert "until 2027-06-30 00:00 UTC: " in decided
 
 
 # -- two people --------------------------------------------------------------------------------------------------------
