@@ -15,8 +15,12 @@ from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from monitor.core.findings import number
+from monitor.log import tenant_reference
+
 FOLDER = Path(__file__).parent
 DIGEST_DIGITS = 16
+FLOP_DECIMALS = 2
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # of files in `static` that browsers get
 
 # Control, formatting (among them what turns the direction of text), surrogates, private use, not assigned, line and
@@ -53,7 +57,13 @@ def environment(files: dict[str, File]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"visible": visible, "instant": instant, "words": words}
+    made.filters |= {
+        "visible": visible,
+        "instant": instant,
+        "words": words,
+        "flop": flop,
+        "reference": tenant_reference,
+    }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
 
@@ -71,6 +81,11 @@ def instant(at_ms: int | None) -> str:
         return "never"
     at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=at_ms)
     return at.strftime("%Y-%m-%d %H:%M UTC")
+
+
+def flop(amount: int) -> str:
+    """An amount of FLOP with three digits."""
+    return number(amount, FLOP_DECIMALS)
 
 
 def words(name: object) -> str:
