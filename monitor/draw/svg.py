@@ -226,9 +226,10 @@ def _dashed(dash: str) -> str:
     return f' stroke-dasharray="{dash}"' if dash else ""
 
 
-def _style() -> str:
+def dark_rules() -> str:
+    """The style sheet that gives the dark colours; a page that forbids styles in pictures brings it itself."""
     rules = "".join(f".fw-f-{role}{{fill:{dark}}}.fw-s-{role}{{stroke:{dark}}}" for role, (_, dark) in COLOURS.items())
-    return f"<style>@media (prefers-color-scheme: dark){{{rules}}}</style>"
+    return f"@media (prefers-color-scheme: dark){{{rules}}}"
 
 
 def document(width: float, height: float, title: str, description: str, body: Iterable[str]) -> str:
@@ -242,7 +243,7 @@ def document(width: float, height: float, title: str, description: str, body: It
         f' aria-labelledby="fw-{number_of}-title fw-{number_of}-desc">\n'
         f'<title id="fw-{number_of}-title">{escaped(title)}</title>\n'
         f'<desc id="fw-{number_of}-desc">{escaped(description)}</desc>\n'
-        f"{_style()}\n"
+        f"<style>{dark_rules()}</style>\n"
         f'<defs><pattern id="{hatch}" width="7" height="7" patternUnits="userSpaceOnUse"'
         f' patternTransform="rotate(45)">{line(1, 0, 1, 7, "hatch", 1.4)}</pattern></defs>\n'
         f"{rect(Box(0, 0, width, height), 'paper')}\n{shapes}\n</svg>\n"

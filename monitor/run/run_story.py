@@ -52,6 +52,15 @@ def story_of(
     return RunStory(run, others, tuple(blind), as_of, thresholds or THRESHOLDS_FLOP)
 
 
+def story_of_run(of_tenant: RunStory, run: str) -> RunStory | None:
+    """The story of another run of the same tenant, by any of its segments; None: there is none."""
+    found = (of_tenant.found, *of_tenant.others)
+    chosen = next((one for one in found if any(segment.id == run for segment in one.run.segments)), None)
+    if chosen is None:
+        return None
+    return of_tenant._replace(found=chosen, others=tuple(one for one in found if one is not chosen))
+
+
 def picture(story: RunStory) -> str:
     """The run as SVG: its allocations over time, those that may belong to it, and the cumulative range."""
     run = story.found.run

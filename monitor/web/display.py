@@ -9,17 +9,23 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from monitor.core.findings import Finding, number
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.draw.axes import flop
+from monitor.core.policy import LEVELS
+from monitor.draw.svg import dark_rules
+from monitor.log import tenant_reference
 
 FOLDER = Path(__file__).parent
 DIGEST_DIGITS = 16
+FLOP_DECIMALS = 2
+PICTURES = "pictures.css"
 MEDIA_TYPES = {".css": "text/css", ".js": "text/javascript"}  # of files in `static` that browsers get
 
 # Control, formatting (among them what turns the direction of text), surrogates, private use, not assigned, line and
@@ -36,15 +42,15 @@ class File(NamedTuple):
 
 
 def read_files(folder: Path = FOLDER / "static") -> dict[str, File]:
-    """What browsers get as it is, by name."""
-    files = {}
-    for path in sorted(folder.iterdir()):
-        if path.suffix in MEDIA_TYPES:
-            content = path.read_bytes()
-            files[path.name] = File(
-                content, MEDIA_TYPES[path.suffix], hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]
-            )
-    return files
+    """What browsers get as it is, by name; the colours of pictures among it, which no page may bring inline."""
+    contents = {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.suffix in MEDIA_TYPES}
+    contents[PICTURES] = dark_rules().encode()
+    return {name: _file(name, content) for name, content in contents.items()}
+
+
+def _file(name: str, content: bytes) -> File:
+    digest = hashlib.sha256(content).hexdigest()[:DIGEST_DIGITS]
+    return File(content, MEDIA_TYPES[Path(name).suffix], digest)
 
 
 def environment(files: dict[str, File]) -> Environment:
@@ -56,7 +62,15 @@ def environment(files: dict[str, File]) -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"visible": visible, "instant": instant, "words": words, "flop": flop, "span": span}
+    made.filters |= {
+        "visible": visible,
+        "instant": instant,
+        "span": span,
+        "words": words,
+        "flop": flop,
+        "reference": tenant_reference,
+        "worst_first": worst_first,
+    }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
 
@@ -82,6 +96,16 @@ def span(duration_ms: int) -> str:
         if duration_ms >= 2 * length:
             return f"{duration_ms // length} {unit}"
     return f"{max(duration_ms, 0) // (HOUR_MS // 60)} min"
+
+
+def flop(amount: int) -> str:
+    """An amount of FLOP with three digits."""
+    return number(amount, FLOP_DECIMALS)
+
+
+def worst_first(findings: Iterable[Finding]) -> list[Finding]:
+    """Findings by level, the greatest first; those of one level as they were."""
+    return sorted(findings, key=lambda one: -LEVELS.index(one.level))
 
 
 def words(name: object) -> str:

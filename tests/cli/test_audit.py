@@ -21,7 +21,7 @@ from tests.cli.test_hits import COMPANY, HOLDING, LATER, PEOPLE, PROFILED, REASO
 from tests.cli.test_hits import Place as Hits
 
 ROOT = Path(__file__).resolve().parents[2]
-LARGE = {**HELD, "count": 20_000}
+LARGE = {**HELD, "count": 40}  # a watch, which one person may close
 
 
 class Place:
@@ -73,7 +73,7 @@ def test_a_decision_is_listed_with_who_took_it(place: Place) -> None:
     user = pwd.getpwuid(os.getuid()).pw_name
     assert [f"{user} (operating system user)"] * 2 == [viewed["who"], closed["who"]]
     assert ("flag.closed", flag, 1) == (closed["act"], closed["subject"], closed["row"])
-    assert {"close": flag, "reason": "explained by their licence"} == closed["body"]
+    assert {"close": flag, "level": "watch", "reason": "explained by their licence"} == closed["body"]
     assert ("flag.viewed", other, closed["hash"]) == (viewed["act"], viewed["subject"], viewed["previous"])
     assert "bo of compliance" not in json.dumps(viewed)
     assert "explained by their licence" in listed.out
@@ -244,10 +244,11 @@ def test_every_command_that_decides_has_an_act(place: Place) -> None:
         "position.accepted",
         "letters.dismissed",
         "flag.closed",
+        "case.known",
         "flag.known",
         "flag.viewed",
     ] == [row["act"] for row in rows]
-    assert {operator().value + " (operating system user)"} == {row["who"] for row in rows}
+    assert {operator().value + " (operating system user)", "ana"} == {row["who"] for row in rows}
     assert 0 == place.run("audit", "verify").code
 
 

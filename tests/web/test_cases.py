@@ -89,7 +89,7 @@ def test_the_queue_is_in_order_and_can_be_narrowed(office: CaseHouse) -> None:
     page = browser.get("/queue").text
 
     assert [critical, more, watch] == listed(page)
-    assert "1e24 <small>5e23 to 2e24</small>" in page
+    assert "1e24 <small>(5e23 to 2e24)</small>" in page
     assert [critical] == listed(browser.get("/queue?level=critical").text)
     assert [] == listed(browser.get("/queue?show=mine").text)
     assert 303 == office.act(browser, more, "claim")
@@ -139,6 +139,7 @@ def test_a_case_says_why(office: CaseHouse) -> None:
     for text in ("It is watch.", "1e25", "internal-ladder@1", "the operator&#39;s own rule, no law", "provider"):
         assert text in page, text
     assert rules[ANY].false_positives[:40] in page
+    assert f'<a href="/tenants/{tenant_reference("t-1")}"' in page
 
 
 def test_every_form_does_what_it_says(office: CaseHouse) -> None:

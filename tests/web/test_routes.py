@@ -46,6 +46,9 @@ TABLE = {
     "POST /me/password": "+",
     "POST /me/tokens": "+",
     "POST /me/tokens/{id}/revoke": "+",
+    "GET /tenants": "+",
+    "GET /tenants/{reference}": "+",
+    "GET /tenants/{reference}/runs/{run}": "+",
     "GET /users": "ad",
     "POST /users": "ad",
     "GET /users/{name}": "ad",
@@ -92,7 +95,7 @@ def test_every_route_lets_in_who_may(shared: House, name: str, role: Role | None
     """Through the whole console: signed in as each role, and as nobody."""
     method, path = name.split()
     browser = shared.browser() if role is None else shared.signed_in(role.value)
-    path = path.format(digest="0", name="nobody", id="0")
+    path = path.format(digest="0", name="nobody", id="0", reference="none", run="none")
 
     answer = browser.get(path) if method == "GET" else browser.post(path, {})
 
