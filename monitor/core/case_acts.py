@@ -68,7 +68,7 @@ BODIES: Mapping[Act, Mapping[str, type]] = {
 _MAY_BE_EMPTY = frozenset({"scope", "quantity", "proposed_by", "due_at", "expires_at"})
 
 # Of these somebody must have taken the case over; an approval is somebody else's.
-_OF_HOLDER = frozenset({Act.RELEASED, Act.BEGUN, Act.SNOOZED, Act.ASKED, Act.ANSWERED, Act.PROPOSED})
+OF_HOLDER = frozenset({Act.RELEASED, Act.BEGUN, Act.SNOOZED, Act.ASKED, Act.ANSWERED, Act.PROPOSED})
 
 
 def days_max(flags: Iterable[Flagged]) -> int:
@@ -117,7 +117,7 @@ def _wrong_person(case: Case, event: CaseEvent) -> str | None:
             return f"The case is assigned to {case.assigned}: assign it to yourself first."
         return None
     approval = bool(event.body.get("proposed_by"))
-    if event.act not in _OF_HOLDER and (event.act is not Act.DECIDED or approval):
+    if event.act not in OF_HOLDER and (event.act is not Act.DECIDED or approval):
         return None
     if not holder:
         return f"Nobody holds the case: claim it before it can be {event.act}."

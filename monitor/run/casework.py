@@ -109,6 +109,10 @@ class Cases(Protocol):
         """The flags of a case as they are now."""
         ...
 
+    def flags_by_case(self, names: Collection[str]) -> Mapping[str, list[Flag]]:
+        """The flags of some cases as they are now."""
+        ...
+
     def ungathered(self) -> list[Flag]:
         """Flags that are on no case, or otherwise than their case knows."""
         ...

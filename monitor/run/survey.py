@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from functools import cached_property
 from typing import TypeVar
 
 from monitor.clock import Clock
+from monitor.core.flags import Flag
+from monitor.core.suppression import Standing
 from monitor.errors import MonitorError
 from monitor.log import Log, tenant_reference
 from monitor.run.explain import TenantStory
@@ -60,6 +62,11 @@ class Survey:
     def tenant(self, name: str) -> TenantStory | None:
         """Everything that an answer about a tenant rests on; None: there is none of that name."""
         return self._once(("tenant", name), lambda: self._snapshot.tenant(name))
+
+    def standing(self, flags: Sequence[Flag]) -> Standing:
+        """What flags of one rule, one at least, and those they are about are like, for whoever suppresses them."""
+        with self._lock:
+            return self._snapshot.standing(flags)
 
     def runs(self, who: str) -> KnownRuns:
         """The runs of a tenant, or the one that has this name."""

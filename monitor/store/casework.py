@@ -306,6 +306,15 @@ class Casework:
         """The flags of a case as they are now, by id."""
         return self._flags(case.flags)
 
+    def flags_by_case(self, names: Collection[str]) -> dict[str, list[Flag]]:
+        """The flags of some cases as they are now, by case and id."""
+        found: dict[str, list[Flag]] = {name: [] for name in names}
+        for part in _parts(names):
+            joined = select(CASE_FLAGS.c.case_id, *FLAGS.columns).join(CASE_FLAGS, CASE_FLAGS.c.flag == FLAGS.c.id)
+            for case_id, *row in self._all(joined.where(CASE_FLAGS.c.case_id.in_(part)).order_by(FLAGS.c.id)):
+                found[case_id].append(rows.flag_of(row))
+        return found
+
     def _flags(self, names: Collection[str]) -> list[Flag]:
         found = []
         for part in _parts(names):

@@ -17,6 +17,7 @@ from typing import NamedTuple
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from monitor.core.findings import Finding, number
+from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.policy import LEVELS
 from monitor.draw.svg import dark_rules
 from monitor.log import tenant_reference
@@ -68,6 +69,7 @@ def environment(files: dict[str, File]) -> Environment:
         "flop": flop,
         "reference": tenant_reference,
         "worst_first": worst_first,
+        "span": span,
     }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
@@ -96,6 +98,14 @@ def flop(amount: int) -> str:
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Findings by level, the greatest first; those of one level as they were."""
     return sorted(findings, key=lambda one: -LEVELS.index(one.level))
+
+
+def span(duration_ms: int) -> str:
+    """How long something lasts, in whole minutes, hours or days: the longest of which there are two."""
+    for unit, length in (("days", DAY_MS), ("hours", HOUR_MS)):
+        if duration_ms >= 2 * length:
+            return f"{duration_ms // length} {unit}"
+    return f"{max(duration_ms, 0) // (HOUR_MS // 60)} min"
 
 
 def words(name: object) -> str:

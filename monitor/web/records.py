@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol
 
+from monitor.core.audit import Person
 from monitor.core.flags import Entry, Flag
+from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
 from monitor.run.casework import Desk
 from monitor.run.survey import Surveys
 from monitor.store import DeadLetter
+
+READ_EVERY_MS = HOUR_MS  # of a person and a case that is read again and again, one row of the audit
+READINGS_MAX = 10_000  # that are remembered; whoever reads what was forgotten has another row
+
+
+class Audit(Protocol):
+    """Where it is written down that somebody has read something."""
+
+    def add(self, at: int, by: Person, act: str, subject: str, body: Mapping[str, object]) -> object:
+        """Add a row."""
+        ...
 
 
 class Stored(Protocol):
@@ -22,6 +35,11 @@ class Stored(Protocol):
 
     def flag_history(self, flag: str) -> list[Entry]:
         """The history of a flag, oldest line first."""
+        ...
+
+    @property
+    def audit(self) -> Audit:
+        """What people did."""
         ...
 
     def dead_letters(self, after: int = 0) -> Iterator[DeadLetter]:
@@ -37,3 +55,18 @@ class Records:
     surveys: Surveys
     stored: Stored
     policies: Sequence[Policy]
+    readings: dict[tuple[Person, str], int] = field(default_factory=dict)  # when each was written down
+
+    def case_read(self, case: str, by: Person, now: int) -> None:
+        """Write down that somebody has read a case with the names in it, at most once an hour.
+
+        Raises:
+            StoreProblem: it cannot be written down.
+        """
+        before = self.readings.get((by, case))
+        if before is not None and now - before < READ_EVERY_MS:
+            return
+        self.stored.audit.add(now, by, "case.read", case, {})
+        if len(self.readings) >= READINGS_MAX:
+            self.readings.clear()
+        self.readings[by, case] = now

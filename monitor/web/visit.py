@@ -30,6 +30,7 @@ from starlette.routing import BaseRoute
 
 from monitor.clock import Clock
 from monitor.core.audit import Person
+from monitor.core.cases import SYSTEM
 from monitor.core.people import USER
 from monitor.core.roles import Permission
 from monitor.log import Log, tenant_reference
@@ -45,6 +46,7 @@ FORM_TOKEN = "form_token"
 FIELDS_MAX = 200
 EXPIRED = "This page is from before you signed in: go back, reload it, and send it again."
 SIGNED_OUT = "You are not signed in any more: sign in, and send it again."
+SOMEBODY = "somebody"  # a person, to whoever sees no names
 ANYBODY = None  # asks for nothing, not even for being signed in
 
 
@@ -117,6 +119,15 @@ class Visit:
     def tenant(self, tenant: str) -> str:
         """What who asks may know a tenant by: its name, or its opaque reference."""
         return tenant if self.may(Permission.SEE_NAMES) else tenant_reference(tenant)
+
+    def subject(self, subject: str) -> str:
+        """What who asks may know the subject of a case by: `party acme`, or the kind and an opaque reference."""
+        kind, _, name = subject.partition(" ")
+        return f"{kind} {self.tenant(name)}"
+
+    def somebody(self, name: str) -> str:
+        """What who asks may know a person by: the name, or that it is somebody; "": nobody."""
+        return name if self.may(Permission.SEE_NAMES) or name in ("", SYSTEM) else SOMEBODY
 
     def field(self, name: str) -> str:
         """What a form says in a field, without space around it; nothing, if it says nothing."""

@@ -172,6 +172,18 @@ def test_flags_are_gathered_once(office: Office) -> None:
     assert None is office.cases.home_of("F-2")
 
 
+def test_the_flags_of_many_cases_are_read_at_once(office: Office) -> None:
+    """Each case has its own; one that is on no case has none."""
+    first = office.open(WATCH, flag("F-2", "watch"))
+    second = office.open(flag("F-3", tenant="t-2"))
+    found = office.cases.flags_by_case([first.id, second.id, "C-none"])
+
+    assert {first.id: ["F-1", "F-2"], second.id: ["F-3"], "C-none": []} == {
+        name: [one.id for one in flags] for name, flags in found.items()
+    }
+    assert office.cases.flags_of(first) == found[first.id]
+
+
 def test_many_cases_are_gathered_in_several_transactions(office: Office) -> None:
     """So that people can write in between; in the end each flag is on its case."""
     office.raise_flags(*(flag(f"F-{number}", tenant=f"t-{number}") for number in range(CASES_AT_ONCE + 1)))

@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 from monitor.core.roles import Permission
 from monitor.web.server import ConsoleServer
 from tests.web.browsing import PASSWORD, TEST, House
+from tests.web.test_cases import HOSTILE, CaseHouse
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none")
@@ -42,14 +43,14 @@ def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     house.close()
 
 
-def visit(context: BrowserContext, address: str) -> Page:
-    """A page in it, signed in as an administrator."""
+def visit(context: BrowserContext, address: str, name: str = "administrator", path: str = "/users") -> Page:
+    """A page in it, signed in as somebody."""
     page = context.new_page()
-    page.goto(f"{address}/users")
-    page.fill("#name", "administrator")
+    page.goto(f"{address}{path}")
+    page.fill("#name", name)
     page.fill("#password", PASSWORD)
     page.press("#password", "Enter")
-    page.wait_for_url(f"{address}/users")
+    page.wait_for_url(f"{address}{path}")
     return page
 
 
@@ -153,4 +154,57 @@ def test_the_look_of_a_page_comes_from_its_file(chromium: Browser, serving: str)
     page = visit(context, serving)
 
     assert "rgb(20, 23, 26)" == page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a console with two cases, one of them with names that were made to break pages."""
+    house = CaseHouse(tmp_path_factory.mktemp("house"), origin=None)
+    house.raise_flag("F-1", "watch", "orchid")
+    house.raise_flag("F-2", "warning", HOSTILE * 5, f"The tenant {HOSTILE * 20} is large.")
+    server = ConsoleServer("127.0.0.1", 0, house.app)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.close()
+    house.close()
+
+
+def test_a_case_is_decided_without_scripts(chromium: Browser, working: str) -> None:
+    """From the queue to a decision; nothing else than pages and forms."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = visit(context, working, "reviewer", "/queue")
+    page.click("text=Watch")
+    page.click("tr:has-text('orchid') >> a")
+    page.click("button:text-is('Claim')")
+    page.click("button:text-is('Begin to investigate')")
+    page.click("summary:text-is('Note')")
+    page.fill("#note-text", "Sales knows the contract.")
+    page.click("button:text-is('Add')")
+    page.select_option("#decide-outcome", "explained")
+    page.fill("#decide-reason", "The contract covers exactly this use.")
+    page.click("button:text-is('Decide')")
+
+    assert "explained" in page.inner_text("dl.facts >> nth=0")
+    assert "Sales knows the contract." in page.inner_text("main")
+    page.click("text=Queue")
+    assert 0 == page.locator("tr:has-text('orchid')").count()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_cases_keep_nobody_out(chromium: Browser, working: str, scheme: Literal["light", "dark"]) -> None:
+    """axe finds no barrier on the pages of cases, forms open; they fit a phone, whatever the names are."""
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": 320, "height": 640})
+    page = visit(context, working, "senior-reviewer", "/queue")
+    found = []
+    for path in ("/queue", page.get_attribute("tr:has-text('warning') a", "href"), "/suppressed"):
+        page.goto(f"{working}{path}")
+        if page.locator("button:text-is('Claim')").count():
+            page.click("button:text-is('Claim')")
+        page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert 320 == page.evaluate("document.documentElement.scrollWidth"), path
+        found += [f"{path}: {problem['id']}" for problem in Axe().run(page).response["violations"]]
+
+    assert [] == found
     context.close()

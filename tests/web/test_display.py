@@ -8,7 +8,7 @@ import pytest
 from jinja2 import UndefinedError
 
 from monitor.core.roles import Permission, Role, permitted
-from monitor.web.display import FOLDER, environment, instant, read_files, visible, words
+from monitor.web.display import FOLDER, environment, instant, read_files, span, visible, words
 
 SIZE_MAX = 100_000
 
@@ -79,6 +79,15 @@ def test_every_template_escapes_and_has_nothing_inline() -> None:
 def test_instants(at: int | None, text: str) -> None:
     """In UTC, to the minute."""
     assert text == instant(at)
+
+
+@pytest.mark.parametrize(
+    ("duration_ms", "text"),
+    [(-1, "0 min"), (59_999, "0 min"), (7_199_999, "119 min"), (7_200_000, "2 hours"), (172_800_000, "2 days")],
+)
+def test_how_long_something_lasts_is_short(duration_ms: int, text: str) -> None:
+    """In the longest unit of which there are two."""
+    assert text == span(duration_ms)
 
 
 def test_names_of_the_code_are_written_as_words() -> None:

@@ -1,0 +1,236 @@
+"""What a page says of cases, and to whom: no names to whoever sees none, no decision to whoever reviews it blindly."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from monitor.core.bounds import Bounds
+from monitor.core.case_acts import OF_HOLDER
+from monitor.core.cases import SYSTEM, TRANSITIONS, Act, Case, CaseEvent
+from monitor.core.flags import Act as FlagAct
+from monitor.core.flags import Entry, Flag, State
+from monitor.core.notices import force_words
+from monitor.core.policy import LEVELS, Policy, Rule
+from monitor.core.roles import PERMISSIONS, Permission
+from monitor.run.casework import Story
+from monitor.store import Approval, CaseRow
+from monitor.web.display import instant, words
+from monitor.web.visit import Visit
+
+FLAGS_MAX = 50  # of a case that a page shows whole, the most serious first
+NO_RULE = "A rule that is no longer among the policies"
+
+# Acts -> what a form for them asks for. That of a proposal is the form of what is proposed.
+FORMS: Mapping[Act, Permission] = {
+    Act.CLAIMED: Permission.CLAIM,
+    Act.RELEASED: Permission.CLAIM,
+    Act.BEGUN: Permission.CLAIM,
+    Act.ASSIGNED: Permission.CLAIM,
+    Act.ESCALATED: Permission.CLAIM,
+    Act.SNOOZED: Permission.CLAIM,
+    Act.ASKED: Permission.CLAIM,
+    Act.ANSWERED: Permission.CLAIM,
+    Act.NOTED: Permission.CLAIM,
+    Act.PROPOSED: Permission.DECIDE,
+    Act.REVERSED: Permission.DECIDE,
+}
+# What says what was decided, or leads to it: not for whoever reviews it.
+DECIDING = frozenset({Act.DECIDED, Act.PROPOSED, Act.DROPPED, Act.SUPPRESSED, Act.REVERSED, Act.REVIEWED})
+# What an act says that people read, in this order.
+SAID = (
+    "kind", "outcome", "verdict", "to", "whom", "what", "text", "why", "reason", "flag", "rule", "policy", "level",
+    "state", "scope", "quantity", "until", "due_at", "expires_at", "minutes",
+)  # fmt: skip
+
+Rules = Mapping[tuple[str, str], tuple[Policy, Rule]]
+
+
+class Line(NamedTuple):
+    """A case of the queue."""
+
+    row: CaseRow
+    reason: str
+    amount: Bounds | None  # of the flag with the most compute, in FLOP; None: they count something else
+    blind: bool  # what was decided is not for who asks
+
+
+class FlagView(NamedTuple):
+    """A flag of a case."""
+
+    flag: Flag
+    title: str
+    sentences: Sequence[str]  # what was found; none for whom it may name somebody
+    part: str  # the run or the cluster
+    force: str
+    holder: str  # of the duty
+    innocent: str  # what else the same numbers come from
+    history: Sequence[tuple[Entry, str]]  # with what was said
+
+
+class EventView(NamedTuple):
+    """One thing that happened to a case."""
+
+    event: CaseEvent
+    who: str
+    said: Sequence[tuple[str, str]]
+
+
+class View(NamedTuple):
+    """A case as somebody may see it."""
+
+    story: Story
+    blind: bool
+    reviews: bool  # who asks may say what they would have decided
+    flags: Sequence[FlagView]
+    more_flags: int
+    events: Sequence[EventView]
+    notes: Sequence[EventView]
+    approvals: Sequence[Approval]
+    others: Sequence[Line]
+    may: frozenset[Act]  # for which there is a form
+    answers: bool  # who asks may approve or refuse what is proposed
+    withdraws: bool
+
+
+def rules_of(policies: Iterable[Policy]) -> Rules:
+    """Every rule with its policy, by the policy with its version and the rule."""
+    return {(f"{one.id}@{one.version}", rule.id): (one, rule) for one in policies for rule in one.rules}
+
+
+def rule_of(flag: Flag, rules: Rules) -> tuple[Policy, Rule] | None:
+    """The policy and the rule of a flag; None: they are no longer known."""
+    return rules.get((f"{flag.finding.policy}@{flag.finding.policy_version}", flag.rule))
+
+
+def is_blind(row: CaseRow, visit: Visit) -> bool:
+    """Whether a decision waits for the review of somebody like who asks, who must not know it then.
+
+    It goes by the role, so that a token shows no more than its owner may know.
+    """
+    decided = {(row.decided_by or "").casefold(), (row.seconded_by or "").casefold()}
+    return _may_review(row.review == "waiting", decided, visit)
+
+
+def _may_review(waits: bool, decided: set[str], visit: Visit) -> bool:
+    return waits and Permission.DECIDE in PERMISSIONS[visit.who.user.role] and visit.name.casefold() not in decided
+
+
+def lines_of(rows: Iterable[CaseRow], flags: Mapping[str, Sequence[Flag]], rules: Rules, visit: Visit) -> list[Line]:
+    """Cases of the queue, each with its most serious reason."""
+    return [_line(row, flags.get(row.id, ()), rules, visit) for row in rows]
+
+
+def _line(row: CaseRow, flags: Sequence[Flag], rules: Rules, visit: Visit) -> Line:
+    computing = [flag.finding.amount for flag in flags if flag.finding.measure.endswith("_flop")]
+    amount = max(computing, key=lambda one: one.central, default=None)
+    first = min(flags, key=_seriousness, default=None)
+    return Line(row, "" if first is None else _reason(first, rules, visit), amount, is_blind(row, visit))
+
+
+def _seriousness(flag: Flag) -> tuple[bool, int, int, str]:
+    return flag.state is State.CLOSED, -LEVELS.index(flag.level), -flag.finding.amount.central, flag.id
+
+
+def _reason(flag: Flag, rules: Rules, visit: Visit) -> str:
+    if visit.may(Permission.SEE_NAMES):
+        return flag.finding.reasons[0]
+    found = rule_of(flag, rules)
+    return NO_RULE if found is None else found[1].title
+
+
+def view_of(
+    story: Story, histories: Mapping[str, Sequence[Entry]], others: Sequence[Line], rules: Rules, visit: Visit, now: int
+) -> View:
+    """A case as who asks may see it; `histories`: of the flags that are shown, by flag."""
+    case = story.case
+    waits = case.review is not None and not case.review.by
+    decided = set() if case.decision is None else {case.decision.by.casefold(), case.decision.second.casefold()}
+    blind = _may_review(waits, decided, visit)
+    shown = shown_flags(story)
+    flags = [_flag_view(flag, histories.get(flag.id, ()), rules, visit, blind) for flag in shown]
+    until = _deciding_from(story) if blind else case.number + 1
+    events = [_event_view(event, visit) for event in story.events if not (blind and _tells(event, until))]
+    proposed = case.proposal is not None
+    own = case.proposal is not None and case.proposal.by.casefold() == visit.name.casefold()
+    return View(
+        story=story,
+        blind=blind,
+        reviews=blind and visit.may(Permission.DECIDE),
+        flags=flags,
+        more_flags=len(story.flags) - len(shown),
+        events=events,
+        notes=[one for one in events if one.event.act is Act.NOTED and one.said],
+        approvals=[] if blind else story.approvals,
+        others=others,
+        may=frozenset() if blind else _possible(case, visit, now),
+        answers=proposed and not own and visit.may(Permission.APPROVE),
+        withdraws=own and visit.may(Permission.DECIDE),
+    )
+
+
+def shown_flags(story: Story) -> list[Flag]:
+    """The flags that a page shows whole."""
+    return sorted(story.flags, key=_seriousness)[:FLAGS_MAX]
+
+
+def _flag_view(flag: Flag, history: Sequence[Entry], rules: Rules, visit: Visit, blind: bool) -> FlagView:
+    found, names = rule_of(flag, rules), visit.may(Permission.SEE_NAMES)
+    return FlagView(
+        flag=flag,
+        title=NO_RULE if found is None else found[1].title,
+        sentences=flag.finding.reasons if names else (),
+        part=flag.finding.part if names else "",
+        force=force_words(flag.finding.legal_force),
+        holder="not known" if found is None else found[0].duty_holder,
+        innocent="" if found is None else found[1].false_positives,
+        history=[(entry, _entry_said(entry, names, blind)) for entry in history],
+    )
+
+
+def _entry_said(entry: Entry, names: bool, blind: bool) -> str:
+    """What a line of a flag's history says; why it was closed is what was decided."""
+    return "" if not names or (blind and entry.act in (FlagAct.CLOSED, FlagAct.REOPENED)) else entry.reason
+
+
+def _deciding_from(story: Story) -> int:
+    """The number of the event from which on people may have said what is decided: its proposal, else the decision."""
+    decision = story.case.decision
+    assert decision is not None
+    proposals = [event.number for event in story.events if event.act is Act.PROPOSED and decision.second]
+    return max((number for number in proposals if number < decision.number), default=decision.number)
+
+
+def _tells(event: CaseEvent, until: int) -> bool:
+    """Whether an event may say what was decided: the deciding itself, or what people wrote from then on."""
+    return event.act in DECIDING or (event.number >= until and event.actor != SYSTEM)
+
+
+def _event_view(event: CaseEvent, visit: Visit) -> EventView:
+    said = _said(event.body) if visit.may(Permission.SEE_NAMES) else []
+    return EventView(event, visit.somebody(event.actor), said)
+
+
+def _said(body: Mapping[str, object]) -> list[tuple[str, str]]:
+    """What an act says; of a proposal what is proposed."""
+    proposed = body.get("what")
+    flat = {**body, **proposed, "what": ""} if isinstance(proposed, Mapping) else body
+    found = [(name, flat[name]) for name in SAID if flat.get(name) not in (None, "")]
+    return [(words(name.removesuffix("_at")), _value(name, value)) for name, value in found]
+
+
+def _value(name: str, value: object) -> str:
+    return instant(value) if isinstance(value, int) and name in ("until", "due_at", "expires_at") else str(value)
+
+
+def _possible(case: Case, visit: Visit, now: int) -> frozenset[Act]:
+    """The acts that who asks can do now, as far as that can be known before they say more."""
+    possible = {act for act, asks in FORMS.items() if (case.state, act) in TRANSITIONS and visit.may(asks)}
+    holder = case.holder(now)
+    if holder != visit.name:
+        possible -= OF_HOLDER
+    if holder not in ("", visit.name) or case.assigned not in ("", visit.name):
+        possible -= {Act.CLAIMED}
+    if case.proposal is not None:
+        possible -= {Act.PROPOSED, Act.RELEASED}
+    return frozenset(possible)
