@@ -37,20 +37,12 @@ PACKAGE = Path(__file__).parents[1]
 # The pages that every page leads to, in this order, for those who may see them.
 NAVIGATION = (
     Link("Queue", "/queue", Permission.VIEW_CASES),
-    Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
     Link("Tenants", "/tenants", Permission.VIEW_CASES),
+    Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
     Link("Users", "/users", Permission.MANAGE_USERS),
     Link("Account", "/me", Permission.OWN_ACCOUNT),
 )
-ROUTERS = (
-    static.router,
-    sign_in.router,
-    queue.router,
-    cases.router,
-    tenants.router,
-    me.router,
-    users.router,
-)
+ROUTERS = (static.router, sign_in.router, queue.router, cases.router, tenants.router, me.router, users.router)
 
 SENTENCES = {
     HTTPStatus.NOT_FOUND: "There is no such page: it may have moved, or the address has a slip in it.",

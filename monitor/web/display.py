@@ -65,11 +65,11 @@ def environment(files: dict[str, File]) -> Environment:
     made.filters |= {
         "visible": visible,
         "instant": instant,
-        "span": span,
         "words": words,
         "flop": flop,
         "reference": tenant_reference,
         "worst_first": worst_first,
+        "span": span,
     }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
@@ -90,14 +90,6 @@ def instant(at_ms: int | None) -> str:
     return at.strftime("%Y-%m-%d %H:%M UTC")
 
 
-def span(duration_ms: int) -> str:
-    """How long something lasts, in whole minutes, hours or days: the longest of which there are two."""
-    for unit, length in (("days", DAY_MS), ("hours", HOUR_MS)):
-        if duration_ms >= 2 * length:
-            return f"{duration_ms // length} {unit}"
-    return f"{max(duration_ms, 0) // (HOUR_MS // 60)} min"
-
-
 def flop(amount: int) -> str:
     """An amount of FLOP with three digits."""
     return number(amount, FLOP_DECIMALS)
@@ -106,6 +98,14 @@ def flop(amount: int) -> str:
 def worst_first(findings: Iterable[Finding]) -> list[Finding]:
     """Findings by level, the greatest first; those of one level as they were."""
     return sorted(findings, key=lambda one: -LEVELS.index(one.level))
+
+
+def span(duration_ms: int) -> str:
+    """How long something lasts, in whole minutes, hours or days: the longest of which there are two."""
+    for unit, length in (("days", DAY_MS), ("hours", HOUR_MS)):
+        if duration_ms >= 2 * length:
+            return f"{duration_ms // length} {unit}"
+    return f"{max(duration_ms, 0) // (HOUR_MS // 60)} min"
 
 
 def words(name: object) -> str:
