@@ -63,6 +63,7 @@ from monitor.core.notices import (
 )
 from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
+from monitor.core.roles import Role
 from monitor.core.runs import is_segment_id
 from monitor.core.structuring import Trigger
 from monitor.core.units import unit_slips
@@ -97,7 +98,7 @@ from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
-from monitor.run.casework import Desk, Gatherer
+from monitor.run.casework import Cases, Desk, Gatherer
 from monitor.run.checkpoints import Checkpoints
 from monitor.run.decisions import cleared_in
 from monitor.run.delivery import Delivery
@@ -122,7 +123,7 @@ from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import DAILY, arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
-from monitor.settings import Kafka, NoticeSink, Settings, load_settings
+from monitor.settings import Console, Kafka, NoticeSink, Settings, load_settings
 from monitor.simulate.scenarios import DETECTABLE, simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
@@ -140,6 +141,7 @@ from monitor.store import (
     Loaded,
     Sent,
     StoredPosition,
+    Wanted,
 )
 from monitor.store import Position as BookedPosition
 from monitor.store.memory import MemoryArchive
@@ -321,9 +323,7 @@ def _replay_into(
     if (
         len(store.partitions()) == 1
     ):  # the parties of the tenants of others are not known here: the daemon gathers those
-        gatherer, parties = Gatherer(store.casework, reference.policies, clock), reference.parties(book, book.clock)
-        while gatherer.work(book.tenants, parties):
-            pass
+        gather_all(store.casework, reference, book, clock)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
 
@@ -1263,6 +1263,40 @@ def demo_stage() -> Iterator[tuple[Stage, Path]]:
 def demo(stage: Stage, seed: int, days_a_second: float | None) -> Iterator[Moment]:
     """Play the scenario `demo` on a stage."""
     return play(simulate("demo", seed=seed).events(), stage, days_a_second, SystemClock())
+
+
+class DemoConsole(NamedTuple):
+    """Where the console over what was played answers, and who may sign in."""
+
+    address: str  # of the most serious case
+    passwords: Mapping[str, str]  # by name
+
+
+@contextmanager
+def demo_console(stage: Stage, path: Path) -> Iterator[DemoConsole]:
+    """The console over the store of a play, on a free port of the loopback address, until the end."""
+    settings = Settings(store_url=f"sqlite:///{path}", console=Console(port=0))
+    clock, registry = SystemClock(), CollectorRegistry()
+    log = build_log("error", clock)
+    with (
+        accounts(settings) as known,
+        records(settings, None, clock, log) as shown,
+        served_console(settings, known, shown, registry, clock, log) as serving,
+    ):
+        cases = shown.desk.cases
+        gather_all(cases, stage.reference, stage.book, clock)
+        first = cases.queue(Wanted(limit=1), clock.now_ms()).rows
+        roles = (Role.REVIEWER, Role.SENIOR_REVIEWER)
+        passwords = {role.value: known.add_with_new_password(role.value, role, operator()) for role in roles}
+        page = f"cases/{first[0].id}" if first else "queue"
+        yield DemoConsole(f"http://127.0.0.1:{serving.port}/{page}", passwords)
+
+
+def gather_all(cases: Cases, reference: Reference, book: Book, clock: Clock) -> None:
+    """Put all flags of a book on cases."""
+    gatherer, parties = Gatherer(cases, reference.policies, clock), reference.parties(book, book.clock)
+    while gatherer.work(book.tenants, parties):
+        pass
 
 
 def demo_answer(stage: Stage) -> tuple[Answer, dict[str, int]]:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import shutil
 import sys
+from contextlib import suppress
 from pathlib import Path
+from threading import Event
 
 import click
 
 from monitor import app
+from monitor.app import DemoConsole
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option
 from monitor.cli.replay import answer_document, answer_text
@@ -49,12 +52,16 @@ def demo(headless: bool, seed: int, as_json: bool, config: Path | None) -> None:
         except KeyboardInterrupt:
             click.echo("\nStopped before the end; the books are exact up to here.")
         answer, events = app.demo_answer(stage)
+        if not quiet:
+            click.echo(farewell(path, len(answer.tenants), events["read"], _this_command()))
+        if not quiet and sys.stdout.isatty():
+            with app.demo_console(stage, path) as console:
+                click.echo(invitation(console))
+                _wait()
     if as_json:
         show.document(answer_document(answer, events))
     elif headless:
         click.echo(answer_text(answer, events))
-    else:
-        click.echo(farewell(path, len(answer.tenants), events["read"], _this_command()))
 
 
 def _tell(moment: Moment) -> None:
@@ -78,6 +85,22 @@ def sentence(change: Change) -> str:
     return (
         f"{day}  {head} {flag.tenant} ({change.entry.act}, {flag.rule}): {' '.join(reasons) if why in reasons else why}"
     )
+
+
+def invitation(console: DemoConsole) -> str:
+    """Where the console is, and how to get in."""
+    accounts = "\n".join(f"  {name:16} {password}" for name, password in console.passwords.items())
+    return (
+        f"\nThe console shows the same, opened on the most serious case: {console.address}\n"
+        f"Sign in with one of these names; the passwords are not shown again:\n{accounts}\n"
+        "To close that case takes both of them. Ctrl-C ends the console."
+    )
+
+
+def _wait() -> None:
+    """Until somebody presses Ctrl-C."""
+    with suppress(KeyboardInterrupt):
+        Event().wait()
 
 
 def _this_command() -> str:

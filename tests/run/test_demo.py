@@ -6,10 +6,11 @@ import itertools
 import tempfile
 from pathlib import Path
 
+import httpx
 import pytest
 
 from monitor import app
-from monitor.cli.demo import DAYS_A_SECOND, farewell, sentence
+from monitor.cli.demo import DAYS_A_SECOND, farewell, invitation, sentence
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Entry, Flag, State
@@ -50,6 +51,27 @@ def test_first_flag_within_twenty_seconds() -> None:
 
     assert (first.now - START) / DAY_MS / DAYS_A_SECOND <= 20
     assert {"orchid-compute"} <= {change.flag.tenant for change in first.changes}
+
+
+def test_the_console_opens_on_the_most_serious_case() -> None:
+    """Both who are invited can sign in where the invitation says, and see the case of the run of concern."""
+    with app.demo_stage() as (stage, path):
+        for moment in app.demo(stage, 1, None):
+            if any(change.flag.level is Level.CRITICAL for change in moment.changes):
+                break
+        with app.demo_console(stage, path) as console:
+            base, _, page = console.address.rpartition("/cases/")
+            for name, password in console.passwords.items():
+                with httpx.Client(base_url=base, headers={"Origin": base, "Sec-Fetch-Site": "same-origin"}) as browser:
+                    form = {"name": name, "password": password, "next": f"/cases/{page}"}
+                    case = browser.post("/sign-in", data=form, follow_redirects=True)
+                assert 200 == case.status_code
+                assert "orchid-compute" in case.text
+                assert "takes two people" in case.text
+            text = invitation(console)
+
+    assert ["reviewer", "senior-reviewer"] == list(console.passwords)
+    assert all(word in text for word in [console.address, *console.passwords, *console.passwords.values()])
 
 
 def test_same_seed_same_play() -> None:
