@@ -336,6 +336,7 @@ def test_what_is_asked_of_a_tenant_of_the_books(days: int) -> None:
         ),
         replace(rule(threshold=10**19, quantity=at_once, aggregation=Aggregation.CLUSTER), id="cluster"),
         replace(rule(threshold=1, quantity=Quantity(Measure.RESERVED_ACCELERATORS)), id="reserved"),
+        replace(rule(window_days=30, threshold=10**23, quantity=Quantity(Measure.GROWTH)), id="growth"),
         replace(rule(levels=needing(warning=[Need.MEASURED]), threshold=10**23), id="measured"),
     ]
     taken, now = Taken(f"{RUNNING} \n {days * 86_400} seen x"), BASE_MS + days * DAY_MS
@@ -344,7 +345,7 @@ def test_what_is_asked_of_a_tenant_of_the_books(days: int) -> None:
     alone = hourly_findings(taken.book, asked, "t", asked.parties(taken.book, now), taken.archive)
 
     assert list(together) == alone
-    assert {"run", "total", "executed", "cluster", "measured"} == {one.rule for one in alone}
+    assert {"run", "total", "executed", "cluster", "measured", "growth"} == {one.rule for one in alone}
     assert [Level.CRITICAL] == [one.level for one in alone if one.rule == "measured"]
 
 

@@ -304,7 +304,7 @@ def test_what_a_checkpoint_counts_outlasts_a_power_cut(place: Place, monkeypatch
 def test_a_daemon_takes_checkpoints(tmp_path: Path) -> None:
     """One when it starts, one of what was decided meanwhile when it stops; the metric is there."""
     port, config = free_port(), tmp_path / "monitor.yaml"
-    started = fact("allocation.started", "a", **{**HELD, "count": 20_000})
+    started = fact("allocation.started", "a", **{**HELD, "count": 40})
     events = written(tmp_path / "events.jsonl", [started, fact("allocation.stopped", "b", "2026-06-01T00:00:00Z")])
     settings = f"store_url: sqlite:///{tmp_path / 'books.db'}\nfiles: {{paths: ['{events}']}}\nhttp: {{port: {port}}}\n"
     config.write_text(f"{settings}audit: {{checkpoint_file: '{tmp_path / 'lines'}'}}\n", encoding="utf-8")
