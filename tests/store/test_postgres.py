@@ -22,6 +22,7 @@ from monitor.errors import Overtaken, StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.store import StoredPosition
 from monitor.store.database import connect, masked
+from monitor.store.loading import _PIECES, _TRAITS
 from monitor.store.postgres import SERVER_SETTINGS, sentence
 from monitor.store.schema import METADATA
 from monitor.store.sql import SqlStore
@@ -347,3 +348,26 @@ def test_every_trouble_of_the_server_has_a_sentence(code: str | None, words: str
 def test_a_password_is_never_shown(url: str, shows: str) -> None:
     """Whatever somebody gave as an address is shown without its password."""
     assert shows == masked(url)
+
+
+def test_what_a_tenant_has_held_is_found_without_reading_what_all_have_held(shared: str) -> None:
+    """Groups are looked at tenant by tenant: each of them must not cost the whole table."""
+    store = SqlStore.open(shared)
+    run(
+        shared,
+        "insert into allocations (id, key64, tenant_id, name, head, last_time, shape_id, counted, prints) "
+        "select n, n, n % 100, 'a', n, 0, 1, true, '' from generate_series(1, 100000) n",
+    )
+    run(
+        shared,
+        "insert into pieces (allocation_id, start_time, end_time, shape_id, held, certain) "
+        "select n, 0, 1, 1, 1, true from generate_series(1, 100000) n",
+    )
+    run(shared, "analyze allocations, pieces")
+
+    with store._database.reading() as connection:
+        for query in (_PIECES, _TRAITS):
+            asked = query.params(tenant=7).compile(connection.engine, compile_kwargs={"literal_binds": True})
+            plan = connection.exec_driver_sql(f"explain {asked}").scalars().all()
+            assert [] == [line for line in plan if "Seq Scan on pieces" in line]
+    store.close()
