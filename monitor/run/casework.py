@@ -454,7 +454,9 @@ def _journal(deed: Deed) -> list[JournalEntry]:
                 "case": event.case,
                 "number": event.number,
                 "act": str(event.act),
-                "by": [name for name in (event.actor, str(event.body.get(PROPOSED_BY, ""))) if name],
+                "by": [
+                    name for name in (event.actor, str(event.body.get(PROPOSED_BY, ""))) if name not in {"", SYSTEM}
+                ],
                 "what": {name: value for name, value in event.body.items() if name != PROPOSED_BY},
             },
         )
