@@ -50,7 +50,7 @@ class Line(NamedTuple):
     """A case of the queue."""
 
     row: CaseRow
-    reason: str
+    title: str  # of the rule
     amount: Bounds | None  # of the flag with the most compute, in FLOP; None: they count something else
     blind: bool  # what was decided is not for who asks
 
@@ -117,7 +117,7 @@ def _may_review(waits: bool, decided: set[str], visit: Visit) -> bool:
 
 
 def lines_of(rows: Iterable[CaseRow], flags: Mapping[str, Sequence[Flag]], rules: Rules, visit: Visit) -> list[Line]:
-    """Cases of the queue, each with its most serious reason."""
+    """Cases of the queue, each with the rule of its most serious flag: the numbers stand beside it."""
     return [_line(row, flags.get(row.id, ()), rules, visit) for row in rows]
 
 
@@ -125,16 +125,14 @@ def _line(row: CaseRow, flags: Sequence[Flag], rules: Rules, visit: Visit) -> Li
     computing = [flag.finding.amount for flag in flags if flag.finding.measure.endswith("_flop")]
     amount = max(computing, key=lambda one: one.central, default=None)
     first = min(flags, key=_seriousness, default=None)
-    return Line(row, "" if first is None else _reason(first, rules, visit), amount, is_blind(row, visit))
+    return Line(row, "" if first is None else _title(first, rules), amount, is_blind(row, visit))
 
 
 def _seriousness(flag: Flag) -> tuple[bool, int, int, str]:
     return flag.state is State.CLOSED, -LEVELS.index(flag.level), -flag.finding.amount.central, flag.id
 
 
-def _reason(flag: Flag, rules: Rules, visit: Visit) -> str:
-    if visit.may(Permission.SEE_NAMES):
-        return flag.finding.reasons[0]
+def _title(flag: Flag, rules: Rules) -> str:
     found = rule_of(flag, rules)
     return NO_RULE if found is None else found[1].title
 
