@@ -25,7 +25,7 @@ from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.display import environment, read_files
-from monitor.web.pages import cases, me, queue, sign_in, static, tenants, users
+from monitor.web.pages import cases, me, policies, queue, sign_in, static, tenants, users
 from monitor.web.passwords import AT_ONCE
 from monitor.web.records import Records
 from monitor.web.security import Guard
@@ -39,10 +39,20 @@ NAVIGATION = (
     Link("Queue", "/queue", Permission.VIEW_CASES),
     Link("Tenants", "/tenants", Permission.VIEW_CASES),
     Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
+    Link("Policies", "/policies", Permission.VIEW_CASES),
     Link("Users", "/users", Permission.MANAGE_USERS),
     Link("Account", "/me", Permission.OWN_ACCOUNT),
 )
-ROUTERS = (static.router, sign_in.router, queue.router, cases.router, tenants.router, me.router, users.router)
+ROUTERS = (
+    static.router,
+    sign_in.router,
+    queue.router,
+    cases.router,
+    tenants.router,
+    policies.router,
+    me.router,
+    users.router,
+)
 
 SENTENCES = {
     HTTPStatus.NOT_FOUND: "There is no such page: it may have moved, or the address has a slip in it.",

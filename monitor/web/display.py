@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from monitor.core.findings import Finding, number
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.policy import LEVELS
+from monitor.draw.axes import day
 from monitor.draw.svg import dark_rules
 from monitor.log import tenant_reference
 
@@ -65,6 +66,7 @@ def environment(files: dict[str, File]) -> Environment:
     made.filters |= {
         "visible": visible,
         "instant": instant,
+        "day": day,
         "words": words,
         "flop": flop,
         "reference": tenant_reference,

@@ -16,7 +16,7 @@ from tests.web.browsing import PASSWORD, TEST, House
 from tests.web.test_cases import HOSTILE, CaseHouse
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none")
+PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none", "/tenants", "/policies", "/policies/internal-ladder@1")
 LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
 
 

@@ -49,6 +49,8 @@ TABLE = {
     "GET /tenants": "+",
     "GET /tenants/{reference}": "+",
     "GET /tenants/{reference}/runs/{run}": "+",
+    "GET /policies": "+",
+    "GET /policies/{name}": "+",
     "GET /users": "ad",
     "POST /users": "ad",
     "GET /users/{name}": "ad",
