@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from monitor.core.audit import Person
-from monitor.core.flags import Entry, Flag
+from monitor.core.audit import Person, Row
+from monitor.core.flags import Entry
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
 from monitor.run.casework import Desk
 from monitor.run.survey import Surveys
-from monitor.store import DeadLetter
 
 READ_EVERY_MS = HOUR_MS  # of a person and a case that is read again and again, one row of the audit
 READINGS_MAX = 10_000  # that are remembered; whoever reads what was forgotten has another row
@@ -29,10 +28,6 @@ class Audit(Protocol):
 class Stored(Protocol):
     """What is read from the store as it stands, by many threads at once."""
 
-    def flags(self) -> list[Flag]:
-        """All flags."""
-        ...
-
     def flag_history(self, flag: str) -> list[Entry]:
         """The history of a flag, oldest line first."""
         ...
@@ -42,8 +37,8 @@ class Stored(Protocol):
         """What people did."""
         ...
 
-    def dead_letters(self, after: int = 0) -> Iterator[DeadLetter]:
-        """Records that are no facts, with numbers above `after`."""
+    def audited(self, actor: str, act: str, subject: str, limit: int) -> list[tuple[Row, str]]:
+        """The latest rows of the audit with their actors for people to read; "" stands for any."""
         ...
 
 

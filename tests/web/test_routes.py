@@ -51,6 +51,7 @@ TABLE = {
     "GET /tenants/{reference}/runs/{run}": "+",
     "GET /policies": "+",
     "GET /policies/{name}": "+",
+    "GET /audit": "au",
     "GET /users": "ad",
     "POST /users": "ad",
     "GET /users/{name}": "ad",
