@@ -450,3 +450,14 @@ def test_a_segment_that_grows_may_follow_another_one() -> None:
     kept.update([one("z", held(12, 20, 16), held(20, 60, 70))])
 
     assert [("l", "z"), ("s",)] == sorted(run.allocations for run in kept.runs())
+
+
+def test_of_a_chain_only_the_later_runs_have_changed() -> None:
+    """What was before a change, and at another scale, stays as it was told."""
+    kept, counts = TenantRuns("t", ESTIMATOR, NOW), (16, 16, 24, 16)
+    kept.update([one(f"a{n}", held(30 * n, 30 * n + 20, count, IMAGE)) for n, count in enumerate(counts)])
+    kept.update([one("a3", held(90, 120, 16, IMAGE))])
+
+    assert [4] * 4 == [len(run.chain) for run in kept.runs()]
+    assert ("a0",) not in [run.allocations for run in kept.changed()]
+    assert ("a3",) in [run.allocations for run in kept.changed()]

@@ -79,10 +79,12 @@ class Place:
         """A look after a while; what was begun is waited for, and written down by the next."""
         self.clock.turn(seconds)
         self.delivery.work()
-        for sending in list(self.delivery.under_way):
-            until(sending.done)
+        for begun in (*self.delivery.under_way, *self.delivery._kept.values()):
+            until(begun.done)
         self.clock.turn(LOOK_SECONDS)
         self.delivery.work()
+        for kept in list(self.delivery._kept.values()):
+            until(kept.done)
 
     @property
     def came(self) -> list[list[str]]:
