@@ -461,3 +461,24 @@ def test_of_a_chain_only_the_later_runs_have_changed() -> None:
     assert [4] * 4 == [len(run.chain) for run in kept.runs()]
     assert ("a0",) not in [run.allocations for run in kept.changed()]
     assert ("a3",) in [run.allocations for run in kept.changed()]
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_kept_up_through_many_changes(seed: int) -> None:
+    """A long life of one tenant, drawn once for all: whatever grows, moves or goes, runs are as from scratch."""
+    chance, known = Random(seed), dict[str, Holding]()
+    kept = TenantRuns("t", ESTIMATOR, NOW)
+    traits = (NO_TRAITS, JOB, IMAGE, Traits(image="i", reservation="r"), Traits(nodes=("m", "n")))
+    for _ in range(60):
+        changed = []
+        for name in chance.sample("abcdefghij", chance.randint(1, 3)):
+            start = 6 * chance.randint(0, 60)
+            stays = held(
+                start, start + chance.choice((4, 18, 24, 90)), chance.choice((8, 16, 40, 64)), chance.choice(traits)
+            )
+            gone = name in known and chance.random() < 0.2
+            changed.append(one(name) if gone else one(name, stays))
+        kept.update(changed)
+        known.update({holding.allocation: holding for holding in changed})
+
+        assert runs("t", known.values(), ESTIMATOR, NOW) == kept.runs()
