@@ -524,15 +524,19 @@ def note_retractions(names: Iterable[str], flags: Mapping[str, Mapping[str, Flag
 
 def with_late(changes: Iterable[Change], late: Mapping[str, int]) -> list[Change]:
     """Changes of flags, with a word on facts that came late since the look before (ruling 6); `late` by tenant."""
-    return [_with_late(change, sum(late.get(name, 0) for name in change.flag.tenants)) for change in changes]
+    return [
+        told_late(change, "Since the look before", sum(late.get(name, 0) for name in change.flag.tenants))
+        for change in changes
+    ]
 
 
-def _with_late(change: Change, late: int) -> Change:
+def told_late(change: Change, since: str, late: int) -> Change:
+    """A change with a word on so many late facts, if people are told of it and there are any."""
     entry = change.entry
     if not late or not entry.act:
         return change
     facts = "1 fact about it has" if late == 1 else f"{late:,} facts about it have"
-    return change._replace(entry=entry._replace(reason=f"{entry.reason} Since the look before {facts} come late."))
+    return change._replace(entry=entry._replace(reason=f"{entry.reason} {since} {facts} come late."))
 
 
 def answer(book: Book, reference: Reference, now: int, past: Past) -> Answer:

@@ -8,14 +8,23 @@ from __future__ import annotations
 
 import json
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import itemgetter
 from typing import NamedTuple
 
 from monitor.core.book import OF_ALLOCATION, Book
-from monitor.core.engine import UNDONE_GROUP, Past, Reference, findings_of_groups, follow, hearing, tenant_findings
+from monitor.core.engine import (
+    UNDONE_GROUP,
+    Past,
+    Reference,
+    findings_of_groups,
+    follow,
+    hearing,
+    tenant_findings,
+    told_late,
+)
 from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Entry, Flag, State, reconcile
@@ -294,33 +303,25 @@ class Walk:
         return found
 
     def _followed(self, view: View, name: str, findings: Sequence[Finding], now: int) -> list[Change]:
-        changes = self._explained(follow({name: findings}, view.flags, now), lambda _: (name,))
+        changes = self._explained(follow({name: findings}, view.flags, now))
         for change in changes:
             view.flags.setdefault(name, {})[change.flag.id] = change.flag
         view.history.extend(change.entry for change in changes if change.entry.act)
         return changes
 
     def _followed_groups(self, view: View, findings: Sequence[Finding], now: int) -> list[Change]:
-        changes = self._explained(
-            reconcile(view.group_flags, findings, now, UNDONE_GROUP), lambda change: change.flag.tenants
-        )
+        changes = self._explained(reconcile(view.group_flags, findings, now, UNDONE_GROUP))
         view.group_flags.update({change.flag.id: change.flag for change in changes})
         view.history.extend(change.entry for change in changes if change.entry.act)
         return changes
 
-    def _explained(self, changes: Iterable[Change], whose: Callable[[Change], Iterable[str]]) -> list[Change]:
-        """The same, with a word on late facts: with them in time people would have been told at another time."""
-        return [self._explain(change, self.late_facts(whose(change))) for change in changes]
+    def _explained(self, changes: Iterable[Change]) -> list[Change]:
+        """The same, with a word on late facts."""
+        return [told_late(change, "So far", self.late_facts(change.flag.tenants)) for change in changes]
 
     def late_facts(self, tenants: Iterable[str]) -> int:
         """How many facts about some tenants have come late, with those that are about everybody."""
         return sum(self.late.get(name, 0) for name in {EVERYBODY, *tenants})
-
-    def _explain(self, change: Change, late: int) -> Change:
-        if not late or not change.entry.act:
-            return change
-        facts = "1 fact about it has come late" if late == 1 else f"{late:,} facts about it have come late"
-        return change._replace(entry=change.entry._replace(reason=f"{change.entry.reason} So far {facts}."))
 
 
 def _differ(before: Mapping[Shape, int], after: Mapping[Shape, int]) -> bool:
