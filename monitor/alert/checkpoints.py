@@ -7,13 +7,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from monitor.alert.producer import PatientProducer
 from monitor.errors import CheckpointProblem
-
-BLOCK_MS = 5_000  # how long sending may wait for the topic to be found
-CLOSE_SECONDS = 5.0
 
 
 class CheckpointFile:
@@ -58,9 +55,7 @@ class CheckpointTopic:
     def __init__(self, topic: str, seconds: float, connection: Callable[[], Mapping[str, Any]]) -> None:
         """`seconds`: how long a broker may take; `connection` gives what a client connects with, as it is then."""
         self._topic = topic
-        self._seconds = seconds
-        self._connection = connection
-        self._producer: KafkaProducer | None = None
+        self._producer = PatientProducer(seconds, connection)
 
     def put(self, line: str) -> None:
         """Send a line, and wait until it has arrived.
@@ -70,18 +65,8 @@ class CheckpointTopic:
             SettingsProblem: a file with a secret or a certificate cannot be used.
         """
         try:
-            if self._producer is None:
-                self._producer = KafkaProducer(
-                    **{**self._connection(), "request_timeout_ms": round(self._seconds * 1_000)},
-                    acks="all",
-                    max_block_ms=BLOCK_MS,
-                    delivery_timeout_ms=round(self._seconds * 1_000) + BLOCK_MS,
-                    metrics_enabled=False,
-                )
-            arriving = self._producer.send(self._topic, line.encode("ascii"))
-            arriving.get(timeout=self._seconds + BLOCK_MS / 1_000)
+            self._producer.send(self._topic, [(line.encode("ascii"), None)])
         except kafka_errors.KafkaError as problem:
-            self.close()  # secrets may have changed: the next attempt reads them anew
             raise CheckpointProblem(
                 f"A checkpoint of the audit does not reach the topic {self._topic} ({problem}): create it, or grant "
                 "Write on it, or mend the settings in `kafka`."
@@ -89,6 +74,4 @@ class CheckpointTopic:
 
     def close(self) -> None:
         """Let go of the connections."""
-        if self._producer is not None:
-            producer, self._producer = self._producer, None
-            producer.close(timeout=CLOSE_SECONDS)
+        self._producer.close()
