@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from monitor.cli import main
+from monitor.reference.root import config_root
 
 SOURCE = "/sim/eu-1"
 HELD = {"accelerator": "H100 SXM 80GB", "count": 8, "region": "eu-1", "fabric": "f-1"}
@@ -64,3 +66,14 @@ def written(path: Path, contents: Iterable[object]) -> Path:
     lines = [content if isinstance(content, bytes) else json.dumps(content).encode() for content in contents]
     path.write_bytes(b"".join(line + b"\n" for line in lines))
     return path
+
+
+def operators_alone(folder: Path) -> Path:
+    """The shipped configuration with the policies of the operator alone; none of them is guarded."""
+    root = folder / "config"
+    shutil.copytree(config_root(), root)
+    for path in (root / "policies").iterdir():
+        if not path.name.startswith("internal-"):
+            path.unlink()
+    (root / "published.yaml").unlink(missing_ok=True)
+    return root

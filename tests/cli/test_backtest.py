@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import pytest
 
 from monitor import app
 from monitor.reference.root import config_root
-from tests.cli.command import fact, flopwatch, written
+from tests.cli.command import fact, flopwatch, operators_alone, written
 
 H100 = "H100 SXM 80GB"
 HOSTILE = 'x<script>alert("1")</script>&\u202e'
@@ -57,14 +56,8 @@ def edited(folder: Path, edits: dict[str, str], source: Path = LADDER) -> Path:
 
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The shipped configuration with the two policies of the operator alone, and one that begins too late."""
-    root = tmp_path_factory.mktemp("configuration") / "config"
-    shutil.copytree(config_root(), root)
-    for path in (root / "policies").iterdir():
-        if not path.name.startswith("internal-"):
-            path.unlink()
-    (root / "published.yaml").unlink(missing_ok=True)
-    return root
+    """The shipped configuration with the two policies of the operator alone."""
+    return operators_alone(tmp_path_factory.mktemp("configuration"))
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import random
-import shutil
 import signal
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from monitor.simulate.scenarios import START, simulate
 from monitor.simulate.wire import instant
 from monitor.store import ACTIVATION, Commit, JournalEntry
 from monitor.store.sql import SqlStore
+from tests.cli.command import operators_alone
 from tests.run.test_daemon import wait_for
 from tests.servers.receivers import WebServer
 
@@ -78,13 +78,7 @@ def quiet(done: int, total: int | None) -> None:
 @pytest.fixture(scope="module")
 def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The shipped configuration with the policies of the operator alone."""
-    root = tmp_path_factory.mktemp("configuration") / "config"
-    shutil.copytree(config_root(), root)
-    for path in (root / "policies").iterdir():
-        if not path.name.startswith("internal-"):
-            path.unlink()
-    (root / "published.yaml").unlink(missing_ok=True)
-    return root
+    return operators_alone(tmp_path_factory.mktemp("configuration"))
 
 
 @pytest.fixture(autouse=True)
