@@ -48,7 +48,7 @@ from monitor.core.engine import (
     with_late,
 )
 from monitor.core.estimate import Estimator
-from monitor.core.flags import Act, Change, Entry, Flag, State, act, closing
+from monitor.core.flags import Act, Change, Entry, Flag, act, closing
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists
 from monitor.core.model import HOUR_MS, Observation, Rejected
@@ -66,10 +66,10 @@ from monitor.core.policy import Policy
 from monitor.core.roles import Role
 from monitor.core.runs import is_segment_id
 from monitor.core.structuring import Trigger
+from monitor.core.suppression import Standing as FlagStanding
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
-    CaseProblem,
     CheckpointProblem,
     FlagProblem,
     HitProblem,
@@ -135,6 +135,7 @@ from monitor.store import (
     REPLAYED,
     TICK,
     WAITING,
+    AuditWanted,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -320,9 +321,7 @@ def _replay_into(
     if past_limit is not None:
         journal.append(JournalEntry(DECISION, {"past_limit": list(paths), "reason": past_limit}))
     commit(book.drain(), [], changes, journal)
-    if (
-        len(store.partitions()) == 1
-    ):  # the parties of the tenants of others are not known here: the daemon gathers those
+    if len(store.partitions()) == 1:  # else parties of other tenants are not known here: the daemon gathers those
         gather_all(store.casework, reference, book, clock)
     return Replayed(answer, event_counts(book, tally), _remarks(source, tally) + _doubts(book, reference))
 
@@ -497,14 +496,13 @@ def suppress_rule(
     Raises:
         CaseProblem: there is no such case, no flag of the rule stands on it, or it is not possible now.
     """
-    with _still(settings, state) as store:
-        case = Desk(store.casework, (), SystemClock()).case(name)
-        flags = [one for one in store.casework.flags_of(case) if one.rule == rule and one.state is not State.CLOSED]
-        if not flags:
-            raise CaseProblem(f"No flag of rule {rule} stands on case {name}.")
-        saw = _snapshot(store, screened_reference(settings, store), settings).standing(flags)
+
+    def standing(flags: Sequence[Flag]) -> FlagStanding:
+        with _still(settings, state) as store:
+            return _snapshot(store, screened_reference(settings, store), settings).standing(flags)
+
     with desk(settings, state) as at:
-        return at.suppress(name, person, rule, until, reason, saw, case.number)
+        return at.suppress(name, person, rule, until, reason, standing)
 
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:
@@ -601,7 +599,10 @@ def screened_reference(settings: Settings, store: SqlStore | None = None) -> Ref
     Raises:
         MonitorError: a file contradicts itself, or nobody said where last good lists are.
     """
-    reference = load_reference(config_root())
+    return _screened(load_reference(config_root()), settings, store)
+
+
+def _screened(reference: Reference, settings: Settings, store: SqlStore | None) -> Reference:
     if settings.lists:
         reference = replace(reference, lists=lists_that_count(screening_lists(settings)))
     return reference if store is None else replace(reference, cleared=cleared_in(store.journal(0, (DECISION,))))
@@ -776,20 +777,20 @@ def explain(
 ) -> TenantStory | RunStory | AllocationStory | tuple[Flag, list[Entry]] | None:
     """The story of a tenant, a run, a flag or an event; None if the store knows nothing of that name."""
     with _still(settings, state) as store:
-        snapshot = _snapshot(store, screened_reference(settings, store), settings)
-        story = snapshot.tenant(what)
-        if story is not None:
-            return story
+        kept = load_all(store)
+        if any(what in one.book.tenants for one in kept):
+            return Snapshot(kept, screened_reference(settings, store), _triggers(settings)).tenant(what)
         flag = next((flag for flag in store.flags() if flag.id == what), None)
         if flag is not None:
             return flag, store.flag_history(what)
-        run = snapshot.runs(what).story if is_segment_id(what) else None
-        if run is not None:
-            return run
+        if is_segment_id(what):  # no run asks lists, which take a while to read
+            run = Snapshot(kept, load_reference(config_root()), _triggers(settings)).runs(what).story
+            if run is not None:
+                return run
         catalogue = load_catalogue(config_root())
         stories = (
             _explain_event(store.beside(partition), one.book, catalogue, what)
-            for partition, one in zip(store.partitions(), snapshot.kept, strict=True)
+            for partition, one in zip(store.partitions(), kept, strict=True)
         )
         return next((story for story in stories if story is not None), None)
 
@@ -1028,22 +1029,10 @@ def _checkpoint(settings: Settings, state: Path | None, store: SqlStore) -> None
         build_log(settings.log_level, clock).warning("checkpoint not written", problem=str(problem))
 
 
-class AuditWanted(NamedTuple):
-    """Which rows of the audit; None: all."""
-
-    since: int | None = None  # milliseconds
-    actor: str | None = None  # a name, or what stands for it
-    act: str | None = None
-    subject: str | None = None
-
-
 def audit_rows(settings: Settings, state: Path | None, wanted: AuditWanted, limit: int) -> list[tuple[Row, str]]:
     """The latest rows of the audit, each with its actor for people to read."""
-    from monitor.store.auditing import Wanted
-
-    actors = None if wanted.actor is None else [wanted.actor]
     with _existing(settings, state) as store:
-        return store.audit.latest(Wanted(wanted.since, actors, wanted.act, wanted.subject), limit)
+        return store.audit.latest(wanted, limit)
 
 
 class AuditVerified(NamedTuple):
@@ -1632,13 +1621,14 @@ def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> I
     """
     from monitor.web.records import Records
 
+    reference = load_reference(config_root())
+
     @contextmanager
     def snapshot() -> Iterator[Snapshot]:
         with _still(settings, state) as store:
-            yield _snapshot(store, screened_reference(settings, store), settings)
+            yield _snapshot(store, _screened(reference, settings, store), settings)
 
-    surveys = Surveys(snapshot, clock, log, settings.console.survey_seconds)
-    policies = load_policies(config_root())
+    surveys, policies = Surveys(snapshot, clock, log, settings.console.survey_seconds), reference.policies
     with opened_store(store_url(settings, state)) as store:
         try:
             yield Records(Desk(store.casework, policies, clock), surveys, store, policies)

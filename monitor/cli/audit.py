@@ -9,11 +9,12 @@ from typing import Any, BinaryIO
 import click
 
 from monitor import app
-from monitor.app import AuditVerified, AuditWanted
+from monitor.app import AuditVerified
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, since_option, state_option
 from monitor.core.audit import Row
 from monitor.settings import load_settings
+from monitor.store import AuditWanted
 
 ROWS_SHOWN = 50
 BODY_SHOWN_MAX = 100  # characters
@@ -52,7 +53,7 @@ def list_rows(
     config: Path | None,
 ) -> None:
     """List what people did, the latest first."""
-    wanted = AuditWanted(since, actor, act, subject)
+    wanted = AuditWanted(since, None if actor is None else [actor], act, subject)
     found = app.audit_rows(load_settings(config), state, wanted, limit + 1)
     rows, more = found[:limit], len(found) > limit
     if as_json:

@@ -6,7 +6,7 @@ of the store; so is whether two people are two.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
@@ -264,23 +264,33 @@ class Desk:
         return self._write(self._deciding(name, person, seen, body))
 
     def suppress(
-        self, name: str, person: str, rule: str, until: int, reason: str, saw: Standing, seen: int | None = None
+        self,
+        name: str,
+        person: str,
+        rule: str,
+        until: int,
+        reason: str,
+        standing: Callable[[Sequence[Flag]], Standing],
+        seen: int | None = None,
     ) -> Case:
-        """Propose that people are not told of a rule for a while; `saw`: what the rule finds now.
+        """Propose that people are not told of a rule for a while; `standing` says how it is with its flags now.
 
         Raises:
-            CaseProblem: as for `decide`.
+            CaseProblem: no flag of the rule stands on the case; or as for `decide`.
         """
-        id = suppression_id(name, self.case(name).number + 1)
+        case = self.case(name)
+        flags = [one for one in self.cases.flags_of(case) if one.rule == rule and one.state is not State.CLOSED]
+        if not flags:
+            raise CaseProblem(f"No flag of rule {rule} stands on case {name}.")
         what = {
-            "suppression": id,
+            "suppression": suppression_id(name, case.number + 1),
             "rule": rule,
             "until": until,
             "reason": reason,
-            "saw": standing_body(saw),
-            "proposed_by": _person(person),
+            "saw": standing_body(standing(flags)),
+            "proposed_by": "",
         }
-        return self._propose(name, person, seen, SUPPRESSION, what)
+        return self._propose(name, person, case.number if seen is None else seen, SUPPRESSION, what)
 
     def _propose(self, name: str, person: str, seen: int | None, kind: str, what: Body) -> Case:
         return self._write(self._acting(name, person, seen, Act.PROPOSED, {"kind": kind, "what": what}))

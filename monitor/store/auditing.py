@@ -8,7 +8,7 @@ the last.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import Connection, LargeBinary, Select, cast, false, insert, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -31,6 +31,7 @@ from monitor.core.audit import (
 )
 from monitor.errors import StoreProblem
 from monitor.store import postgres
+from monitor.store.commit import AuditWanted
 from monitor.store.database import Database
 from monitor.store.schema import AUDIT, PERSONAL, PERSONAL_SALT
 from monitor.store.texts import original, storable
@@ -150,19 +151,10 @@ def erase(connection: Connection, hash: str, at: int) -> bool:
 # -- reading ---------------------------------------------------------------------------------------------------------
 
 
-class Wanted(NamedTuple):
-    """Which rows of the audit."""
-
-    since: int | None = None  # milliseconds
-    actors: Collection[str] | None = None
-    act: str | None = None
-    subject: str | None = None
+ALL = AuditWanted()
 
 
-ALL = Wanted()
-
-
-def entries(connection: Connection, wanted: Wanted = ALL, limit: int | None = None) -> Iterator[Row]:
+def entries(connection: Connection, wanted: AuditWanted = ALL, limit: int | None = None) -> Iterator[Row]:
     """Rows as they stand, the latest first, a few in memory at a time."""
     query = _rows(connection).order_by(AUDIT.c.number.desc()).limit(limit)
     if wanted.since is not None:
@@ -240,7 +232,7 @@ class Auditing:
             self._database.wait_patiently(connection)
             yield from chain(connection)
 
-    def latest(self, wanted: Wanted, limit: int) -> list[tuple[Row, str]]:
+    def latest(self, wanted: AuditWanted, limit: int) -> list[tuple[Row, str]]:
         """The latest rows that are wanted, each with its actor for people to read; an actor may be wanted by name."""
         with self._database.reading() as connection:
             if wanted.actors is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -137,3 +137,12 @@ class Loaded(NamedTuple):
     book: Book
     flags: dict[str, dict[str, Flag]]  # tenant -> id -> flag
     positions: dict[tuple[str, int], StoredPosition]
+
+
+class AuditWanted(NamedTuple):
+    """Which rows of the audit; None: all."""
+
+    since: int | None = None  # milliseconds
+    actors: Collection[str] | None = None  # names, or what stands for them
+    act: str | None = None
+    subject: str | None = None

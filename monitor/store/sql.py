@@ -15,7 +15,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
-from monitor.core.audit import Person, Row
+from monitor.core.audit import Person
 from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.clocks import Seen
 from monitor.core.flags import Change, Entry, Flag
@@ -27,7 +27,7 @@ from monitor.core.policy import Level
 from monitor.core.timeline import Effects, Shape, may_hold
 from monitor.errors import Overtaken, StoreProblem
 from monitor.store import rows
-from monitor.store.auditing import Auditing, Wanted, append_decision, with_names, without_names
+from monitor.store.auditing import Auditing, append_decision, with_names, without_names
 from monitor.store.casework import Casework
 from monitor.store.commit import (
     ACTIVATION,
@@ -658,10 +658,6 @@ class SqlStore:
     def audit(self) -> Auditing:
         """What people did."""
         return Auditing(self._database)
-
-    def audited(self, actor: str, act: str, subject: str, limit: int) -> list[tuple[Row, str]]:
-        """The latest rows of the audit with their actors for people to read; "" stands for any."""
-        return self.audit.latest(Wanted(None, [actor] if actor else None, act or None, subject or None), limit)
 
     def dead_letters(self, after: int = 0) -> Iterator[DeadLetter]:
         """Records that are no facts, with numbers above `after`, a few in memory at a time."""

@@ -12,13 +12,18 @@ from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
 from monitor.run.casework import Desk
 from monitor.run.survey import Surveys
+from monitor.store import AuditWanted
 
 READ_EVERY_MS = HOUR_MS  # of a person and a case that is read again and again, one row of the audit
 READINGS_MAX = 10_000  # that are remembered; whoever reads what was forgotten has another row
 
 
 class Audit(Protocol):
-    """Where it is written down that somebody has read something."""
+    """What people did, and where it is written down that somebody has read something."""
+
+    def latest(self, wanted: AuditWanted, limit: int) -> list[tuple[Row, str]]:
+        """The latest rows that are wanted, each with its actor for people to read."""
+        ...
 
     def add(self, at: int, by: Person, act: str, subject: str, body: Mapping[str, object]) -> object:
         """Add a row."""
@@ -35,10 +40,6 @@ class Stored(Protocol):
     @property
     def audit(self) -> Audit:
         """What people did."""
-        ...
-
-    def audited(self, actor: str, act: str, subject: str, limit: int) -> list[tuple[Row, str]]:
-        """The latest rows of the audit with their actors for people to read; "" stands for any."""
         ...
 
 

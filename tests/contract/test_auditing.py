@@ -28,8 +28,8 @@ from monitor.core.audit import (
 from monitor.core.book import Book
 from monitor.core.clocks import Seen
 from monitor.errors import StoreProblem
-from monitor.store import ACTIVATION, DECISION, TICK, JournalEntry
-from monitor.store.auditing import PROGRAM, ROWS_AT_ONCE, Wanted, append, chain, entries, erase, remember, resolve
+from monitor.store import ACTIVATION, DECISION, TICK, AuditWanted, JournalEntry
+from monitor.store.auditing import PROGRAM, ROWS_AT_ONCE, append, chain, entries, erase, remember, resolve
 from monitor.store.database import Database, connect
 from monitor.store.schema import AUDIT, AUDIT_TRIGGERS
 from monitor.store.sql import SqlStore
@@ -141,7 +141,7 @@ def test_rows_are_found_by_who_what_and_when(database: Database) -> None:
 
     def found(limit: int | None = None, **wanted: object) -> list[int]:
         with database.reading() as connection:
-            return [row.entry.number for row in entries(connection, Wanted(**wanted), limit)]  # type: ignore[arg-type]
+            return [row.entry.number for row in entries(connection, AuditWanted(**wanted), limit)]  # type: ignore[arg-type]
 
     with database.writing() as connection:
         ana = remember(connection, NAMED, "ana")
@@ -169,7 +169,7 @@ def test_a_hundred_thousand_rows_are_walked(database: Database) -> None:
 
     with database.reading() as connection:
         verdict = verify(chain(connection), [Checkpoint(AT, MANY, rows[-1].hash)])
-        latest = [row.entry.number for row in entries(connection, Wanted(subject="s"), ROWS_AT_ONCE + 1)]
+        latest = [row.entry.number for row in entries(connection, AuditWanted(subject="s"), ROWS_AT_ONCE + 1)]
     assert (MANY + 1, MANY, None) == (verdict.rows, verdict.covered, verdict.broken)
     assert MANY + 1 == added.number
     assert list(range(MANY, MANY - ROWS_AT_ONCE - 1, -1)) == latest
@@ -314,7 +314,7 @@ def test_every_decision_is_a_row(store: SqlStore) -> None:
     ] == [(row.entry.act, row.entry.subject) for row in rows]
     assert [AT, AT + 1, AT + 3, AT] == [row.entry.at for row in rows]
     assert verify(rows).broken is None
-    shown = [actor for _, actor in store.audit.latest(Wanted(), 9)]
+    shown = [actor for _, actor in store.audit.latest(AuditWanted(), 9)]
     assert ["ana (operating system user)"] * 2 + [PROGRAM, "ana (operating system user)"] == shown
     assert "bo" not in rows[0].entry.body
     assert body == store.journal()[0].entry.body
@@ -338,13 +338,13 @@ def test_people_are_wanted_by_name_or_hash(store: SqlStore) -> None:
     """As long as they are known; afterwards by the hash alone."""
     for person in (ANA, Person(NAMED, "ana"), Person(NAMED, "bo")):
         store.audit.add(AT, person, "evidence.read", "F-1", {})
-    hash = store.audit.latest(Wanted(), 1)[0][0].entry.actor
+    hash = store.audit.latest(AuditWanted(), 1)[0][0].entry.actor
 
-    assert 2 == len(store.audit.latest(Wanted(actors=["ana"]), 9))
-    assert 1 == len(store.audit.latest(Wanted(actors=["ana"]), 1))
-    assert [(3, "bo")] == [(row.entry.number, who) for row, who in store.audit.latest(Wanted(actors=[hash]), 9)]
+    assert 2 == len(store.audit.latest(AuditWanted(actors=["ana"]), 9))
+    assert 1 == len(store.audit.latest(AuditWanted(actors=["ana"]), 1))
+    assert [(3, "bo")] == [(row.entry.number, who) for row, who in store.audit.latest(AuditWanted(actors=[hash]), 9)]
     store.audit.erase(hash, AT)
-    ((_, who),) = store.audit.latest(Wanted(actors=[hash]), 9)
+    ((_, who),) = store.audit.latest(AuditWanted(actors=[hash]), 9)
     assert who.startswith("erased (")
 
 

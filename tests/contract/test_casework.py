@@ -46,8 +46,7 @@ from monitor.metrics import Metrics
 from monitor.run.casework import CASES_AT_ONCE, Conclusion, Desk, Gatherer
 from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
-from monitor.store import DECISION, TICK, Cursor, Deed, JournalEntry, Wanted
-from monitor.store.auditing import Wanted as Rows
+from monitor.store import DECISION, TICK, AuditWanted, Cursor, Deed, JournalEntry, Wanted
 from monitor.store.auditing import entries, resolve
 from monitor.store.sql import SqlStore
 from tests.contract.test_rollup import LINES, commit, number_of
@@ -634,14 +633,14 @@ SAW = Standing(Level.WATCH, 10**25)
 
 def suppressed(office: Office, case: str, days: int = 20, saw: Standing = SAW, rule: str = RULE) -> None:
     """Ana proposes that nobody is told of a rule for some days, and Bo approves."""
-    office.desk.suppress(case, ANA, rule, office.clock.wall + days * DAY_MS, REASON, saw)
+    office.desk.suppress(case, ANA, rule, office.clock.wall + days * DAY_MS, REASON, lambda _: saw)
     office.desk.approve(case, BO)
 
 
 def test_a_suppressed_case_leaves_the_queue(office: Office) -> None:
     """It is listed elsewhere with both people, its flags stay as they are, and no reminder is made."""
     case = office.open(WATCH)
-    office.desk.suppress(case.id, ANA, RULE, office.clock.wall + 20 * DAY_MS, REASON, SAW)
+    office.desk.suppress(case.id, ANA, RULE, office.clock.wall + 20 * DAY_MS, REASON, lambda _: SAW)
     assert [case.id] == office.queue()
     with pytest.raises(CaseProblem, match="store refuses the same"):
         office.desk.approve(case.id, ANA)
@@ -768,13 +767,26 @@ def test_acts_of_people_are_in_the_audit_without_their_names(office: Office) -> 
     office.desk.approve(case.id, ANA)
 
     with office.cases._database.reading() as connection:
-        rows = [row.entry for row in entries(connection, Rows(subject=case.id))][::-1]
+        rows = [row.entry for row in entries(connection, AuditWanted(subject=case.id))][::-1]
         people = {one.value for one in resolve(connection, {row.actor for row in rows}).values()}
     acts = ["case.claimed", "case.assigned", "case.claimed", "case.proposed", "case.decided"]
     assert acts == [row.act for row in rows]
     assert {ANA, BO} == people
     said = "".join(row.body for row in rows) + "".join(row[0] for row in office.rows("select body from journal"))
     assert [] == [name for name in (ANA, BO) if f'"{name}"' in said]
+
+
+def test_a_suppression_is_in_the_audit_without_names(office: Office) -> None:
+    """Neither what was proposed nor what was approved says who they are."""
+    case = office.open(WATCH)
+    suppressed(office, case.id)
+
+    with office.cases._database.reading() as connection:
+        rows = [row.entry for row in entries(connection, AuditWanted(subject=case.id))]
+    said = "".join(row.body for row in rows) + "".join(row[0] for row in office.rows("select body from journal"))
+    assert {"case.claimed", "case.proposed", "case.suppressed"} == {row.act for row in rows}
+    assert [] == [name for name in (ANA, BO) if f'"{name}"' in said]
+    assert [ANA] == [one.suppression.proposed_by for one in office.cases.suppressions()]
 
 
 # -- the roll-up -------------------------------------------------------------------------------------------------------

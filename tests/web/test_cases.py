@@ -15,8 +15,7 @@ from monitor.core.parties import Parties
 from monitor.core.roles import Role
 from monitor.log import tenant_reference
 from monitor.run.casework import Gatherer
-from monitor.store import TICK, Deed, JournalEntry
-from monitor.store.auditing import Wanted
+from monitor.store import TICK, AuditWanted, Deed, JournalEntry
 from tests.core.casefile import flag
 from tests.web.browsing import NOW, PASSWORD, TEST, Browser, House, reference
 
@@ -368,7 +367,7 @@ def test_whoever_reads_names_is_in_the_audit(office: CaseHouse) -> None:
     reviewer, viewer = office.signed_in("reviewer"), office.signed_in("viewer")
 
     def read() -> list[str]:
-        return [shown for _, shown in office.store.audit.latest(Wanted(act="case.read", subject=case), 10)]
+        return [shown for _, shown in office.store.audit.latest(AuditWanted(act="case.read", subject=case), 10)]
 
     viewer.get(f"/cases/{case}")
     assert [] == read()

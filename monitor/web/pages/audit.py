@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from monitor.core.roles import Permission
+from monitor.store import AuditWanted
 from monitor.web.visit import Visit, asks
 
 ROWS_A_PAGE = 100
@@ -23,5 +24,7 @@ def audit(
     about: Annotated[str, Query(max_length=200)] = "",
 ) -> Response:
     """The latest rows; of somebody, of one kind of act, or about one thing."""
-    rows = visit.console.records.stored.audited(who.strip(), act.strip(), about.strip(), ROWS_A_PAGE)
+    actors = [who.strip()] if who.strip() else None
+    wanted = AuditWanted(None, actors, act.strip() or None, about.strip() or None)
+    rows = visit.console.records.stored.audit.latest(wanted, ROWS_A_PAGE)
     return visit.page("audit.html", rows=rows, who=who, act=act, about=about, rows_max=ROWS_A_PAGE)

@@ -16,7 +16,6 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from monitor.core.cases import CLAIM_MINUTES, Act, Body, Outcome
-from monitor.core.flags import State
 from monitor.core.roles import PERMISSIONS, Permission
 from monitor.errors import CaseProblem
 from monitor.run.casework import Conclusion, Desk, Story
@@ -175,13 +174,8 @@ def _withdraw(visit: Visit, id: str, seen: int) -> None:
 
 def _suppress(visit: Visit, id: str, seen: int) -> None:
     records, rule = visit.console.records, _text(visit, "rule")
-    standing = records.desk.story(id).flags
-    flags = [one for one in standing if one.rule == rule and one.state is not State.CLOSED]
-    if not flags:
-        raise CaseProblem(f"No flag of rule {rule} stands on case {id}.")
     until, reason = _day(visit, "until"), _text(visit, "reason")
-    saw = records.surveys.latest().standing(flags)
-    records.desk.suppress(id, visit.name, rule, until, reason, saw, seen)
+    records.desk.suppress(id, visit.name, rule, until, reason, records.surveys.latest().standing, seen)
 
 
 def _conclusion(visit: Visit) -> Conclusion:
