@@ -16,7 +16,7 @@ from typing import Protocol
 
 from monitor.core.book import Book, Tenant, joined
 from monitor.core.cases import CaseEvent
-from monitor.core.engine import Reference, evaluate_groups
+from monitor.core.engine import Reference, evaluate_groups, with_late
 from monitor.core.flags import Change, Flag, numbers
 from monitor.core.model import Observation, Traits
 from monitor.core.notices import Telling
@@ -87,6 +87,10 @@ class Books(Protocol):
         """The flags of groups, by id."""
         ...
 
+    def restated(self, after: int | None) -> tuple[int, Mapping[str, int]]:
+        """The number of the latest restatement, and by tenant how many facts restated anything after another number."""
+        ...
+
     def last_roll_up(self) -> int | None:
         """The instant of the latest roll-up that changed something."""
         ...
@@ -127,6 +131,7 @@ class Rollup:
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
         self._parties: Parties | None = None  # as of the latest roll-up
+        self._restated: int | None = None  # the latest restatement that our latest roll-up knew of
 
     def refer(self, reference: Reference) -> None:
         """Read everything with another reference from now on."""
@@ -197,11 +202,14 @@ class Rollup:
             heads = self._books.profile_heads()
             owner |= {name: place for name, (place, _) in heads.items()}
             past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
-            changes = evaluate_groups(self._candidates(past, heads, reference, at), reference, past, flags, at)
+            restated, late = self._books.restated(self._restated)
+            candidates = self._candidates(past, heads, reference, at)
+            changes = with_late(evaluate_groups(candidates, reference, past, flags, at), late)
             if changes:
                 tick, now = JournalEntry(TICK, {"as_of": at}), self._watch.clock.now_ms()
                 self._books.decide(tick, changes, now, telling=self._telling)
                 flags |= {change.flag.id: change.flag for change in changes}
+            self._restated = restated
             self._watch.metrics.set_time("flopwatch_rollup_timestamp_seconds", at)
         self.flags = numbers(flags.values())
         return changes

@@ -706,6 +706,19 @@ class SqlStore:
             query = query.where(RESTATEMENTS.c.tenant == tenant)
         return [rows.restatement_of(row) for row in self._all(query)]
 
+    def restated(self, after: int | None) -> tuple[int, dict[str, int]]:
+        """The number of the latest restatement, and by tenant how many facts restated anything after another number.
+
+        None: of nobody.
+        """
+        table = RESTATEMENTS.c
+        latest = self._all(select(func.coalesce(func.max(table.id), 0)))[0][0]
+        if after is None:
+            return latest, {}
+        facts = func.count(func.distinct(table.fact_id))
+        found = self._all(select(table.tenant, facts).where(table.id > after).group_by(table.tenant))
+        return latest, {original(tenant): count for tenant, count in found}
+
     def conservation(self, region: str | None = None) -> list[Conservation]:
         """The books against inventory reports, of all regions or of one, in the order of the checks."""
         query = select(*list(CONSERVATION.columns)[1:]).order_by(CONSERVATION.c.id)

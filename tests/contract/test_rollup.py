@@ -119,6 +119,35 @@ def test_a_party_that_falls_apart_withdraws_its_flags(store: SqlStore) -> None:
     assert {Act.WITHDRAWN} == {store.flag_history(flag.id)[-1].act for flag in flags}
 
 
+def test_late_facts_are_told_where_they_moved_a_group(store: SqlStore) -> None:
+    """The history of a group's flag says how many facts about its tenants came late since the look before, once."""
+    clock = TurnedClock()
+    rolling = rollup(store, clock)
+    rolling.work()
+    for number, tenant in ((0, "a"), (1, "b")):
+        commit(store, number, events(f"60 stop x tenant={tenant} id=late-{tenant}"))
+    clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+    commit(store, 1, events("864000 profile party=bolt tenant=b id=later"))
+    clock.turn(ROLL_UP_SECONDS)
+    rolling.work()
+
+    histories = [store.flag_history(flag) for flag in store.group_flags()]
+    assert histories
+    late = "Since the look before 2 facts about it have come late."
+    assert [[False, True]] * len(histories) == [[entry.reason.endswith(late) for entry in one] for one in histories]
+    assert {"withdrawn"} == {one[-1].act for one in histories}
+
+
+def test_what_came_late_before_a_first_look_is_not_told(store: SqlStore) -> None:
+    """Whoever begins to roll up knows of no look before."""
+    commit(store, 0, events("3000 resize x tenant=a count=90000 id=late"))
+    rollup(store).work()
+
+    assert {"raised"} == {entry.act for flag in store.group_flags() for entry in store.flag_history(flag)}
+    assert not any("come late" in entry.reason for flag in store.group_flags() for entry in store.flag_history(flag))
+
+
 def test_the_least_clock_rules(store: SqlStore) -> None:
     """While a partition lags, groups are looked at as of where it is."""
     commit(store, 0, events("999999 seen x tenant=a id=far"))
