@@ -40,6 +40,7 @@ bench: setup ## measure speed and memory against plain loops, bare clients and o
 	@$(BIN)/python bench/replay.py
 	@$(BIN)/python -m bench.streaming
 	@$(BIN)/python bench/backtest.py --days 120 --repeat 1
+	@$(BIN)/python bench/console.py
 
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy

@@ -24,10 +24,10 @@ from monitor.core.engine import (
     window_totals,
 )
 from monitor.core.flags import Flag
-from monitor.core.groups import linked
+from monitor.core.groups import Linked, linked
 from monitor.core.lists import ListVersion
 from monitor.core.model import Traits
-from monitor.core.runs import Run
+from monitor.core.parties import Parties
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.suppression import Standing, standing_of
 from monitor.core.timeline import Effects
@@ -90,6 +90,15 @@ class Snapshot:
     def _past(self) -> _Pasts:
         return _Pasts(self.kept)
 
+    @cached_property
+    def _parties(self) -> Parties:
+        return self._reference.parties(self._book, self.as_of)
+
+    @cached_property
+    def linked(self) -> Linked:
+        """Who is linked with whom: it takes all tenants together, whoever is asked about."""
+        return linked_tenants(self._book, self._reference, self._past, self._parties)
+
     def _of(self, tenant: str) -> Kept | None:
         return next((one for one in self.kept if tenant in one.book.tenants), None)
 
@@ -105,7 +114,7 @@ class Snapshot:
 
     def standing(self, flags: Sequence[Flag]) -> Standing:
         """What flags and those they are about are like, for whoever suppresses them."""
-        return standing_of(flags, self._book.tenants, self._reference.parties(self._book, self.as_of))
+        return standing_of(flags, self._book.tenants, self._parties)
 
     def runs(self, who: str | None = None) -> KnownRuns:
         """The runs of all tenants, or of the tenant, or with the run, that has this name."""
@@ -138,18 +147,16 @@ class Snapshot:
         if one is None:
             return None
         found = tenant_runs(one.book, self._reference, name, one.past.finished(name), self.as_of)
-        kin = self._kin(name, {name: [run for run, _ in found]})
-        return explain_tenant(one.book, self._reference, name, self.as_of, one.past, found, kin, one.blind)
+        return explain_tenant(one.book, self._reference, name, self.as_of, one.past, found, self._kin(name), one.blind)
 
-    def _kin(self, name: str, known_runs: Mapping[str, Sequence[Run]]) -> Kin:
+    def _kin(self, name: str) -> Kin:
         """What links a tenant to others: also to those with which it shares nothing but the moments of launches.
 
         These links are weak whatever they are, so whoever looks for groups alone need not look for them.
         """
         book, reference, past, now = self._book, self._reference, self._past, self.as_of
-        parties = reference.parties(book, now)
-        known = linked_tenants(book, reference, past, parties, known_runs)
-        own = known.ties.get(name) or tenant_ties(book, reference, name, past, parties, known_runs)
+        parties, known = self._parties, self.linked
+        own = known.ties.get(name) or tenant_ties(book, reference, name, past, parties)
         others = launched_with(own.launches, book, past) - known.ties.keys() - {name}
         if others:
             further = {other: tenant_ties(book, reference, other, past, parties) for other in sorted(others)}

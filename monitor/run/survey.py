@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from monitor.clock import Clock
 from monitor.core.flags import Flag
+from monitor.core.groups import Linked
 from monitor.core.suppression import Standing
 from monitor.errors import MonitorError
 from monitor.log import Log, tenant_reference
@@ -46,6 +47,10 @@ class Survey:
     def tenants(self) -> KnownTenants:
         """Every tenant."""
         return self._once(("tenants", ""), self._snapshot.tenants)
+
+    def linked(self) -> Linked:
+        """Who is linked with whom."""
+        return self._once(("linked", ""), lambda: self._snapshot.linked)
 
     @cached_property
     def _names(self) -> dict[str, str]:
@@ -118,6 +123,7 @@ class Surveys:
         stack = ExitStack()
         survey = Survey(stack.enter_context(self._make()))
         survey.tenants()
+        survey.linked()  # which takes all of them: not at the first page of one
         self._open.append(stack)
         self._made_at = self._clock.monotonic()
         while len(self._open) > 2:
