@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import io
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from monitor.log import FIELDS, build_log, tenant_reference
+
+PACKAGE = Path(__file__).resolve().parents[1] / "monitor"
 
 
 class FixedClock:
@@ -92,3 +97,18 @@ def test_every_field_is_described_and_none_holds_a_name() -> None:
     """The list of fields is documentation: each has a description, and no name of a person or company is on it."""
     assert [] == [name for name, description in FIELDS.items() if not description]
     assert set() == set(FIELDS) & {"name", "names", "legal_name", "contact", "address", "raw", "body", "allocation"}
+
+
+def said_in_code() -> Iterator[tuple[str, str]]:
+    """Every field that a line of the package's log is given, with where."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
+                logs = node.func.attr in ("debug", "info", "warning", "error")
+                yield from ((f"{path.name}:{node.lineno}", one.arg) for one in node.keywords if logs and one.arg)
+
+
+def test_no_field_that_the_code_gives_is_dropped() -> None:
+    """What is not in the list would vanish without a word."""
+    assert len(list(said_in_code())) > 30
+    assert [] == [(where, name) for where, name in said_in_code() if name not in FIELDS]
