@@ -110,6 +110,12 @@ ROWS: tuple[tuple[str, tuple[Panel, ...]], ...] = (
                     ),
                 ),
             ),
+            Panel(
+                28,
+                "The audit in trouble",
+                "No checkpoint can be written, or the audit no longer holds what one says.",
+                (Query(by("instance", "flopwatch_audit_trouble", operation="max"), "{{instance}}"),),
+            ),
         ),
     ),
     (
