@@ -28,8 +28,9 @@ from monitor.core.cases import (
 )
 from monitor.core.clocks import instant
 from monitor.core.policy import LEVELS
+from monitor.core.sight import FIELD as SIGHT
 from monitor.core.suppression import Suppression
-from monitor.run.casework import Conclusion, Desk, Story
+from monitor.run.casework import AsItWas, Conclusion, Desk, Looked, Story
 from monitor.settings import load_settings
 from monitor.store import CaseRow, SuppressionRow, Wanted
 
@@ -113,6 +114,7 @@ def cases(
 @cases.command("show")
 @click.argument("case")
 @click.option("--blind", is_flag=True, help="Without what was decided: for whoever reviews it.")
+@click.option("--as-it-was", type=int, metavar="N", help="As whoever decided or proposed at event N saw it.")
 @state_option
 @json_option
 @config_option
@@ -121,13 +123,19 @@ def show_case(
     given: Given,
     case: str,
     blind: bool,
+    as_it_was: int | None,
     state: Path | None,
     as_json: bool,
     config: Path | None,
 ) -> None:
     """Say all there is of CASE: its flags, clocks, history, proposals, and other cases of the same party."""
     with _desk(given, state, config) as desk:
-        story, now = desk.story(case), desk.now()
+        if as_it_was is None:
+            story, now = desk.story(case), desk.now()
+        else:
+            then = desk.as_it_was(case, as_it_was)
+            story, now = then.story, then.act.at
+            click.echo(_as_it_was_line(then), err=as_json)
     if as_json:
         show.document(story_document(story, now, blind))
     else:
@@ -154,7 +162,7 @@ def next_case(given: Given, person: str, minutes: int, state: Path | None, confi
 def claim(given: Given, /, minutes: int, **options: Any) -> None:
     """Take CASE over, which says that you looked at its flags."""
     with _desk(given, options["state"], options["config"]) as desk:
-        click.echo(_said(desk.claim(options["case"], options["person"], minutes, options["seen"])))
+        click.echo(_said(desk.claim(options["case"], options["person"], minutes, _looked(options))))
 
 
 @cases.command()
@@ -256,7 +264,7 @@ def decide(
     ends = None if until is None else _day(until)
     conclusion = Conclusion(Outcome(outcome), reason.strip(), policy, rule, ends, scope.strip(), quantity.strip())
     with _desk(given, options["state"], options["config"]) as desk:
-        click.echo(_said(desk.decide(options["case"], options["person"], conclusion, options["seen"])))
+        click.echo(_said(desk.decide(options["case"], options["person"], conclusion, _looked(options))))
 
 
 @cases.command()
@@ -294,7 +302,7 @@ def suppress(
 def approve(given: Given, /, **options: Any) -> None:
     """Approve what somebody else proposed of CASE."""
     with _desk(given, options["state"], options["config"]) as desk:
-        click.echo(_said(desk.approve(options["case"], options["person"], options["seen"])))
+        click.echo(_said(desk.approve(options["case"], options["person"], _looked(options))))
 
 
 @cases.command()
@@ -304,7 +312,7 @@ def approve(given: Given, /, **options: Any) -> None:
 def refuse(given: Given, /, reason: str, **options: Any) -> None:
     """Refuse what somebody else proposed of CASE, or withdraw what you proposed."""
     with _desk(given, options["state"], options["config"]) as desk:
-        click.echo(_said(desk.drop(options["case"], options["person"], reason, options["seen"])))
+        click.echo(_said(desk.drop(options["case"], options["person"], reason, _looked(options))))
 
 
 @cases.command()
@@ -314,7 +322,7 @@ def refuse(given: Given, /, reason: str, **options: Any) -> None:
 def reverse(given: Given, /, reason: str, **options: Any) -> None:
     """Take the decision of CASE back: it and its flags are open again; the decision stays on record."""
     with _desk(given, options["state"], options["config"]) as desk:
-        click.echo(_said(desk.reverse(options["case"], options["person"], reason.strip(), options["seen"])))
+        click.echo(_said(desk.reverse(options["case"], options["person"], reason.strip(), _looked(options))))
 
 
 @cases.command()
@@ -412,11 +420,16 @@ def _desk(given: Given, state: Path | None, config: Path | None) -> Any:
     return app.desk(load_settings(config or given[1]), state or given[0])
 
 
+def _looked(options: dict[str, Any]) -> Looked | None:
+    """What whoever acts says that they looked at."""
+    return None if options["seen"] is None else Looked(options["seen"])
+
+
 def _do(given: Given, options: dict[str, Any], what: Act, body: Body) -> None:
     """One act, and what the case is after it."""
     with _desk(given, options["state"], options["config"]) as desk:
         assert isinstance(desk, Desk)
-        click.echo(_said(desk.do(options["case"], options["person"], what, body, options["seen"])))
+        click.echo(_said(desk.do(options["case"], options["person"], what, body, _looked(options))))
 
 
 def _day(day: datetime) -> int:
@@ -537,6 +550,13 @@ def _shown(story: Story, blind: bool) -> list[CaseEvent]:
     return [event for event in story.events if event.act not in hidden]
 
 
+def _as_it_was_line(then: AsItWas) -> str:
+    """Whose sight it is, and whether it is to be trusted."""
+    whose = f"As {then.act.actor} saw it, who on {instant(then.act.at)} did this: {then.act.act}."
+    altered = "" if then.as_recorded else " What is kept is NOT what the event says was seen: it was altered since."
+    return show.plain(whose + altered)
+
+
 def story_lines(story: Story, now: int, blind: bool) -> list[str]:
     """All of a case in words."""
     case, times = story.case, story.times
@@ -551,6 +571,9 @@ def story_lines(story: Story, now: int, blind: bool) -> list[str]:
         "What happened:",
         *(show.plain(f"  {_event_line(event)}") for event in _shown(story, blind)),
     ]
+    sighted = [event.number for event in _shown(story, blind) if SIGHT in event.body]
+    if sighted:
+        lines += [f"  `flopwatch cases show {case.id} --as-it-was {sighted[-1]}`: the case as was seen at that event."]
     if story.others:
         lines += ["Other cases of the same party:"]
         lines += [show.plain(f"  {row.id} {row.level} {_state_cell(row, now, blind)}") for row in story.others]
@@ -558,7 +581,7 @@ def story_lines(story: Story, now: int, blind: bool) -> list[str]:
 
 
 def _event_line(event: CaseEvent) -> str:
-    said = {name: value for name, value in event.body.items() if value not in (None, "", [])}
+    said = {name: value for name, value in event.body.items() if value not in (None, "", []) and name != SIGHT}
     words = "; ".join(f"{name} {_value(name, value)}" for name, value in said.items() if not isinstance(value, dict))
     return f"{event.number}. {instant(event.at)} {event.actor}: {event.act}" + (f" ({words})" if words else "")
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from functools import partial
 from itertools import accumulate
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds, in_per_cent, probably_reaches
@@ -82,6 +82,26 @@ class Finding(NamedTuple):
     page: str = ""  # why somebody is called at night; "": nobody is
     falls_after_ms: int = 7 * DAY_MS  # a flag's level falls only after its finding has been lower for so long
     segments: tuple[str, ...] = ()  # all of the run, by any of which its flag is found again; not stored
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding without the segments of its run, which may be thousands: what finds its flag again is the anchor."""
+    fields = finding._asdict()
+    del fields["segments"]
+    return fields
+
+
+def finding_from(fields: Mapping[str, Any]) -> Finding:
+    """A finding from that."""
+    found = dict(fields)
+    if "flop" in found:  # older flags are of model FLOP
+        found |= {"measure": "model_flop", "amount": found.pop("flop"), "threshold": found.pop("threshold_flop")}
+    found["level"] = Level(found["level"])
+    found["amount"] = Bounds(*found["amount"])
+    found["reasons"] = tuple(found["reasons"])
+    found["not_established"] = tuple(found["not_established"])
+    found["members"] = tuple(found.get("members", ()))  # older flags are of tenants
+    return Finding(**found)
 
 
 class Amount(NamedTuple):

@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from monitor.core.findings import Finding
+from monitor.core.findings import Finding, finding_document, finding_from
 from monitor.core.policy import LEVELS, Level
 
 
@@ -92,6 +92,17 @@ class Change(NamedTuple):
 
     flag: Flag
     entry: Entry
+
+
+def flag_document(flag: Flag) -> dict[str, Any]:
+    """A flag as JSON; instants in milliseconds, amounts as whole numbers."""
+    return {**flag._asdict(), "finding": finding_document(flag.finding)}
+
+
+def flag_from(fields: Mapping[str, Any]) -> Flag:
+    """A flag from that."""
+    typed = {"state": State(fields["state"]), "level": Level(fields["level"])}
+    return Flag(**{**fields, **typed, "finding": finding_from(fields["finding"])})
 
 
 def flag_id(rule: str, tenant: str, anchor: str = "") -> str:

@@ -7,7 +7,7 @@ of the store; so is whether two people are two.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from monitor.clock import Clock
 from monitor.core.book import Tenant
@@ -43,6 +43,15 @@ from monitor.core.notices import GONE, Telling, terms_of
 from monitor.core.parties import Parties
 from monitor.core.policy import LEVELS, Policy
 from monitor.core.profiles import declared_party
+from monitor.core.sight import FIELD as SIGHT
+from monitor.core.sight import (
+    SIGHTED,
+    Sight,
+    shown,
+    sight_document,
+    sight_from,
+    sight_hash,
+)
 from monitor.core.suppression import (
     Standing,
     Suppression,
@@ -109,6 +118,14 @@ class Cases(Protocol):
         """The flags of a case as they are now."""
         ...
 
+    def history_lines(self, flags: Collection[str]) -> dict[str, int]:
+        """How many lines the history of each of these flags has."""
+        ...
+
+    def sight(self, case_id: str, hash: str) -> dict[str, Any] | None:
+        """What somebody saw of a case; None: it is not kept."""
+        ...
+
     def flags_by_case(self, names: Collection[str]) -> Mapping[str, list[Flag]]:
         """The flags of some cases as they are now."""
         ...
@@ -142,6 +159,13 @@ class Cases(Protocol):
         ...
 
 
+class Looked(NamedTuple):
+    """What somebody who acts had looked at."""
+
+    number: int  # the latest event of the case
+    sight: str = ""  # the hash of what was to be seen; "": not stated
+
+
 class Story(NamedTuple):
     """All there is to say of a case."""
 
@@ -151,6 +175,15 @@ class Story(NamedTuple):
     times: CaseTimes
     approvals: list[Approval]
     others: list[CaseRow]  # of the same party
+    sight: Sight  # what of it whoever decides now answers for
+
+
+class AsItWas(NamedTuple):
+    """A case as somebody saw it who then decided about it."""
+
+    act: CaseEvent  # what they did
+    story: Story  # before that; other cases of the party are not part of it
+    as_recorded: bool  # whether what is kept is what the act says
 
 
 class Conclusion(NamedTuple):
@@ -203,13 +236,36 @@ class Desk:
         events = self._events(name)
         case = fold(events)
         flags = self.cases.flags_of(case)
-        times = times_of_case(flags, self._terms, self.cases.seen())
+        sight = self._sight(case, flags)
         others = [row for row in self.cases.of_subject(case.subject) if row.id != name]
-        return Story(case, events, flags, times, self.cases.approvals(name), others)
+        return Story(case, events, flags, sight.times, self.cases.approvals(name), others, sight)
+
+    def _sight(self, case: Case, flags: Sequence[Flag]) -> Sight:
+        times = times_of_case(flags, self._terms, self.cases.seen())
+        first = shown(flags)
+        lines = self.cases.history_lines([flag.id for flag in first])
+        return Sight(case.number, first, len(flags) - len(first), lines, times)
+
+    def as_it_was(self, name: str, number: int) -> AsItWas:
+        """A case as whoever did this saw it.
+
+        Raises:
+            CaseProblem: there is no such case, or nothing was kept of what was seen at that event.
+        """
+        events = self._events(name)
+        act = next((event for event in events if event.number == number), None)
+        kept = None if act is None else self.cases.sight(name, str(act.body.get(SIGHT, "")))
+        if act is None or kept is None:
+            raise CaseProblem(f"Event {number} of case {name} is no decision of which it is kept what was seen.")
+        sight = sight_from(kept)
+        before = [event for event in events if event.number <= sight.number]
+        approvals = [_as_of(one, act.at) for one in self.cases.approvals(name) if one.number <= sight.number]
+        story = Story(fold(before), before, list(sight.flags), sight.times, approvals, [], sight)
+        return AsItWas(act, story, sight_hash(kept) == act.body[SIGHT])
 
     # -- acting --------------------------------------------------------------------------------------------------
 
-    def do(self, name: str, person: str, what: Act, body: Body, seen: int | None = None) -> Case:
+    def do(self, name: str, person: str, what: Act, body: Body, seen: Looked | None = None) -> Case:
         """One of the acts that need nothing beside them; `seen`: the latest event that the person looked at.
 
         Raises:
@@ -219,7 +275,7 @@ class Desk:
             raise CaseProblem(f"A case is not {what} by itself: it takes more than this.")
         return self._write(self._acting(name, person, seen, what, body))
 
-    def claim(self, name: str, person: str, minutes: int = CLAIM_MINUTES, seen: int | None = None) -> Case:
+    def claim(self, name: str, person: str, minutes: int = CLAIM_MINUTES, seen: Looked | None = None) -> Case:
         """Take a case over, for so long after one's latest act; whoever does that looks at its flags.
 
         Raises:
@@ -247,7 +303,7 @@ class Desk:
                 last = problem
         raise last
 
-    def decide(self, name: str, person: str, conclusion: Conclusion, seen: int | None = None) -> Case:
+    def decide(self, name: str, person: str, conclusion: Conclusion, seen: Looked | None = None) -> Case:
         """Decide a case, which closes its flags; or propose that, where it takes two people.
 
         Raises:
@@ -271,7 +327,7 @@ class Desk:
         until: int,
         reason: str,
         standing: Callable[[Sequence[Flag]], Standing],
-        seen: int | None = None,
+        seen: Looked | None = None,
     ) -> Case:
         """Propose that people are not told of a rule for a while; `standing` says how it is with its flags now.
 
@@ -290,12 +346,12 @@ class Desk:
             "saw": standing_body(standing(flags)),
             "proposed_by": "",
         }
-        return self._propose(name, person, case.number if seen is None else seen, SUPPRESSION, what)
+        return self._propose(name, person, Looked(case.number) if seen is None else seen, SUPPRESSION, what)
 
-    def _propose(self, name: str, person: str, seen: int | None, kind: str, what: Body) -> Case:
+    def _propose(self, name: str, person: str, seen: Looked | None, kind: str, what: Body) -> Case:
         return self._write(self._acting(name, person, seen, Act.PROPOSED, {"kind": kind, "what": what}))
 
-    def approve(self, name: str, person: str, seen: int | None = None) -> Case:
+    def approve(self, name: str, person: str, seen: Looked | None = None) -> Case:
         """Approve what somebody else proposed; it is done at once.
 
         Raises:
@@ -313,7 +369,7 @@ class Desk:
         deed = self._acting(name, person, seen, Act.SUPPRESSED, body)
         return self._write(deed._replace(verdict=verdict, suppression=_suppression(deed), journal=_journal(deed)))
 
-    def drop(self, name: str, person: str, why: str, seen: int | None = None) -> Case:
+    def drop(self, name: str, person: str, why: str, seen: Looked | None = None) -> Case:
         """Refuse what somebody else proposed, or withdraw what one proposed oneself; both stay on record.
 
         Raises:
@@ -329,7 +385,7 @@ class Desk:
         answered = Verdict(case.proposal.number, verdict, by if verdict == REFUSED else None)
         return self._write(deed._replace(verdict=answered))
 
-    def reverse(self, name: str, person: str, why: str, seen: int | None = None) -> Case:
+    def reverse(self, name: str, person: str, why: str, seen: Looked | None = None) -> Case:
         """Take a decision back: the case is open again, and so are its flags; the decision stays on record.
 
         Raises:
@@ -367,18 +423,24 @@ class Desk:
             else:
                 return
 
-    def _acting(self, name: str, person: str, seen: int | None, what: Act, body: Body) -> Deed:
+    def _acting(self, name: str, person: str, seen: Looked | None, what: Act, body: Body) -> Deed:
         """An act of a person on a case as it stands, if it is possible."""
         case, by, at = self.case(name), _person(person), self.now()
-        if seen is not None and seen != case.number:
+        if seen is not None and seen.number != case.number:
             raise CaseProblem(f"Case {name} has changed since you looked at it: look again.")
+        sight = None
+        if what in SIGHTED:
+            sight = sight_document(self._sight(case, self.cases.flags_of(case)))
+            body = {**body, SIGHT: sight_hash(sight)}
+            if seen is not None and seen.sight not in ("", body[SIGHT]):
+                raise CaseProblem("The numbers of its flags have moved since you looked: look, and send it again.")
         event = CaseEvent(name, case.number + 1, at, what, by, body)
         wrong = refusal(case, event)
         if wrong is not None:
             raise CaseProblem(wrong)
-        return Deed([event], step(case, event))
+        return Deed([event], step(case, event), sight=sight)
 
-    def _deciding(self, name: str, person: str, seen: int | None, body: Body) -> Deed:
+    def _deciding(self, name: str, person: str, seen: Looked | None, body: Body) -> Deed:
         """A decision, with all that it closes."""
         case = self.case(name)
         flags = self.cases.flags_of(case)
@@ -391,7 +453,7 @@ class Desk:
                     "the next roll-up has brought the case up to date."
                 )
         (event,) = deed.events
-        deed = _synchronised(case, event, flags)
+        deed = _synchronised(case, event, flags)._replace(sight=deed.sight)
         if is_sampled(name, event.number):
             decided = deed.events[-1].number
             deed = _also(deed, Act.SAMPLED, {"decision": decided}, event.at)
@@ -421,6 +483,13 @@ def _as_written(name: str, other: str) -> str:
     """Somebody as another entry names them, if both are one person: databases know upper case beyond ASCII or not."""
     person = _person(name)
     return other if person.casefold() == other.casefold() else person
+
+
+def _as_of(approval: Approval, at: int) -> Approval:
+    """A proposal as it was at an instant: not answered, if that came later."""
+    if approval.answered_at is None or approval.answered_at < at:
+        return approval
+    return approval._replace(answered_by=None, answered_at=None, verdict=None)
 
 
 def _synchronised(case: Case, decided: CaseEvent, flags: Iterable[Flag]) -> Deed:

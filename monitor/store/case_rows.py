@@ -31,6 +31,7 @@ class Deed(NamedTuple):
     verdict: Verdict | None = None
     suppression: Suppression | None = None  # a new one
     ended: Mapping[str, str] = {}  # suppressions -> why they end
+    sight: Mapping[str, object] | None = None  # what whoever acts saw of the case, where they answer for it
 
 
 class Cursor(NamedTuple):

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Table, and_, func, or_, select, tuple_, updat
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
-from monitor.core.audit import NAMED
+from monitor.core.audit import NAMED, canonical
 from monitor.core.cases import SYSTEM, Act, Case, CaseEvent, Outcome, Review, State, fold
 from monitor.core.clocks import Seen, instant
 from monitor.core.flags import Flag
@@ -24,6 +24,7 @@ from monitor.core.flags import State as FlagState
 from monitor.core.model import DAY_MS
 from monitor.core.notices import Telling, recipients_of, resumed_of
 from monitor.core.policy import LEVELS, Level
+from monitor.core.sight import sight_hash
 from monitor.core.suppression import Suppression, standing_body, standing_from
 from monitor.errors import CaseProblem
 from monitor.store import rows
@@ -48,7 +49,9 @@ from monitor.store.schema import (
     CASE_EVENTS,
     CASE_FLAGS,
     CASE_LIVES,
+    CASE_SIGHTS,
     CASES,
+    FLAG_HISTORY,
     FLAGS,
     HOME,
     REVIEW_WAITS,
@@ -108,6 +111,8 @@ class Casework:
                 self._write_proposal(connection, deed, at)
                 self._write_case(connection, deed.case)
                 self._check_flags(connection, deed.saw)
+                if deed.sight is not None:
+                    self._keep_sight(connection, deed.case.id, deed.sight)
                 self._write_flags(connection, deed)
                 if deed.suppression is not None:
                     self._suppress(connection, deed.suppression)
@@ -158,6 +163,11 @@ class Casework:
             level, state = connection.execute(query.with_for_update()).one()
             if (level, state) != (flag.level, flag.state):
                 raise CaseProblem(f"Flag {flag.id} is {level} and {state} by now: look at the case again.")
+
+    def _keep_sight(self, connection: Connection, case_id: str, sight: Mapping[str, object]) -> None:
+        """Whoever looks twice at the same sees the same."""
+        row = {"case_id": case_id, "hash": sight_hash(sight), "body": canonical(sight)}
+        connection.execute(insert_new(self._database, CASE_SIGHTS), row)
 
     def _write_flags(self, connection: Connection, deed: Deed) -> None:
         table, mine = CASE_FLAGS.c, CASE_FLAGS.c.case_id == deed.case.id
@@ -321,6 +331,20 @@ class Casework:
             query = select(*FLAGS.columns).where(FLAGS.c.id.in_(part)).order_by(FLAGS.c.id)
             found += [rows.flag_of(row) for row in self._all(query)]
         return found
+
+    def history_lines(self, flags: Collection[str]) -> dict[str, int]:
+        """How many lines the history of each of these flags has."""
+        table, found = FLAG_HISTORY.c, dict.fromkeys(flags, 0)
+        for part in _parts(flags):
+            query = select(table.flag, func.count()).where(table.flag.in_(part)).group_by(table.flag)
+            found |= dict(map(tuple, self._all(query)))
+        return found
+
+    def sight(self, case_id: str, hash: str) -> dict[str, Any] | None:
+        """What somebody saw of a case; None: it is not kept."""
+        table = CASE_SIGHTS.c
+        found = self._all(select(table.body).where(table.case_id == case_id, table.hash == hash))
+        return json.loads(found[0].body) if found else None
 
     def ungathered(self) -> list[Flag]:
         """Flags that stand and are on no case, and those that are otherwise than their case knows."""

@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from monitor.core.book import Restatement, Source
-from monitor.core.bounds import Bounds
-from monitor.core.findings import Finding
+from monitor.core.findings import finding_document, finding_from
 from monitor.core.flags import Flag, State
 from monitor.core.gaps import Lag
 from monitor.core.inventory import Conservation
@@ -115,29 +114,11 @@ def dead_letter_of(row: Row) -> DeadLetter:
 
 def flag_row(flag: Flag) -> Row:
     """The columns of `flags`."""
-    return (*flag[:3], flag.state.value, flag.level.value, *flag[5:8], canonical_json(_finding_document(flag.finding)))
+    return (*flag[:3], flag.state.value, flag.level.value, *flag[5:8], canonical_json(finding_document(flag.finding)))
 
 
 def flag_of(row: Row) -> Flag:
     """A flag from those columns."""
-    id, rule, tenant, state, level, raised_at, told_at, lower_since, finding = row
-    return Flag(id, rule, tenant, State(state), Level(level), raised_at, told_at, lower_since, _finding_of(finding))
-
-
-def _finding_document(finding: Finding) -> dict[str, Any]:
-    """A finding without the segments of its run, which may be thousands: what finds its flag again is the anchor."""
-    fields = finding._asdict()
-    del fields["segments"]
-    return fields
-
-
-def _finding_of(text: str) -> Finding:
-    fields = json.loads(text)
-    if "flop" in fields:  # older flags are of model FLOP
-        fields |= {"measure": "model_flop", "amount": fields.pop("flop"), "threshold": fields.pop("threshold_flop")}
-    fields["level"] = Level(fields["level"])
-    fields["amount"] = Bounds(*fields["amount"])
-    fields["reasons"] = tuple(fields["reasons"])
-    fields["not_established"] = tuple(fields["not_established"])
-    fields["members"] = tuple(fields.get("members", ()))  # older flags are of tenants
-    return Finding(**fields)
+    id, rule, tenant, state, level, raised_at, told_at, lower_since, text = row
+    finding = finding_from(json.loads(text))
+    return Flag(id, rule, tenant, State(state), Level(level), raised_at, told_at, lower_since, finding)

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0009"  # the latest migration
+REVISION = "0010"  # the latest migration
 
 METADATA = MetaData()
 
@@ -567,6 +567,15 @@ HOME = CASE_FLAGS.c.home
 SUPPRESSED = CASE_FLAGS.c.suppression.is_not(None)
 Index("case_flags_home", CASE_FLAGS.c.flag, unique=True, sqlite_where=HOME, postgresql_where=HOME)
 Index("case_flags_suppressed", CASE_FLAGS.c.flag, sqlite_where=SUPPRESSED, postgresql_where=SUPPRESSED)
+
+# What somebody saw of a case who then decided about it, as canonical JSON: see `monitor.core.sight`. Never changed.
+CASE_SIGHTS = Table(
+    "case_sights",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("hash", Text, primary_key=True),
+    Column("body", Text, nullable=False),
+)
 
 # What takes two people: what one proposes another one answers. The store refuses an answer of the same person.
 # `verdict`: approved, refused, withdrawn or overtaken; null: it waits.

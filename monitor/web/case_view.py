@@ -9,16 +9,16 @@ from monitor.core.bounds import Bounds
 from monitor.core.case_acts import OF_HOLDER
 from monitor.core.cases import SYSTEM, TRANSITIONS, Act, Case, CaseEvent
 from monitor.core.flags import Act as FlagAct
-from monitor.core.flags import Entry, Flag, State
+from monitor.core.flags import Entry, Flag
 from monitor.core.notices import force_words
-from monitor.core.policy import LEVELS, Policy, Rule
+from monitor.core.policy import Policy, Rule
 from monitor.core.roles import PERMISSIONS, Permission
+from monitor.core.sight import seriousness
 from monitor.run.casework import Story
 from monitor.store import Approval, CaseRow
 from monitor.web.display import instant, words
 from monitor.web.visit import Visit
 
-FLAGS_MAX = 50  # of a case that a page shows whole, the most serious first
 NO_RULE = "A rule that is no longer among the policies"
 
 # Acts -> what a form for them asks for. That of a proposal is the form of what is proposed.
@@ -112,6 +112,13 @@ def is_blind(row: CaseRow, visit: Visit) -> bool:
     return _may_review(row.review == "waiting", decided, visit)
 
 
+def is_blind_to(case: Case, visit: Visit) -> bool:
+    """The same, of a case."""
+    waits = case.review is not None and not case.review.by
+    decided = set() if case.decision is None else {case.decision.by.casefold(), case.decision.second.casefold()}
+    return _may_review(waits, decided, visit)
+
+
 def _may_review(waits: bool, decided: set[str], visit: Visit) -> bool:
     return waits and Permission.DECIDE in PERMISSIONS[visit.who.user.role] and visit.name.casefold() not in decided
 
@@ -124,12 +131,8 @@ def lines_of(rows: Iterable[CaseRow], flags: Mapping[str, Sequence[Flag]], rules
 def _line(row: CaseRow, flags: Sequence[Flag], rules: Rules, visit: Visit) -> Line:
     computing = [flag.finding.amount for flag in flags if flag.finding.measure.endswith("_flop")]
     amount = max(computing, key=lambda one: one.central, default=None)
-    first = min(flags, key=_seriousness, default=None)
+    first = min(flags, key=seriousness, default=None)
     return Line(row, "" if first is None else _title(first, rules), amount, is_blind(row, visit))
-
-
-def _seriousness(flag: Flag) -> tuple[bool, int, int, str]:
-    return flag.state is State.CLOSED, -LEVELS.index(flag.level), -flag.finding.amount.central, flag.id
 
 
 def _title(flag: Flag, rules: Rules) -> str:
@@ -141,12 +144,8 @@ def view_of(
     story: Story, histories: Mapping[str, Sequence[Entry]], others: Sequence[Line], rules: Rules, visit: Visit, now: int
 ) -> View:
     """A case as who asks may see it; `histories`: of the flags that are shown, by flag."""
-    case = story.case
-    waits = case.review is not None and not case.review.by
-    decided = set() if case.decision is None else {case.decision.by.casefold(), case.decision.second.casefold()}
-    blind = _may_review(waits, decided, visit)
-    shown = shown_flags(story)
-    flags = [_flag_view(flag, histories.get(flag.id, ()), rules, visit, blind) for flag in shown]
+    case, blind = story.case, is_blind_to(story.case, visit)
+    flags = [_flag_view(flag, histories.get(flag.id, ()), rules, visit, blind) for flag in story.sight.flags]
     until = _deciding_from(story) if blind else case.number + 1
     events = [_event_view(event, visit) for event in story.events if not (blind and _tells(event, until))]
     proposed = case.proposal is not None
@@ -156,7 +155,7 @@ def view_of(
         blind=blind,
         reviews=blind and visit.may(Permission.DECIDE),
         flags=flags,
-        more_flags=len(story.flags) - len(shown),
+        more_flags=story.sight.more,
         events=events,
         notes=[one for one in events if one.event.act is Act.NOTED and one.said],
         approvals=[] if blind else story.approvals,
@@ -165,11 +164,6 @@ def view_of(
         answers=proposed and not own and visit.may(Permission.APPROVE),
         withdraws=own and visit.may(Permission.DECIDE),
     )
-
-
-def shown_flags(story: Story) -> list[Flag]:
-    """The flags that a page shows whole."""
-    return sorted(story.flags, key=_seriousness)[:FLAGS_MAX]
 
 
 def _flag_view(flag: Flag, history: Sequence[Entry], rules: Rules, visit: Visit, blind: bool) -> FlagView:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -120,6 +121,11 @@ def test_a_case_is_decided_by_two(place: Place, case: str) -> None:
     assert "1  " in place.done("stats")
     assert all(row["precision"] == 0 for row in place.run("cases", "stats", "--json").document["rules"])
     assert "Contract 17." in place.done("show", case)
+    sights = re.findall(r"--as-it-was ([0-9]+)", place.done("show", case))
+    then = place.run("cases", "show", case, "--as-it-was", *sights)
+    assert (0, True, False) == (then.code, "As bo saw it" in then.out, "is decided" in then.out)
+    assert "As bo saw it" in place.run("cases", "show", case, "--json", "--as-it-was", *sights).err
+    assert 2 == place.run("cases", "show", case, "--as-it-was", "1").code
     assert "Contract 17." in place.done("show", case, "--blind")
     blind = place.run("cases", "show", case, "--blind", "--json").document
     assert {"decided", "proposed"} & {event["act"] for event in blind["events"]} == set()

@@ -39,11 +39,12 @@ from monitor.core.model import DAY_MS
 from monitor.core.notices import Recipient, Telling, Terms
 from monitor.core.parties import Parties
 from monitor.core.policy import Level, Scope
+from monitor.core.sight import sight_document, sight_hash
 from monitor.core.suppression import Standing
 from monitor.errors import CaseProblem, StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
-from monitor.run.casework import CASES_AT_ONCE, Conclusion, Desk, Gatherer
+from monitor.run.casework import CASES_AT_ONCE, Conclusion, Desk, Gatherer, Looked
 from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store import DECISION, TICK, AuditWanted, Cursor, Deed, JournalEntry, Wanted
@@ -189,6 +190,53 @@ def test_many_cases_are_gathered_in_several_transactions(office: Office) -> None
     first = office.gatherer.work({}, PARTIES)
     assert (CASES_AT_ONCE, 1) == (len({event.case for event in first}), len(office.cases.ungathered()))
     assert ["opened", "flagged"] == office.gather()
+
+
+def test_what_was_seen_at_a_decision_is_kept(office: Office) -> None:
+    """Whatever moves later: each of two people answers for what was to be seen when they acted."""
+    case = office.open(CRITICAL, flag("F-2", "watch"))
+    before = office.desk.story(case.id)
+    proposed = office.desk.decide(case.id, ANA, EXPLAINED)
+    office.raise_flags(flag(level="critical", central=3 * 10**25), what="noted")
+    office.clock.wall += 1_000
+    approved = office.desk.approve(case.id, BO)
+    office.raise_flags(flag(level="critical", state="closed", central=9 * 10**25), what="noted")
+    then, later = (office.desk.as_it_was(case.id, one.number) for one in (proposed, approved))
+
+    assert (before.case, before.events) == (then.story.case, then.story.events)
+    assert list(before.sight.flags) == then.story.flags
+    assert (before.times, before.sight) == (then.story.times, then.story.sight)
+    assert [10**25, 3 * 10**25] == [one.story.flags[0].finding.amount.central for one in (then, later)]
+    assert {"F-1": 1, "F-2": 1} == then.story.sight.lines
+    assert {"F-1": 2, "F-2": 1} == later.story.sight.lines
+    assert [None] == [one.verdict for one in later.story.approvals]
+    assert (ANA, BO, True, True) == (then.act.actor, later.act.actor, then.as_recorded, later.as_recorded)
+
+
+def test_what_is_kept_is_held_against_what_was_recorded(office: Office) -> None:
+    """A byte of it changed, and it says so; of other events nothing is kept."""
+    case = office.open(WATCH)
+    decided = office.desk.decide(case.id, ANA, EXPLAINED)
+    office.rows(
+        "UPDATE case_sights SET body = replace(body, '10000000000000000000000000', '10000000000000000000000001')"
+    )
+
+    assert not office.desk.as_it_was(case.id, decided.number).as_recorded
+    for number in (1, 99):
+        with pytest.raises(CaseProblem, match="no decision of which it is kept"):
+            office.desk.as_it_was(case.id, number)
+
+
+def test_whoever_saw_other_numbers_looks_again(office: Office) -> None:
+    """Nothing happened to the case, but its flag has moved: a decision is on what was seen, or it is none."""
+    case = office.open(WATCH)
+    sight = sight_hash(sight_document(office.desk.story(case.id).sight))
+    office.raise_flags(flag(central=2 * 10**25), what="noted")
+
+    with pytest.raises(CaseProblem, match="have moved since you looked"):
+        office.desk.decide(case.id, ANA, EXPLAINED, Looked(case.number, sight))
+    sight = sight_hash(sight_document(office.desk.story(case.id).sight))
+    assert not office.desk.decide(case.id, ANA, EXPLAINED, Looked(case.number, sight)).live
 
 
 def test_names_and_texts_are_kept_as_they_are(office: Office) -> None:
@@ -403,7 +451,7 @@ def test_whoever_is_second_is_told_who_was_first(office: Office, url: str) -> No
     with pytest.raises(CaseProblem, match=rf"ana was first: case {case.id} was noted at .*Z\. Nothing of this"):
         other.cases.write([late], NOW)
     with pytest.raises(CaseProblem, match="has changed since you looked at it"):
-        other.desk.do(case.id, BO, Act.NOTED, {"text": "Mine."}, seen=case.number)
+        other.desk.do(case.id, BO, Act.NOTED, {"text": "Mine."}, Looked(case.number))
     assert ["First."] == [one.body["text"] for one in office.cases.events(case.id) if one.act is Act.NOTED]
     other.store.close()
 

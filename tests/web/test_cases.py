@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,14 @@ class CaseHouse(House):
     def case(self, name: str) -> Case:
         """A case as it stands."""
         return self.records.desk.case(name)
+
+    def sample(self, case: str) -> None:
+        """The decision of a case waits for a blind review."""
+        decided = self.case(case)
+        if decided.review is None:
+            assert decided.decision is not None
+            event = CaseEvent(case, decided.number + 1, NOW, Act.SAMPLED, SYSTEM, {"decision": decided.decision.number})
+            self.store.casework.write([Deed([event], step(decided, event))], NOW)
 
     def act(self, browser: Browser, case: str, form: str, **said: object) -> int:
         """Look at a case and send one of its forms; the status of the answer."""
@@ -316,11 +326,7 @@ def test_a_review_is_blind(office: CaseHouse) -> None:
         (three, "note", {"text": "The outcome was: explained."}),
     ):
         assert 303 == office.act(browser, case, form, **said)
-    decided = office.case(case)
-    if decided.review is None:
-        assert decided.decision is not None
-        event = CaseEvent(case, decided.number + 1, NOW, Act.SAMPLED, SYSTEM, {"decision": decided.decision.number})
-        office.store.casework.write([Deed([event], step(decided, event))], NOW)
+    office.sample(case)
     blind, queue = two.get(f"/cases/{case}").text, two.get("/queue?show=review").text
 
     assert [case] == listed(queue)
@@ -385,3 +391,75 @@ def test_there_is_no_case_of_another_name(office: CaseHouse) -> None:
     browser = office.signed_in("reviewer")
     assert 404 == browser.get("/cases/C-0").status_code
     assert 404 == browser.post("/cases/C-0/claim", {"seen": "1"}).status_code
+
+
+# -- as it was ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_decision_shows_what_was_seen(office: CaseHouse) -> None:
+    """The history leads to the case as it was: its numbers, its notes, its state; not what came later."""
+    case = office.raise_flag(central=3 * 10**24)
+    browser = office.signed_in("reviewer")
+    for form, said in (
+        ("claim", {}),
+        ("note", {"text": "Seen before."}),
+        ("decide", DECIDED),
+        ("reverse", {"why": REASON}),
+    ):
+        assert 303 == office.act(browser, case, form, **said)
+    office.raise_flag(central=7 * 10**24)
+    office.act(browser, case, "note", text="Only later.")
+    (link, _) = re.findall(rf'href="(/cases/{case}/as-it-was/[0-9]+)"', browser.get(f"/cases/{case}").text)
+    page = browser.get(link).text
+
+    assert [True, False] == [text in page for text in ("3e24", "7e24")]
+    assert [True, False, False] == [text in page for text in ("Seen before.", "Only later.", REASON)]
+    assert "As <bdi" in page
+    assert "claimed" in page
+    assert 404 == browser.get(f"/cases/{case}/as-it-was/1").status_code
+    names = office.signed_in("viewer").get(link).text
+    assert [False] * 3 == [text in names for text in ("Seen before.", "t-1<", "reviewer<")]
+
+
+def test_what_was_seen_and_altered_since_is_told(office: CaseHouse) -> None:
+    """The event has its hash, and the audit has the event."""
+    case = office.raise_flag()
+    browser = office.signed_in("reviewer")
+    office.act(browser, case, "claim")
+    office.act(browser, case, "decide", **DECIDED)
+    with closing(sqlite3.connect(office.folder / "books.db")) as database:
+        database.execute("UPDATE case_sights SET body = replace(body, '\"more\":0', '\"more\":1')")
+        database.commit()
+
+    assert "altered since" in browser.get(f"/cases/{case}/as-it-was/{office.case(case).number}").text
+
+
+def test_a_form_of_other_numbers_is_refused(office: CaseHouse) -> None:
+    """The numbers moved while somebody wrote: they are told, and what they wrote is still there."""
+    case = office.raise_flag(central=3 * 10**24)
+    browser = office.signed_in("reviewer")
+    office.act(browser, case, "claim")
+    sight = re.search(r'name="sight" value="([0-9a-f]{64})"', browser.get(f"/cases/{case}").text)
+    assert sight is not None
+    office.raise_flag(central=4 * 10**24)
+    form = {"seen": office.case(case).number, "sight": sight[1], **DECIDED}
+    answer = browser.post(f"/cases/{case}/decide", form)
+
+    assert (400, True, True) == (
+        answer.status_code,
+        "have moved since you looked" in answer.text,
+        REASON in answer.text,
+    )
+
+
+def test_whoever_reviews_blindly_does_not_see_what_was_decided_on(office: CaseHouse) -> None:
+    """Until somebody has said what they would have decided."""
+    case = office.raise_flag()
+    browser = office.signed_in("reviewer")
+    office.act(browser, case, "claim")
+    office.act(browser, case, "decide", **DECIDED)
+    decided = office.case(case).number
+    office.sample(case)
+    path = f"/cases/{case}/as-it-was/{decided}"
+
+    assert [403, 200] == [office.signed_in(name).get(path).status_code for name in ("senior-two", "auditor")]

@@ -26,6 +26,7 @@ TABLE = {
     "POST /queue/next": "re se",
     "GET /suppressed": "+",
     "GET /cases/{id}": "+",
+    "GET /cases/{id}/as-it-was/{number}": "+",
     "POST /cases/{id}/claim": "re se",
     "POST /cases/{id}/release": "re se",
     "POST /cases/{id}/begin": "re se",
@@ -98,7 +99,7 @@ def test_every_route_lets_in_who_may(shared: House, name: str, role: Role | None
     """Through the whole console: signed in as each role, and as nobody."""
     method, path = name.split()
     browser = shared.browser() if role is None else shared.signed_in(role.value)
-    path = path.format(digest="0", name="nobody", id="0", reference="none", run="none")
+    path = path.format(digest="0", name="nobody", id="0", number=1, reference="none", run="none")
 
     answer = browser.get(path) if method == "GET" else browser.post(path, {})
 

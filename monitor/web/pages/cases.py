@@ -17,12 +17,16 @@ from starlette.responses import Response
 
 from monitor.core.cases import CLAIM_MINUTES, Act, Body, Outcome
 from monitor.core.roles import PERMISSIONS, Permission
+from monitor.core.sight import sight_document, sight_hash
 from monitor.errors import CaseProblem
-from monitor.run.casework import Conclusion, Desk, Story
-from monitor.web.case_view import lines_of, rules_of, shown_flags, view_of
+from monitor.run.casework import Conclusion, Desk, Looked, Story
+from monitor.web.case_view import is_blind_to, lines_of, rules_of, view_of
 from monitor.web.visit import Visit, asks
 
 NONE = "There is no such case: the queue has all that there are."
+
+NOT_KEPT = "Nothing is kept of what was seen at that event: the history of the case says of which ones it is."
+BLIND = "You may be asked what you would have decided: until somebody has said so, this is not shown."
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
 Claiming = Annotated[Visit, asks(Permission.CLAIM)]
@@ -35,6 +39,25 @@ router = APIRouter()
 def case(visit: Viewing, id: str) -> Response:
     """The page."""
     return _page(visit, id)
+
+
+@router.get("/cases/{id}/as-it-was/{number}")
+def as_it_was(visit: Viewing, id: str, number: int) -> Response:
+    """As whoever decided at this event saw it."""
+    records = visit.console.records
+    try:
+        blind = is_blind_to(records.desk.case(id), visit)
+        then = records.desk.as_it_was(id, number)
+    except CaseProblem:
+        raise HTTPException(HTTPStatus.NOT_FOUND, NOT_KEPT) from None
+    if blind:
+        raise HTTPException(HTTPStatus.FORBIDDEN, BLIND)
+    if visit.may(Permission.SEE_NAMES):
+        records.case_read(id, visit.person, visit.console.clock.now_ms())
+    story = then.story
+    histories = {flag: records.stored.flag_history(flag)[:lines] for flag, lines in story.sight.lines.items()}
+    view = view_of(story, histories, [], rules_of(records.policies), visit, then.act.at)
+    return visit.page("as_it_was.html", view=view, case=story.case, then=then, now=then.act.at)
 
 
 @router.post("/cases/{id}/claim")
@@ -156,23 +179,23 @@ def _done(visit: Visit, id: str, form: str, what: Act, body: Callable[[], Body])
     return _acted(visit, id, form, lambda seen: _desk(visit).do(id, visit.name, what, body(), seen))
 
 
-def _acted(visit: Visit, id: str, form: str, act: Callable[[int], object]) -> Response:
+def _acted(visit: Visit, id: str, form: str, act: Callable[[Looked], object]) -> Response:
     """Do it and show the case again; or say why not, beside the form as it was filled in."""
     try:
-        act(_number(visit, "seen"))
+        act(Looked(_number(visit, "seen"), visit.field("sight")))
     except CaseProblem as problem:
         return _page(visit, id, str(problem), form)
     return visit.go(f"/cases/{id}")
 
 
-def _withdraw(visit: Visit, id: str, seen: int) -> None:
+def _withdraw(visit: Visit, id: str, seen: Looked) -> None:
     proposal = _desk(visit).case(id).proposal
     if proposal is not None and proposal.by.casefold() != visit.name.casefold():
         raise CaseProblem(f"{proposal.by} proposed it: a second person can refuse it, nobody else can withdraw it.")
     _desk(visit).drop(id, visit.name, _text(visit, "why"), seen)
 
 
-def _suppress(visit: Visit, id: str, seen: int) -> None:
+def _suppress(visit: Visit, id: str, seen: Looked) -> None:
     records, rule = visit.console.records, _text(visit, "rule")
     until, reason = _day(visit, "until"), _text(visit, "reason")
     records.desk.suppress(id, visit.name, rule, until, reason, records.surveys.latest().standing, seen)
@@ -241,7 +264,7 @@ def _page(visit: Visit, id: str, problem: str = "", form: str = "") -> Response:
     if visit.may(Permission.SEE_NAMES):
         records.case_read(id, visit.person, now)
     rules = rules_of(records.policies)
-    histories = {flag.id: records.stored.flag_history(flag.id) for flag in shown_flags(story)}
+    histories = {flag.id: records.stored.flag_history(flag.id) for flag in story.sight.flags}
     before = records.desk.cases.flags_by_case([row.id for row in story.others])
     view = view_of(story, histories, lines_of(story.others, before, rules, visit), rules, visit, now)
     since = _since(visit, story) if problem else story.case.number
@@ -253,6 +276,7 @@ def _page(visit: Visit, id: str, problem: str = "", form: str = "") -> Response:
         problem=problem,
         since=[one for one in view.events if one.event.number > since],
         form=form,
+        sight=sight_hash(sight_document(story.sight)),
         typed=lambda of, field: visit.field(field) if of == form else "",
         colleagues=_colleagues(visit) if Act.ASSIGNED in view.may else [],
         cited=_cited(story, list(rules)),
