@@ -96,6 +96,7 @@ from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
+from monitor.run.aside import Aside
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
 from monitor.run.casework import Cases, Desk, Gatherer
@@ -1407,7 +1408,7 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
         telling = _telling(settings, reference) if settings.notices.sinks else None
-        rollup = Rollup(store, reference, watch, telling)
+        rollup = _rollup(settings, store, reference, watch, telling, stack)
         books = _Books(store, settings, partitions, metrics)
         delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
         checkpoints = stack.enter_context(_checkpoints(settings, store, watch))
@@ -1429,6 +1430,23 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
             worker.run()
         finally:
             server.close()
+
+
+def _rollup(
+    settings: Settings,
+    store: SqlStore,
+    reference: Reference,
+    watch: Watch,
+    telling: Telling | None,
+    stack: ExitStack,
+) -> Rollup | Aside:
+    """What looks at groups: beside the loop, except where a store has one writer at a time."""
+    if not store.shared:
+        return Rollup(store, reference, watch, telling)
+    own = stack.enter_context(opened_store(settings.store_url))
+    aside = Aside(Rollup(own, reference, watch, telling))
+    stack.callback(aside.close)
+    return aside
 
 
 def _both(first: HealthQuestion, second: HealthQuestion) -> HealthQuestion:

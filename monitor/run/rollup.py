@@ -128,6 +128,7 @@ class Rollup:
         self._watch = watch
         self._telling = telling
         self._next = watch.clock.monotonic()
+        self._stopping = False
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
         self._parties: Parties | None = None  # as of the latest roll-up
@@ -137,18 +138,29 @@ class Rollup:
         """Read everything with another reference from now on."""
         self._reference = reference
 
+    def is_due(self) -> bool:
+        """Whether it is time to roll up."""
+        return self._watch.clock.monotonic() >= self._next
+
+    def stop(self) -> None:
+        """Give up what is under way, and begin no more. May be called from another thread."""
+        self._stopping = True
+
     def work(self) -> None:
         """Roll up if it is time to and nobody else does; a store that does not answer is asked again later."""
-        now = self._watch.clock.monotonic()
-        if now < self._next:
+        if self._stopping or not self.is_due():
             return
-        self.flags, self.ours = {}, False
+        now, self.ours = self._watch.clock.monotonic(), False
         try:
             with self._books.rolling_up() as ours:
                 changes = self._roll_up() if ours else []
             self.ours = ours
             if ours:
                 self._gather()
+            else:
+                self.flags = {}
+        except _GivenUpError:
+            return
         except StoreProblem as problem:
             self.flags = {}
             self._watch.log.warning("groups not evaluated", problem=str(problem))
@@ -166,7 +178,7 @@ class Rollup:
         gatherer = Gatherer(self._books.casework, policies, clock, self._telling)
         events: list[CaseEvent] = []
         try:
-            while some := self._some(gatherer):
+            while not self._stopping and (some := self._some(gatherer)):
                 events += some
         except (StoreProblem, CaseProblem) as problem:
             self._watch.log.warning("cases not gathered", problem=str(problem))
@@ -182,6 +194,8 @@ class Rollup:
     def finish(self) -> None:
         """Roll up once more, after the last commit; wait a moment for whoever is at it."""
         for _ in range(LAST_TRIES):
+            if self._stopping:
+                return
             self._next = self._watch.clock.monotonic()
             self.work()
             if self.ours:
@@ -201,7 +215,8 @@ class Rollup:
             owner = {name: number for number, of_part in traits.items() for name in of_part}
             heads = self._books.profile_heads()
             owner |= {name: place for name, (place, _) in heads.items()}
-            past = _Past(parts, owner, {name: seen for of_part in traits.values() for name, seen in of_part.items()})
+            known = {name: seen for of_part in traits.values() for name, seen in of_part.items()}
+            past = _Past(parts, owner, known, self._go_on)
             restated, late = self._books.restated(self._restated)
             candidates = self._candidates(past, heads, reference, at)
             changes = with_late(evaluate_groups(candidates, reference, past, flags, at), late)
@@ -213,6 +228,10 @@ class Rollup:
             self._watch.metrics.set_time("flopwatch_rollup_timestamp_seconds", at)
         self.flags = numbers(flags.values())
         return changes
+
+    def _go_on(self) -> None:
+        if self._stopping:
+            raise _GivenUpError
 
     def _candidates(self, past: _Past, heads: Mapping[str, tuple[int, int]], reference: Reference, at: int) -> Book:
         """The books of all tenants that may be in a group: another one has something in common with them."""
@@ -244,18 +263,29 @@ class Rollup:
                 self._profiled[name] = book.tenants[name]
 
 
+class _GivenUpError(Exception):
+    """The process stops in the middle of a roll-up: nothing of it is written."""
+
+
 class _Past:
     """What allocations of all partitions have held."""
 
     def __init__(
-        self, parts: Mapping[int, Part], owner: dict[str, int], traits: Mapping[str, AbstractSet[Traits]]
+        self,
+        parts: Mapping[int, Part],
+        owner: dict[str, int],
+        traits: Mapping[str, AbstractSet[Traits]],
+        go_on: Callable[[], None],
     ) -> None:
+        """`go_on` is asked before each tenant, and raises if the rest is not wanted any more."""
+        self._go_on = go_on
         self.parts = parts
         self.owner = owner  # tenant -> partition
         self._traits = traits
 
     def finished(self, tenant: str) -> Mapping[str, Effects]:
         """Of each allocation of a tenant, with where it was measured."""
+        self._go_on()
         return self.parts[self.owner[tenant]].finished(tenant)
 
     def finished_traits(self) -> Mapping[str, AbstractSet[Traits]]:

@@ -26,6 +26,7 @@ from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem,
 from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
+from monitor.run.aside import Aside
 from monitor.run.checkpoints import Checkpoints
 from monitor.run.control import ControlFacts
 from monitor.run.delivery import Delivery
@@ -76,7 +77,7 @@ class Ends(NamedTuple):
     clock: Clock
     log: Log
     outbox: Outbox | None = None  # for dead letters, where there is a topic for them
-    rollup: Rollup | None = None
+    rollup: Rollup | Aside | None = None
     relisting: Relisting | None = None  # where there are lists to screen against
     telling: Telling | None = None  # who is told of flags; None: nobody
     delivery: Delivery | None = None  # of what they are told

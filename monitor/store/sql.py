@@ -234,6 +234,11 @@ class SqlStore:
         with self._database.still():
             yield
 
+    @property
+    def shared(self) -> bool:
+        """Whether many processes, and many threads with stores of their own, can write it at the same time."""
+        return self._database.shared
+
     @contextmanager
     def rolling_up(self) -> Iterator[bool]:
         """One transaction over one state of the books of all partitions; whether it is ours alone to roll them up.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -17,6 +18,7 @@ from monitor.core.notices import Recipient, Telling, terms_of
 from monitor.errors import StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
+from monitor.run.aside import Aside
 from monitor.run.rollup import REST, ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
 from monitor.store.memory import MemoryArchive
@@ -374,3 +376,65 @@ def test_without_anybody_to_tell_nothing_is_written(store: SqlStore) -> None:
 
     assert store.group_flags()
     assert [] == store.outgoing.sent()
+
+
+# -- beside the loop ---------------------------------------------------------------------------------------------------
+
+
+class Held:
+    """A store whose partitions are not told until somebody lets them be."""
+
+    def __init__(self, store: SqlStore) -> None:
+        self.asked, self.let = threading.Event(), threading.Event()
+        self._store = store
+
+    def partitions(self) -> Sequence[int]:
+        """Of the store, in the end."""
+        self.asked.set()
+        assert self.let.wait(30)
+        return self._store.partitions()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+@pytest.fixture
+def held(store: SqlStore, url: str) -> Iterator[tuple[Held, Aside]]:
+    """A roll-up in a thread, over a store of its own, which has begun and does not get on."""
+    own = SqlStore.open(url)
+    holding, clock = Held(own), TurnedClock()
+    aside = Aside(Rollup(holding, reference(), watch(clock)))
+    aside.work()
+    assert holding.asked.wait(30)
+    yield holding, aside
+    holding.let.set()
+    aside.close()
+    own.close()
+
+
+def test_the_loop_does_not_wait_for_a_roll_up(store: SqlStore, held: tuple[Held, Aside]) -> None:
+    """While one is under way no other one begins; in the end people are told what they are told otherwise."""
+    holding, aside = held
+    aside.work()
+    assert {} == aside.flags
+    holding.let.set()
+    aside.finish()
+
+    assert told_of(store, groups_of(LINES))
+    assert sum(aside.flags.values()) == len(store.group_flags()) > 1
+
+
+def test_a_roll_up_that_takes_too_long_is_given_up(
+    store: SqlStore, held: tuple[Held, Aside], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever stops waits a moment; nothing of it is written, and the next one who looks tells people."""
+    monkeypatch.setattr("monitor.run.aside.FINISH_SECONDS", 0.01)
+    holding, aside = held
+    letting = threading.Timer(0.2, holding.let.set)
+    letting.start()
+    aside.finish()
+    letting.join()
+
+    assert {} == store.group_flags()
+    rollup(store).work()
+    assert told_of(store, groups_of(LINES))
