@@ -463,3 +463,5 @@ def test_whoever_reviews_blindly_does_not_see_what_was_decided_on(office: CaseHo
     path = f"/cases/{case}/as-it-was/{decided}"
 
     assert [403, 200] == [office.signed_in(name).get(path).status_code for name in ("senior-two", "auditor")]
+    assert 400 == office.act(office.signed_in("senior-two"), case, "reverse", why=REASON)
+    assert State.DECIDED is office.case(case).state

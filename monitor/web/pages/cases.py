@@ -26,7 +26,7 @@ from monitor.web.visit import Visit, asks
 NONE = "There is no such case: the queue has all that there are."
 
 NOT_KEPT = "Nothing is kept of what was seen at that event: the history of the case says of which ones it is."
-BLIND = "You may be asked what you would have decided: until somebody has said so, this is not shown."
+BLIND = "You may be asked what you would have decided: until somebody has said so, there is no more to see or to do."
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
 Claiming = Annotated[Visit, asks(Permission.CLAIM)]
@@ -182,6 +182,8 @@ def _done(visit: Visit, id: str, form: str, what: Act, body: Callable[[], Body])
 def _acted(visit: Visit, id: str, form: str, act: Callable[[Looked], object]) -> Response:
     """Do it and show the case again; or say why not, beside the form as it was filled in."""
     try:
+        if form != "review" and is_blind_to(_desk(visit).case(id), visit):
+            raise CaseProblem(BLIND)
         act(Looked(_number(visit, "seen"), visit.field("sight")))
     except CaseProblem as problem:
         return _page(visit, id, str(problem), form)
