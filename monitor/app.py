@@ -24,7 +24,7 @@ from monitor.core.audit import verify as verify_chain
 from monitor.core.book import Book, Counts, Moved
 from monitor.core.cases import GRAVE, Case
 from monitor.core.catalogue import Catalogue
-from monitor.core.clearances import AUTHORS, REOPEN, Clearance, decision, digest_of_entry, digest_of_query
+from monitor.core.clearances import AUTHORS, REOPEN
 from monitor.core.clocks import (
     AUTHORS as KNOWLEDGE_AUTHORS,
 )
@@ -89,7 +89,14 @@ from monitor.reference.countries import load_countries
 from monitor.reference.durations import load_durations
 from monitor.reference.lists.effects import Sources, load_effects
 from monitor.reference.lists.shelf import ListShelf, Standing
-from monitor.reference.policies import check_policies, load_policies, publish, with_policy
+from monitor.reference.policies import (
+    SHIPPED_ALONE,
+    check_policies,
+    load_policies,
+    publish,
+    texts_of,
+    with_policy,
+)
 from monitor.reference.policy_schema import schema_text
 from monitor.reference.priors import load_priors
 from monitor.reference.reading import milliseconds
@@ -101,7 +108,7 @@ from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_
 from monitor.run.backtest import play as run_backtest
 from monitor.run.casework import Cases, Desk, Gatherer
 from monitor.run.checkpoints import Checkpoints
-from monitor.run.decisions import cleared_in
+from monitor.run.decisions import as_decided
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
@@ -110,6 +117,7 @@ from monitor.run.explain import AllocationStory, TenantStory, explain_allocation
 from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
 from monitor.run.outbox import Outbox
+from monitor.run.proposals import Panel
 from monitor.run.relisting import Relisting
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
@@ -125,6 +133,7 @@ from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import DAILY, arrivals, decoded, in_order
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Console, Kafka, NoticeSink, Settings, load_settings
+from monitor.settings import Policies as OwnPolicies
 from monitor.simulate.scenarios import DETECTABLE, simulate
 from monitor.source import Position
 from monitor.source.files import FileSource
@@ -172,8 +181,10 @@ class Replayed(NamedTuple):
     remarks: list[str]
 
 
-def load_reference(root: Path) -> Reference:
+def load_reference(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> Reference:
     """Catalogue, priors, calibrations, country groups, policies and weights of a configuration folder.
+
+    `own`: the operator's policies; where those need the word of two people, they wait for it.
 
     Raises:
         ReferenceProblem: a file is missing or contradicts itself, with the file, the place and what to do.
@@ -181,7 +192,8 @@ def load_reference(root: Path) -> Reference:
     catalogue, priors = load_catalogue(root), load_priors(root)
     generations = frozenset(named.chip.generation for named in catalogue.names.values())
     estimator = Estimator(catalogue, priors, load_calibrations(root, priors, generations))
-    return Reference(estimator, load_countries(root), load_policies(root), load_weights(root), load_durations(root))
+    policies = load_policies(root, own)
+    return Reference(estimator, load_countries(root), policies, load_weights(root), load_durations(root))
 
 
 @contextmanager
@@ -486,7 +498,7 @@ def close_flag(settings: Settings, state: Path | None, name: str, reason: str) -
 def desk(settings: Settings, state: Path | None) -> Iterator[Desk]:
     """Where people work on the cases of a store."""
     with _existing(settings, state) as store:
-        yield Desk(store.casework, load_policies(config_root()), SystemClock())
+        yield Desk(store.casework, _policies_of(settings, store), SystemClock())
 
 
 def suppress_rule(
@@ -526,7 +538,7 @@ def check(config: Path | None, root: Path | None) -> Checked:
     folder = config_root() if root is None else root
     problems = check_catalogue(folder)
     if not problems:
-        problems.extend(check_policies(folder, load_reference(folder).policies))
+        problems.extend(check_policies(folder, load_reference(folder, settings.policies).policies, settings.policies))
         sources = load_effects(folder, settings.affiliates_rule_returns)
         standings = _shelf(settings, sources).look(now)
         problems.extend(standing.problem for standing in standings if standing.problem)
@@ -535,7 +547,15 @@ def check(config: Path | None, root: Path | None) -> Checked:
 
 
 def unanswered(settings: Settings, now: int) -> Iterator[str]:
-    """What only the operator can know and has not said."""
+    """What only the operator can know and has not said, and by whose word policies count."""
+    folder = settings.policies.folder
+    if folder is not None and settings.policies.approval == "console":
+        yield (
+            f"The policies of {folder} count once two people have approved them (policies.approval: console): until "
+            "then nobody is told of what they find. `flopwatch policies` says which do."
+        )
+    elif folder is not None:
+        yield f"The policies of {folder} count as they are there: whoever may write there decides."
     returns = settings.affiliates_rule_returns
     if settings.bis_affiliates_suspended_until is None and now >= milliseconds(returns):
         yield (
@@ -548,14 +568,44 @@ def unanswered(settings: Settings, now: int) -> Iterator[str]:
 # -- policies --------------------------------------------------------------------------------------------------------
 
 
-def policies(root: Path | None) -> tuple[tuple[Policy, ...], int]:
-    """All policies of a configuration folder (None: the packaged one), and the time that it is."""
-    return load_policies(config_root() if root is None else root), SystemClock().now_ms()
+class KnownPolicies(NamedTuple):
+    """All policies as they count, and the time that it is."""
+
+    policies: tuple[Policy, ...]
+    now: int  # milliseconds
 
 
-def publish_policies(root: Path | None) -> list[str]:
+def policies(settings: Settings, state: Path | None, root: Path | None) -> KnownPolicies:
+    """All policies of a configuration folder (None: the packaged one) and of the settings.
+
+    The store is asked only where two people must have approved some of them.
+
+    Raises:
+        MonitorError: a file contradicts another one, or the store cannot be read.
+    """
+    loaded = load_policies(config_root() if root is None else root, settings.policies)
+    if not all(one.tells for one in loaded):
+        with opened_store(store_url(settings, state), create=False, read_only=True) as store:
+            loaded = Panel(store, loaded, SystemClock()).policies()
+    return KnownPolicies(loaded, SystemClock().now_ms())
+
+
+@contextmanager
+def panel(settings: Settings, state: Path | None) -> Iterator[Panel]:
+    """Where two people decide of policies and hits; what they did is in the next checkpoint of the audit."""
+    with _existing(settings, state) as store:
+        yield Panel(store, load_policies(config_root(), settings.policies), SystemClock())
+        _checkpoint(settings, state, store)
+
+
+def _policies_of(settings: Settings, store: SqlStore) -> tuple[Policy, ...]:
+    """The policies as they count in a store."""
+    return Panel(store, load_policies(config_root(), settings.policies), SystemClock()).policies()
+
+
+def publish_policies(settings: Settings, root: Path | None) -> list[str]:
     """Guard the policies that were not published yet against edits; returns their names."""
-    return publish(config_root() if root is None else root)
+    return publish(config_root() if root is None else root, settings.policies)
 
 
 def policy_schema() -> str:
@@ -600,13 +650,13 @@ def screened_reference(settings: Settings, store: SqlStore | None = None) -> Ref
     Raises:
         MonitorError: a file contradicts itself, or nobody said where last good lists are.
     """
-    return _screened(load_reference(config_root()), settings, store)
+    return _screened(load_reference(config_root(), settings.policies), settings, store)
 
 
 def _screened(reference: Reference, settings: Settings, store: SqlStore | None) -> Reference:
     if settings.lists:
         reference = replace(reference, lists=lists_that_count(screening_lists(settings)))
-    return reference if store is None else replace(reference, cleared=cleared_in(store.journal(0, (DECISION,))))
+    return reference if store is None else as_decided(reference, store.journal(0, (DECISION,)))
 
 
 def lists_that_count(known: ScreeningLists, before: Lists | None = None) -> Lists:
@@ -873,9 +923,8 @@ class FlagTimes(NamedTuple):
 
 def flag_times(settings: Settings, state: Path | None, flags: Iterable[Flag]) -> dict[str, FlagTimes]:
     """The clocks of flags, by id."""
-    terms = terms_of(load_policies(config_root()))
     with _existing(settings, state) as store:
-        seen = store.seen()
+        terms, seen = terms_of(_policies_of(settings, store)), store.seen()
     found = {}
     for flag in flags:
         said = seen.get(flag.id, UNSEEN)
@@ -914,7 +963,7 @@ def know_flag(settings: Settings, state: Path | None, name: str, at: int, author
                 "people: name each of them with --by."
             )
         _decide(settings, state, store, knowledge_decision(name, people, at, reason), now)
-        Desk(store.casework, load_policies(config_root()), SystemClock()).known(flag, people[0])
+        Desk(store.casework, _policies_of(settings, store), SystemClock()).known(flag, people[0])
         return flag
 
 
@@ -944,24 +993,21 @@ def stored_hits(settings: Settings, state: Path | None) -> KnownHits:
 def clear_hit(
     settings: Settings, state: Path | None, name: str, authors: Sequence[str], reason: str, until: int
 ) -> TenantMatch:
-    """Record that two people found a hit to be somebody else, until an instant or until a record changes.
+    """Record that a hit was found to be somebody else, until an instant or until a record changes.
+
+    One person proposes it, for another one to approve; two decide it.
 
     Raises:
-        HitProblem: there is no such hit, two people are not named, or the end has passed already.
+        HitProblem: there is no such hit, or more than two people are named.
+        ProposalProblem: it is not possible: see `Panel.propose_clearance`.
     """
-    people = sorted({author.strip() for author in authors} - {""})
-    if len(people) != AUTHORS:
-        raise HitProblem("A hit is cleared by two people: name each of them with --by.")
-    now = SystemClock().now_ms()
-    if until <= now:
-        raise HitProblem("A clearance ends in the future: give a later day with --until.")
+    people = sorted({" ".join(author.split()) for author in authors} - {""})
+    if not 1 <= len(people) <= AUTHORS or len(authors) != len(people):
+        raise HitProblem("A hit is cleared by two people: name each of them with --by, or one of them to propose it.")
     known = stored_hits(settings, state)
     found = _named(known.hits, name)
-    match = found.match
-    digests = digest_of_query(match.query), digest_of_entry(match.hit.listed)
-    clearance = Clearance(*match.place, *digests, until, tuple(people), reason, known.as_of)
-    with _existing(settings, state) as store:
-        _decide(settings, state, store, decision(clearance), now)
+    with panel(settings, state) as at:
+        at.propose_clearance(found, known.as_of, until, reason, people, operator())
     return found
 
 
@@ -1389,7 +1435,7 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
     Raises:
         MonitorError: it cannot start, or had to stop; everything committed stands.
     """
-    reference, clock = load_reference(config_root()), SystemClock()
+    reference, clock = load_reference(config_root(), settings.policies), SystemClock()
     layout = _layout(settings)
     registry = CollectorRegistry()
     metrics = Metrics(registry)
@@ -1407,7 +1453,8 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         partitions = None if isinstance(source, FileSource) else source.tenant_partitions
         metrics.set("flopwatch_insecure_connection", int(layout.shared and settings.kafka.allow_insecure))
         outbox = stack.enter_context(_outbox(settings, store, metrics, clock, log))
-        telling = _telling(settings, reference) if settings.notices.sinks else None
+        decided = as_decided(reference, store.journal(0, (DECISION,)))
+        telling = _telling(settings, decided) if settings.notices.sinks else None
         rollup = _rollup(settings, store, reference, watch, telling, stack)
         books = _Books(store, settings, partitions, metrics)
         delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
@@ -1639,7 +1686,7 @@ def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> I
     """
     from monitor.web.records import Records
 
-    reference = load_reference(config_root())
+    reference = load_reference(config_root(), settings.policies)
 
     @contextmanager
     def snapshot() -> Iterator[Snapshot]:
@@ -1647,9 +1694,11 @@ def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> I
             yield _snapshot(store, _screened(reference, settings, store), settings)
 
     surveys, policies = Surveys(snapshot, clock, log, settings.console.survey_seconds), reference.policies
+    texts, reports = texts_of(config_root(), settings.policies), settings.console.reports
     with opened_store(store_url(settings, state)) as store:
         try:
-            yield Records(Desk(store.casework, policies, clock), surveys, store, policies)
+            desk, panel = Desk(store.casework, _policies_of(settings, store), clock), Panel(store, policies, clock)
+            yield Records(desk, surveys, store, policies, panel, texts, reports)
         finally:
             surveys.close()
 

@@ -47,6 +47,10 @@ class CaseProblem(MonitorError):
     """There is no such case, somebody else was first, what was asked is not possible, or it takes another person."""
 
 
+class ProposalProblem(MonitorError):
+    """What takes two people cannot be proposed or answered: not now, not by this person, or somebody was first."""
+
+
 class NoticeProblem(MonitorError):
     """What people are to be told cannot be sent now; it waits in the store and is sent again."""
 

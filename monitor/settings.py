@@ -296,6 +296,21 @@ class Notices(BaseModel):
         return Reminding(before, {level: one * HOUR_MS for level, one in queue.items()})
 
 
+class Policies(BaseModel):
+    """The operator's own policies, beside those that are shipped, and by whose word they count."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    folder: Path | None = None
+    approval: Literal["files", "console"] = "files"
+
+    @model_validator(mode="after")
+    def _has_what_is_approved(self) -> Policies:
+        if self.approval == "console" and self.folder is None:
+            raise ValueError("`approval: console` is for policies of your own; name their `folder`")
+        return self
+
+
 class Audit(BaseModel):
     """Where checkpoints of the audit go."""
 
@@ -329,6 +344,7 @@ class Console(BaseModel):
     session_hours: int = Field(default=12, ge=1, le=168)
     body_bytes_max: int = Field(default=1_000_000, ge=10_000, le=100_000_000)
     survey_seconds: float = Field(default=60.0, ge=1, le=3_600)
+    reports: Path | None = None
 
     @model_validator(mode="after")
     def _is_encrypted(self) -> Console:
@@ -376,6 +392,7 @@ class Settings(BaseSettings):
     lists_state: Path | None = None
     triggers: tuple[ReportingTrigger, ...] = ()
     bis_affiliates_suspended_until: date | None = Field(default=None, ge=date(2025, 11, 10))
+    policies: Policies = Policies()
     notices: Notices = Notices()
     audit: Audit = Audit()
     http: Http = Http()

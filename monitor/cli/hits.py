@@ -11,10 +11,11 @@ import click
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
-from monitor.core.clearances import clearance_sentence
+from monitor.core.clearances import AUTHORS, clearance_sentence
 from monitor.core.engine import TenantMatch
 from monitor.core.lists import BANDS, Band
 from monitor.core.parties import match_sentence
+from monitor.run.proposals import OF_HITS
 from monitor.settings import load_settings
 
 HELP = "\n\n".join(
@@ -81,7 +82,7 @@ def hits(
 
 @hits.command()
 @click.argument("hit")
-@click.option("--by", "authors", multiple=True, required=True, help="Who looked at it; give two people.")
+@click.option("--by", "authors", multiple=True, required=True, help="Who looked at it: two, or one to propose it.")
 @click.option("--reason", required=True, help="How it is known to be somebody else; kept in the journal.")
 @click.option("--until", required=True, type=click.DateTime(["%Y-%m-%d"]), help="The day on which to look again.")
 @state_option
@@ -96,13 +97,57 @@ def clear(
     state: Path | None,
     config: Path | None,
 ) -> None:
-    """Say that HIT is somebody else. It is open again when its record or the list's changes, or on the day given."""
+    """Say that HIT is somebody else. It is open again when its record or the list's changes, or on the day given.
+
+    It takes two people: both of them here, or one who proposes it and another one with `hits approve`.
+    """
     if not reason.strip():
         raise click.UsageError("A hit is cleared for a reason; --reason is empty.")
     settings = load_settings(config or given_before[1])
     end = round(until.replace(tzinfo=UTC).timestamp() * 1000)
     found = app.clear_hit(settings, state or given_before[0], hit, authors, reason.strip(), end)
-    click.echo(f"{_named(found)} is cleared until {until:%Y-%m-%d}.")
+    if len(authors) == AUTHORS:
+        click.echo(f"{_named(found)} is cleared until {until:%Y-%m-%d}.")
+    else:
+        click.echo(f"{_named(found)} is proposed to be cleared: `flopwatch hits approve` is for another person.")
+
+
+@hits.command()
+@click.argument("hit")
+@click.option("--by", "person", required=True, help="Who approves it; another one than who proposed it.")
+@state_option
+@config_option
+@click.pass_obj
+def approve(
+    given_before: tuple[Path | None, Path | None], hit: str, person: str, state: Path | None, config: Path | None
+) -> None:
+    """Approve that HIT is cleared, as another person proposed."""
+    settings = load_settings(config or given_before[1])
+    with app.panel(settings, state or given_before[0]) as panel:
+        panel.approve(panel.waiting_of(hit, OF_HITS).number, person, app.operator())
+    click.echo(f"{hit} is cleared.")
+
+
+@hits.command()
+@click.argument("hit")
+@click.option("--by", "person", required=True, help="Who does this.")
+@click.option("--reason", required=True, help="Why it is not cleared; kept in the audit.")
+@state_option
+@config_option
+@click.pass_obj
+def refuse(
+    given_before: tuple[Path | None, Path | None],
+    hit: str,
+    person: str,
+    reason: str,
+    state: Path | None,
+    config: Path | None,
+) -> None:
+    """Refuse what another person proposed of HIT, or take back what you proposed yourself."""
+    settings = load_settings(config or given_before[1])
+    with app.panel(settings, state or given_before[0]) as panel:
+        panel.drop(panel.waiting_of(hit, OF_HITS).number, person, reason, app.operator())
+    click.echo(f"What was proposed of {hit} is off the table, and stays on record.")
 
 
 @hits.command()

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 
 from monitor import app
 from monitor.cli import show
-from monitor.cli.options import json_option
+from monitor.cli.options import config_option, json_option, state_option
+from monitor.core.approval import APPROVE, WITHDRAW
 from monitor.core.findings import number
-from monitor.core.policy import Condition, Policy, Rule
+from monitor.core.policy import CONSENTS, Condition, Consent, Policy, Rule, standing
+from monitor.settings import load_settings
 
 WIDTH = 116
 DIGITS = 12
@@ -24,20 +26,46 @@ reference_option = click.option(
 )
 
 
+by_option = click.option("--by", "person", required=True, help="Who does this.")
+reason_option = click.option("--reason", required=True, help="Why, as a sentence that others can check; it is kept.")
+NAME = "ID@VERSION"
+
+
+class Given(NamedTuple):
+    """What stands before the command's own name."""
+
+    reference: Path | None
+    state: Path | None
+    config: Path | None
+
+    def known(self) -> app.KnownPolicies:
+        """The policies as they count."""
+        return app.policies(load_settings(self.config), self.state, self.reference)
+
+
 @click.group(invoke_without_command=True)
 @reference_option
+@state_option
 @json_option
+@config_option
 @click.pass_context
-def policies(context: click.Context, reference: Path | None, as_json: bool) -> None:
-    """List policies: legal force, dates, what holds now, rules. `policies show` has the sources of one."""
-    context.obj = reference
+def policies(
+    context: click.Context, reference: Path | None, state: Path | None, as_json: bool, config: Path | None
+) -> None:
+    """List policies: legal force, dates, what holds now, rules. `policies show` has the sources of one.
+
+    Where `policies.approval` is console, a policy of your own tells nobody until one person has proposed it and another
+    one has approved it, and stops to count the same way. There is no sign-in on the command line: --by names whoever
+    acts, and the store keeps a hash of that name.
+    """
+    context.obj = Given(reference, state, config)
     if context.invoked_subcommand is not None:
         return
-    found, now = app.policies(reference)
+    found, now = context.obj.known()
     if as_json:
         show.document({"policies": [_document(policy, now) for policy in found]})
     else:
-        head = ("policy", "legal force", "from", "until", "now", "rules", "shadow", "digest")
+        head = ("policy", "legal force", "from", "until", "now", "rules", "shadow", "by", "digest")
         click.echo(show.table(head, [_row(policy, now) for policy in found]))
 
 
@@ -45,12 +73,12 @@ def policies(context: click.Context, reference: Path | None, as_json: bool) -> N
 @click.argument("name", metavar="ID[@VERSION]")
 @json_option
 @click.pass_obj
-def show_policy(reference: Path | None, name: str, as_json: bool) -> None:
+def show_policy(given: Given, name: str, as_json: bool) -> None:
     """Show one policy: status, citations with what was seen of them, rules, and what they do not establish.
 
     Without a version: the one that holds now, or else the latest.
     """
-    found, now = app.policies(reference)
+    found, now = given.known()
     policy = _named(name, found, now)
     if as_json:
         show.document(_document(policy, now) | _details(policy))
@@ -59,10 +87,60 @@ def show_policy(reference: Path | None, name: str, as_json: bool) -> None:
 
 
 @policies.command()
+@click.argument("name", metavar=NAME)
+@reason_option
+@by_option
 @click.pass_obj
-def publish(reference: Path | None) -> None:
+def propose(given: Given, name: str, reason: str, person: str) -> None:
+    """Propose that a policy of your own counts, as its file is now; another person approves it."""
+    _propose(given, name, APPROVE, reason, person)
+    click.echo(f"{name} is proposed: `flopwatch policies approve {name}` is for another person.")
+
+
+@policies.command()
+@click.argument("name", metavar=NAME)
+@reason_option
+@by_option
+@click.pass_obj
+def withdraw(given: Given, name: str, reason: str, person: str) -> None:
+    """Propose that a policy no longer counts; another person approves that."""
+    _propose(given, name, WITHDRAW, reason, person)
+    click.echo(f"{name} is proposed to count no longer: `flopwatch policies approve {name}` is for another person.")
+
+
+def _propose(given: Given, name: str, kind: str, reason: str, person: str) -> None:
+    with app.panel(load_settings(given.config), given.state) as panel:
+        panel.propose_policy(name, kind, reason, person, app.operator())
+
+
+@policies.command()
+@click.argument("name", metavar=NAME)
+@by_option
+@click.pass_obj
+def approve(given: Given, name: str, person: str) -> None:
+    """Approve what another person proposed of a policy."""
+    with app.panel(load_settings(given.config), given.state) as panel:
+        found = panel.approve(panel.waiting_of(name).number, person, app.operator())
+    click.echo(f"{name} counts from now on." if found.kind == APPROVE else f"{name} no longer counts.")
+
+
+@policies.command()
+@click.argument("name", metavar=NAME)
+@reason_option
+@by_option
+@click.pass_obj
+def refuse(given: Given, name: str, reason: str, person: str) -> None:
+    """Refuse what another person proposed of a policy, or take back what you proposed yourself."""
+    with app.panel(load_settings(given.config), given.state) as panel:
+        panel.drop(panel.waiting_of(name).number, person, reason, app.operator())
+    click.echo(f"What was proposed of {name} is off the table, and stays on record.")
+
+
+@policies.command()
+@click.pass_obj
+def publish(given: Given) -> None:
     """Guard every policy file against edits: its digest goes into published.yaml, and only an equal file is read."""
-    added = app.publish_policies(reference)
+    added = app.publish_policies(load_settings(given.config), given.reference)
     click.echo(f"Published: {', '.join(added)}." if added else "Every policy was published already.")
 
 
@@ -83,47 +161,32 @@ def _named(name: str, found: Sequence[Policy], now: int) -> Policy:
     return next((policy for policy in versions if policy.in_force(now)), versions[-1])
 
 
-def standing(policy: Policy, now: int) -> str:
-    """How it is with a policy at an instant, in a word or two.
-
-    That it applies says that its rules are looked at, as shadows if they are; its legal force says what it is in law.
-    """
-    if policy.ends is not None and policy.ends <= policy.effective_from:
-        return "never applied"
-    if policy.in_force(now):
-        return "applies"
-    if now < policy.effective_from:
-        return "not yet"
-    return "superseded" if policy.ends == policy.superseded_at else "ended"
-
-
 def _day(instant: int) -> str:
     return show.instant(instant)[:10]
 
 
 def _row(policy: Policy, now: int) -> tuple[str, ...]:
     return (
-        _name(policy),
+        policy.name,
         policy.legal_force,
         _day(policy.effective_from),
         "-" if policy.ends is None else _day(policy.ends),
         standing(policy, now),
         str(len(policy.rules)),
-        str(sum(rule.shadow for rule in policy.rules)),
+        str(len(policy.rules) - len(policy.telling)),
+        CONSENTS[policy.consent],
         policy.digest.removeprefix("sha256:")[:DIGITS],
     )
 
 
-def _name(policy: Policy) -> str:
-    return f"{policy.id}@{policy.version}"
-
-
 def _lines(policy: Policy, now: int) -> Iterator[str]:
     """A policy for people: what it is, what it rests on, its rules."""
-    yield f"{_name(policy)}  {policy.title}"
+    yield f"{policy.name}  {policy.title}"
     until = "" if policy.ends is None else f" until {_day(policy.ends)}"
     yield f"{policy.jurisdiction}; legal force: {policy.legal_force}; duty of: {policy.duty_holder}"
     yield f"From {_day(policy.effective_from)}{until}: {standing(policy, now)}. Published {_day(policy.published)}."
+    if policy.consent is not Consent.FILE:
+        yield f"By the word of {CONSENTS[policy.consent]}."
     yield f"Digest {policy.digest}; about {policy.expected_flags_a_week} new flags a week on the demo's fleet."
     yield ""
     for head, text in (
@@ -188,7 +251,8 @@ def _document(policy: Policy, now: int) -> dict[str, Any]:
         "ends": None if policy.ends is None else _day(policy.ends),
         "supersedes": policy.supersedes,
         "now": standing(policy, now),
-        "rules": [{"rule": rule.id, "shadow": rule.shadow} for rule in policy.rules],
+        "consent": policy.consent.value,
+        "rules": [{"rule": rule.id, "shadow": rule not in policy.telling} for rule in policy.rules],
         "digest": policy.digest,
     }
 

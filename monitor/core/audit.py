@@ -17,6 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from monitor.core.approval import APPROVE, WITHDRAW
 from monitor.core.clearances import CLEAR, REOPEN
 from monitor.core.clocks import KNOWLEDGE, VIEWED, instant
 
@@ -231,6 +232,8 @@ ACTS = {
     KNOWLEDGE: "flag.known",
     CLEAR: "hit.cleared",
     REOPEN: "hit.reopened",
+    APPROVE: "policy.approved",
+    WITHDRAW: "policy.withdrawn",
     "accept": "position.accepted",
     "replay_dead_letters": "letters.replayed",
     "dismiss_dead_letters": "letters.dismissed",

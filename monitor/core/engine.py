@@ -77,7 +77,7 @@ class Reference:
             "priors": self.estimator.priors.digest,
             "calibrations": self.estimator.calibrations.digest,
             "countries": self.countries.digest,
-            "policies": {f"{policy.id}@{policy.version}": policy.digest for policy in self.policies},
+            "policies": {policy.name: policy.digest for policy in self.policies if policy.tells},
             "training_score": self.weights.digest,
             "durations": self.durations.digest,
             "effects": self.lists.effects.digest,

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from monitor.core.clocks import UNSEEN, Clock, Due, Seen, Times, due_of, due_sentence, instant
 from monitor.core.flags import Act, Change, Flag, State
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.policy import LEVELS, Level, Policy
+from monitor.core.policy import LEVELS, Level, Policy, by_rule
 
 RAISED = "raised"  # the first line of a flag's history
 SUMMARY_NOTICES_MAX = 500
@@ -101,11 +101,9 @@ GONE = Terms("not known: the rule is no longer among the policies", None, False)
 
 
 def terms_of(policies: Iterable[Policy]) -> dict[str, Terms]:
-    """What the rules of policies say, by rule; of several versions of a policy the latest."""
+    """What the rules of policies say, by rule; of several versions of a policy the latest that counts."""
     return {
-        rule.id: Terms(policy.duty_holder, rule.clock, rule.shadow)
-        for policy in sorted(policies, key=lambda one: (one.id, one.version))
-        for rule in policy.rules
+        name: Terms(policy.duty_holder, rule.clock, rule.shadow) for name, (policy, rule) in by_rule(policies).items()
     }
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Set as AbstractSet
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -174,6 +175,21 @@ class Source(NamedTuple):
     seen: bool  # in a copy or a summary; otherwise it is from memory and to be verified
 
 
+class Consent(StrEnum):
+    """By whose word a policy counts."""
+
+    FILE = "file"  # it is shipped, or whoever may change the file decides
+    WAITING = "waiting"  # for two people: until then nobody is told of what its rules find
+    GIVEN = "given"  # by two people
+
+
+CONSENTS = {
+    Consent.FILE: "its file",
+    Consent.WAITING: "nobody yet",
+    Consent.GIVEN: "two people",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Policy:
     """A dated file of rules."""
@@ -201,10 +217,26 @@ class Policy:
     expected_flags_a_week: int  # on the demo's fleet
     rules: tuple[Rule, ...]
     digest: str
+    consent: Consent = Consent.FILE
+
+    @property
+    def name(self) -> str:
+        """Its id with its version."""
+        return f"{self.id}@{self.version}"
+
+    @property
+    def tells(self) -> bool:
+        """Whether it counts at all: one that waits for two people is in the shadow as a whole."""
+        return self.consent is not Consent.WAITING
 
     def rules_on(self, *aggregations: Aggregation) -> tuple[Rule, ...]:
         """Its rules that add up one of these and tell people; see `Rule.shadow`."""
-        return tuple(rule for rule in self.rules if rule.aggregation in aggregations and not rule.shadow)
+        return tuple(rule for rule in self.telling if rule.aggregation in aggregations)
+
+    @property
+    def telling(self) -> tuple[Rule, ...]:
+        """Its rules of whose findings people are told."""
+        return tuple(rule for rule in self.rules if not rule.shadow) if self.tells else ()
 
     @property
     def ends(self) -> int | None:
@@ -215,6 +247,47 @@ class Policy:
     def in_force(self, now: int) -> bool:
         """Whether the policy applies at an instant."""
         return self.effective_from <= now and (self.ends is None or now < self.ends)
+
+
+def standing(policy: Policy, now: int) -> str:
+    """How it is with a policy at an instant, in a word or two.
+
+    That it applies says that its rules are looked at, as shadows if they are; its legal force says what it is in law.
+    """
+    if policy.ends is not None and policy.ends <= policy.effective_from:
+        return "never applied"
+    if policy.in_force(now):
+        return "applies" if policy.tells else "waits"
+    if now < policy.effective_from:
+        return "not yet"
+    return "superseded" if policy.ends == policy.superseded_at else "ended"
+
+
+def superseding(policies: Iterable[Policy]) -> tuple[Policy, ...]:
+    """Policies with the days on which later versions that count supersede them."""
+    found = tuple(policies)
+    ends = {(one.id, one.supersedes): one.effective_from for one in found if one.supersedes is not None and one.tells}
+    return tuple(replace(one, superseded_at=ends.get((one.id, one.version))) for one in found)
+
+
+def consented(policies: tuple[Policy, ...], digests: AbstractSet[str]) -> tuple[Policy, ...]:
+    """Policies as they count where two people have approved those with these digests.
+
+    The others of those that need it wait: nobody is told of their findings, and they supersede nothing.
+    """
+    if all(one.consent is Consent.FILE for one in policies):
+        return policies
+    return superseding(one if one.consent is Consent.FILE else _answered(one, digests) for one in policies)
+
+
+def _answered(policy: Policy, digests: AbstractSet[str]) -> Policy:
+    return replace(policy, consent=Consent.GIVEN if policy.digest in digests else Consent.WAITING)
+
+
+def by_rule(policies: Iterable[Policy]) -> dict[str, tuple[Policy, Rule]]:
+    """Each rule with its policy; of several versions the latest, and one that waits only where there is no other."""
+    ordered = sorted(policies, key=lambda one: (one.tells, one.id, one.version))
+    return {rule.id: (policy, rule) for policy in ordered for rule in policy.rules}
 
 
 def rules_in_force(

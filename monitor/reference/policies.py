@@ -2,12 +2,13 @@
 
 A file that was published is never edited: `published.yaml` beside the folder keeps the digest of each, and one that
 says something else than its digest is refused. Of one policy several versions may be there; a later one may supersede
-an earlier one from its own first day on, whatever that one said of its end.
+an earlier one from its own first day on, whatever that one said of its end. The operator's own policies lie in a folder
+of theirs that looks the same: `policies/*.yaml`, and `published.yaml` beside it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import combinations
@@ -17,11 +18,12 @@ from pydantic import BaseModel, ConfigDict
 
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Amount, level_of
-from monitor.core.policy import LEVELS, Example, Level, Policy, Rule, Scope
+from monitor.core.policy import LEVELS, Consent, Example, Level, Policy, Rule, Scope, superseding
 from monitor.errors import ReferenceProblem
 from monitor.reference.countries import load_countries
-from monitor.reference.policy_format import nearest, read_policy, short
+from monitor.reference.policy_format import nearest, read_policy, short, written
 from monitor.reference.reading import read_document
+from monitor.settings import Policies as OwnPolicies
 
 FOLDER = "policies"
 PUBLISHED = "published.yaml"
@@ -34,17 +36,30 @@ class PublishedFile(BaseModel):
     policies: dict[str, str] = {}
 
 
-def load_policies(root: Path) -> tuple[Policy, ...]:
-    """Every policy of a configuration folder, sorted by id and version.
+SHIPPED_ALONE = OwnPolicies()
+
+
+def load_policies(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> tuple[Policy, ...]:
+    """Every policy of a configuration folder, and the operator's own, sorted by id and version.
+
+    Own ones that need the word of two people wait for it: see `monitor.core.policy.consented`.
 
     Raises:
         ReferenceProblem: a file cannot be read, does not follow the schema, contradicts another file, or is not what
             was published.
     """
-    policies = _read(root)
-    for sentence in (*_contradictions(policies), *_unlike_published(root, policies), *_groups(root, policies)):
+    policies = sorted([*_read(root), *_own(own)], key=_order)
+    listed = _published(root) if own.folder is None else {**_published(own.folder), **_published(root)}
+    for sentence in (*_contradictions(policies), *_unlike_published(listed, policies), *_groups(root, policies)):
         raise ReferenceProblem(sentence)
     return superseding(policies)
+
+
+def _own(own: OwnPolicies) -> list[Policy]:
+    if own.folder is None:
+        return []
+    consent = Consent.WAITING if own.approval == "console" else Consent.FILE
+    return [replace(one, consent=consent) for one in _read(own.folder)]
 
 
 def with_policy(root: Path, policies: Iterable[Policy], path: Path) -> tuple[Policy, ...]:
@@ -61,18 +76,22 @@ def with_policy(root: Path, policies: Iterable[Policy], path: Path) -> tuple[Pol
     return superseding(together)
 
 
-def superseding(policies: Sequence[Policy]) -> tuple[Policy, ...]:
-    """Policies with the days on which later versions supersede them."""
-    ends = {(one.id, one.supersedes): one.effective_from for one in policies if one.supersedes is not None}
-    return tuple(replace(one, superseded_at=ends.get((one.id, one.version))) for one in policies)
+def texts_of(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> dict[str, str]:
+    """What each policy file says, as YAML without its comments, by the name of the policy: for comparing versions.
+
+    Raises:
+        ReferenceProblem: a file cannot be read, or does not follow the schema.
+    """
+    folders = [root] if own.folder is None else [root, own.folder]
+    return {read_policy(path).name: written(path) for folder in folders for path in _paths(folder)}
 
 
-def check_policies(root: Path, policies: Sequence[Policy]) -> list[str]:
+def check_policies(root: Path, policies: Sequence[Policy], own: OwnPolicies = SHIPPED_ALONE) -> list[str]:
     """What is wrong with policies: contradictions, examples that give another level, files that were not published."""
     sentences = _contradictions(policies)
-    listed = _published(root)
+    listed = _published(root) if own.folder is None else {**_published(own.folder), **_published(root)}
     for policy in policies:
-        if _key(policy) not in listed:
+        if policy.name not in listed:
             sentences.append(
                 f"{_name(policy)} is not in {PUBLISHED}, so nobody would notice an edit; "
                 "`flopwatch policies publish` puts it there."
@@ -82,23 +101,30 @@ def check_policies(root: Path, policies: Sequence[Policy]) -> list[str]:
     return sentences
 
 
-def publish(root: Path) -> list[str]:
-    """Put the digests of all policies that were not published yet into the list; returns their names.
+def publish(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> list[str]:
+    """Put the digests of all policies that were not published yet into the list beside them; returns their names.
 
     Raises:
         ReferenceProblem: a file is not as it must be, or is not what was published.
     """
-    policies, listed = load_policies(root), _published(root)
-    added = [policy for policy in policies if _key(policy) not in listed]
-    for policy in added:
-        listed[_key(policy)] = policy.digest
+    load_policies(root, own)
+    added = _publish(root)
+    return added if own.folder is None else sorted([*added, *_publish(own.folder)])
+
+
+def _publish(root: Path) -> list[str]:
+    listed = _published(root)
+    added = [policy for policy in _read(root) if policy.name not in listed]
+    if not added:
+        return []
+    listed |= {policy.name: policy.digest for policy in added}
     lines = [f'  "{key}": {listed[key]}\n' for key in sorted(listed)]
     head = "# The policies that were published, by their digests: none of these files is edited any more.\npolicies:\n"
     (root / PUBLISHED).write_text(head + "".join(lines), "utf-8")
-    return [_key(policy) for policy in added]
+    return [policy.name for policy in added]
 
 
-def _read(root: Path) -> list[Policy]:
+def _paths(root: Path) -> list[Path]:
     folder = root / FOLDER
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix in {".yaml", ".yml"})
@@ -108,7 +134,11 @@ def _read(root: Path) -> list[Policy]:
         ) from problem
     if not paths:
         raise ReferenceProblem(f"There is no policy in {folder}, so nothing would ever be flagged; put one there.")
-    return sorted(map(read_policy, paths), key=_order)
+    return paths
+
+
+def _read(root: Path) -> list[Policy]:
+    return sorted(map(read_policy, _paths(root)), key=_order)
 
 
 def _order(policy: Policy) -> tuple[str, int]:
@@ -132,19 +162,14 @@ def _published(root: Path) -> dict[str, str]:
     return read_document(path, PublishedFile).policies if path.exists() else {}
 
 
-def _unlike_published(root: Path, policies: Iterable[Policy]) -> list[str]:
+def _unlike_published(listed: Mapping[str, str], policies: Iterable[Policy]) -> list[str]:
     """Policies that were published and say something else now."""
-    listed = _published(root)
     return [
         f"{_name(policy)} was published and has been edited since; put the file back as it was, and write what changes "
         f"as version {policy.version + 1} with its own dates."
         for policy in policies
-        if listed.get(_key(policy), policy.digest) != policy.digest
+        if listed.get(policy.name, policy.digest) != policy.digest
     ]
-
-
-def _key(policy: Policy) -> str:
-    return f"{policy.id}@{policy.version}"
 
 
 def _name(policy: Policy) -> str:
@@ -156,7 +181,7 @@ def _name(policy: Policy) -> str:
 
 def _contradictions(policies: Sequence[Policy]) -> list[str]:
     """What makes policies contradict themselves or each other."""
-    policies, sentences = superseding(policies), []
+    policies, sentences = superseding(replace(one, consent=Consent.FILE) for one in policies), []
     known = {(policy.id, policy.version) for policy in policies}
     for policy in policies:
         if policy.effective_to is not None and policy.effective_to <= policy.effective_from:

@@ -13,6 +13,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
@@ -54,6 +55,7 @@ from monitor.reference.reading import digest_of, label, milliseconds, read_docum
 ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE})
 FLOP_TOTALS = frozenset({Measure.MODEL_FLOP, Measure.EXECUTED_FLOP})
 _AMOUNT = re.compile(r"([0-9])(?:\.([0-9]{1,9}))?e([0-9]{1,2})", re.ASCII)
+WIDTH = 100  # characters of a line of YAML that is written
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
@@ -293,6 +295,16 @@ def read_policy(path: Path) -> Policy:
     except ValidationError as problem:
         raise ReferenceProblem(_sentence(label(path), content, problem.errors())) from None
     return _policy(parsed)
+
+
+def written(path: Path) -> str:
+    """What a policy file says, as YAML in the order of the file and without its comments.
+
+    Raises:
+        ReferenceProblem: the file cannot be read.
+    """
+    content = read_document(path, _Mapping).root
+    return yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=WIDTH, default_flow_style=False)
 
 
 def _policy(parsed: PolicyFile) -> Policy:

@@ -17,7 +17,7 @@ from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State
 from monitor.core.model import Observation
-from monitor.core.policy import LEVELS, Bound, Condition, Level, Policy, Rule, Scope
+from monitor.core.policy import LEVELS, Bound, Condition, Consent, Level, Policy, Rule, Scope
 from monitor.intake.decode import Rules, decode
 from monitor.run.replay import BATCH_RECORDS, Tally, Working
 from monitor.run.walk import Pace, Step, Walk, arrivals
@@ -153,22 +153,21 @@ def facts_of(source: Source, rules: Rules, tally: Tally, progress: Callable[[], 
 
 def live(policies: Iterable[Policy]) -> tuple[Policy, ...]:
     """Policies with the rules alone of whose findings people are told."""
-    return tuple(replace(one, rules=tuple(rule for rule in one.rules if not rule.shadow)) for one in policies)
+    return tuple(replace(one, rules=one.telling) for one in policies)
 
 
 def shadows(policies: Iterable[Policy]) -> tuple[Policy, ...]:
-    """Policies with their shadow rules alone, as if people were told of what they find."""
-    found = (replace(one, rules=tuple(map(_as_live, filter(_is_shadow, one.rules)))) for one in policies)
+    """Policies with their shadow rules alone, as if people were told of what they find; all of what waits for two."""
+    found = (
+        replace(one, consent=Consent.FILE, rules=tuple(_as_live(rule) for rule in one.rules if rule not in one.telling))
+        for one in policies
+    )
     return tuple(one for one in found if one.rules)
 
 
 def in_its_own_period(policy: Policy) -> Policy:
-    """A policy as it would have been had nothing superseded it and no rule of it been in the shadow."""
-    return replace(policy, superseded_at=None, rules=tuple(map(_as_live, policy.rules)))
-
-
-def _is_shadow(rule: Rule) -> bool:
-    return rule.shadow
+    """A policy as it would have been had it counted, nothing superseded it and no rule of it been in the shadow."""
+    return replace(policy, superseded_at=None, consent=Consent.FILE, rules=tuple(map(_as_live, policy.rules)))
 
 
 def _as_live(rule: Rule) -> Rule:

@@ -41,7 +41,7 @@ from monitor.core.flags import Flag, State, act, closing, reopening
 from monitor.core.gathering import Known, by_case, gather, subject_of
 from monitor.core.notices import GONE, Telling, terms_of
 from monitor.core.parties import Parties
-from monitor.core.policy import LEVELS, Policy
+from monitor.core.policy import LEVELS, Policy, by_rule
 from monitor.core.profiles import declared_party
 from monitor.core.sight import FIELD as SIGHT
 from monitor.core.sight import (
@@ -565,7 +565,7 @@ class Gatherer:
     def __init__(self, cases: Cases, policies: Sequence[Policy], clock: Clock, telling: Telling | None = None) -> None:
         """`telling`: who is told of flags; None: nobody."""
         self._cases = cases
-        self._scopes = {rule.id: str(rule.scope) for policy in policies for rule in policy.rules}
+        self._scopes = {name: str(rule.scope) for name, (_, rule) in by_rule(policies).items()}
         self._terms = terms_of(policies)
         self._clock = clock
         self._telling = telling

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import AbstractContextManager
-from dataclasses import replace
 from typing import Protocol
 
 from monitor.core.book import Book, Tenant, joined
@@ -26,7 +25,7 @@ from monitor.core.timeline import Effects
 from monitor.errors import CaseProblem, StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.run.casework import Cases, Gatherer
-from monitor.run.decisions import cleared_in
+from monitor.run.decisions import as_decided
 from monitor.run.task import Watch, tell_flags
 from monitor.store import DECISION, TICK, JournalEntry, JournalRow
 
@@ -132,6 +131,7 @@ class Rollup:
         self._heads: dict[str, tuple[int, int]] = {}  # as they were when the profiles below were read
         self._profiled: dict[str, Tenant] = {}  # tenants with nothing but their own facts
         self._parties: Parties | None = None  # as of the latest roll-up
+        self._policies = reference.policies  # the same
         self._restated: int | None = None  # the latest restatement that our latest roll-up knew of
 
     def refer(self, reference: Reference) -> None:
@@ -174,8 +174,7 @@ class Rollup:
         """Put flags on cases, as parties are known at the latest evaluation; if that fails, it is tried again."""
         if self._parties is None:
             return
-        policies, clock = self._reference.policies, self._watch.clock
-        gatherer = Gatherer(self._books.casework, policies, clock, self._telling)
+        gatherer = Gatherer(self._books.casework, self._policies, self._watch.clock, self._telling)
         events: list[CaseEvent] = []
         try:
             while not self._stopping and (some := self._some(gatherer)):
@@ -208,7 +207,8 @@ class Rollup:
         flags = dict(self._books.group_flags())
         changes = []
         decisions = self._books.journal(0, (DECISION,))
-        reference = replace(self._reference, cleared=cleared_in(decisions))
+        reference = as_decided(self._reference, decisions)
+        self._policies = reference.policies
         if at >= (0 if last is None else last):  # evaluation never goes back
             parts = {number: self._books.beside(number) for number in self._books.partitions()}
             traits = {number: part.finished_traits() for number, part in parts.items()}

@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import replace
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
@@ -27,7 +26,7 @@ from monitor.errors import LimitReached, StoreProblem
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
 from monitor.run.apply import take_in
-from monitor.run.decisions import cleared_in
+from monitor.run.decisions import as_decided
 from monitor.run.evaluation import Evaluation, Hours
 from monitor.run.letters import Again, asked_again, read_again, rules
 from monitor.run.routing import Part, whose
@@ -181,7 +180,7 @@ class Task:
         self.state = BooksState()
         journal = store.journal(0, (STOP, DECISION))
         self._decisions = [row for row in journal if row.entry.kind == DECISION]
-        self._reference = replace(reference, cleared=cleared_in(self._decisions))
+        self._reference = as_decided(reference, self._decisions)
         self._evaluation = Evaluation(
             self.book, loaded.flags, self._reference, watch.clock, settings.tick_seconds, store.old_hours, store
         )
@@ -194,7 +193,7 @@ class Task:
 
     def refer(self, reference: Reference) -> None:
         """Read everything with another reference from now on; the next commit says so in the journal."""
-        self._reference = replace(reference, cleared=cleared_in(self._decisions))
+        self._reference = as_decided(reference, self._decisions)
         self._evaluation.refer(self._reference)
         digests = {one.name: one.digest for one in reference.lists.versions}
         self._journal.append(JournalEntry(ACTIVATION, {"lists": digests}))
@@ -436,9 +435,8 @@ class Task:
         if rows:
             self.positions[JOURNAL] = Position(rows[-1].number, "")
             self._decisions += rows
-            cleared = cleared_in(self._decisions)
-            if cleared != self._reference.cleared:
-                self._reference = replace(self._reference, cleared=cleared)
+            before, self._reference = self._reference, as_decided(self._reference, self._decisions)
+            if (before.cleared, before.policies) != (self._reference.cleared, self._reference.policies):
                 self._evaluation.refer(self._reference)
         self._take_again(again)
         return rows

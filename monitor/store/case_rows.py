@@ -125,6 +125,22 @@ class Approval(NamedTuple):
     verdict: str | None
 
 
+class Proposal(NamedTuple):
+    """What somebody proposed, and what became of it. People by name, or that they were erased."""
+
+    number: int
+    kind: str  # the key of the decision in the journal
+    subject: str
+    body: Mapping[str, object]  # what is decided
+    reason: str
+    proposed_by: str
+    proposed_at: int
+    answered_by: str | None
+    answered_at: int | None
+    verdict: str | None  # one of those of `monitor.core.cases`
+    why: str | None  # it was refused or withdrawn
+
+
 class SuppressionRow(NamedTuple):
     """A suppression, and how it ended."""
 

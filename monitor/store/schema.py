@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0010"  # the latest migration
+REVISION = "0011"  # the latest migration
 
 METADATA = MetaData()
 
@@ -598,6 +598,34 @@ APPROVALS = Table(
 )
 UNANSWERED = APPROVALS.c.verdict.is_(None)
 Index("approvals_waiting", APPROVALS.c.proposed_at, sqlite_where=UNANSWERED, postgresql_where=UNANSWERED)
+
+# Decisions that take two people and are about no case: of policies, and of hits on lists. People stand here as hashes.
+PROPOSALS = Table(
+    "proposals",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("answered_by", Text),
+    Column("answered_at", BigInteger),
+    Column("verdict", Text),
+    Column("why", Text),
+    CheckConstraint("answered_by IS NULL OR answered_by <> proposed_by", name="proposals_other_person"),
+    CheckConstraint(ANSWERED, name="proposals_answered"),
+)
+PROPOSAL_WAITS = PROPOSALS.c.verdict.is_(None)
+Index(
+    "proposals_waiting",
+    PROPOSALS.c.kind,
+    PROPOSALS.c.subject,
+    unique=True,
+    sqlite_where=PROPOSAL_WAITS,
+    postgresql_where=PROPOSAL_WAITS,
+)
 
 # What nobody is told of for a while, as two people saw it: see `monitor.core.suppression`.
 SUPPRESSIONS = Table(

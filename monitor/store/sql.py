@@ -60,6 +60,7 @@ from monitor.store.loading import (
 from monitor.store.names import AllocationRows, Numbering, TraitsNumbering, key64
 from monitor.store.outgoing import Outgoing, news_of, seen_of, write_news
 from monitor.store.pages import FactPages, StoredPage
+from monitor.store.proposals import Proposals
 from monitor.store.schema import (
     ALLOCATIONS,
     BLIND,
@@ -653,6 +654,11 @@ class SqlStore:
     def casework(self) -> Casework:
         """The cases of all flags, and what people decide of them."""
         return Casework(self._database, self._writer)
+
+    @property
+    def proposals(self) -> Proposals:
+        """What takes two people and is about no case."""
+        return Proposals(self._database, self._writer)
 
     @property
     def outgoing(self) -> Outgoing:

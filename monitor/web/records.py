@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Protocol
 
 from monitor.core.audit import Person, Row
@@ -11,6 +12,7 @@ from monitor.core.flags import Entry
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
 from monitor.run.casework import Desk
+from monitor.run.proposals import Panel
 from monitor.run.survey import Surveys
 from monitor.store import AuditWanted
 
@@ -50,7 +52,10 @@ class Records:
     desk: Desk
     surveys: Surveys
     stored: Stored
-    policies: Sequence[Policy]
+    policies: Sequence[Policy]  # that are loaded, whatever was decided of them
+    panel: Panel
+    texts: Mapping[str, str]  # of policy files, by the name of the policy
+    reports: Path | None = None  # a folder
     readings: dict[tuple[Person, str], int] = field(default_factory=dict)  # when each was written down
 
     def case_read(self, case: str, by: Person, now: int) -> None:

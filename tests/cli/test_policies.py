@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from monitor import app
-from monitor.cli.policies import standing
 from monitor.clock import SystemClock
+from monitor.core.policy import standing
 from monitor.reference.policies import load_policies
 from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
@@ -27,7 +27,7 @@ def test_every_policy_is_a_line() -> None:
 
     assert 0 == ran.code
     head, *lines = ran.out.splitlines()
-    assert ["policy", "legal", "force", "from", "until", "now", "rules", "shadow", "digest"] == head.split()
+    assert ["policy", "legal", "force", "from", "until", "now", "rules", "shadow", "by", "digest"] == head.split()
     assert list(POLICIES) == [line.split()[0] for line in lines]
     (withdrawn,) = [line for line in lines if line.startswith("us-diffusion-2025@1")]
     assert "never applied" in withdrawn

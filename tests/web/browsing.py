@@ -21,8 +21,10 @@ from monitor.core.audit import OPERATOR, Person
 from monitor.core.engine import Reference
 from monitor.core.roles import Role
 from monitor.log import build_log
+from monitor.reference.policies import texts_of
 from monitor.reference.root import config_root
 from monitor.run.casework import Desk
+from monitor.run.proposals import Panel
 from monitor.run.snapshot import Snapshot, Triggers
 from monitor.run.survey import Surveys
 from monitor.settings import Console as ConsoleSettings
@@ -79,7 +81,9 @@ class House:
         self.store = SqlStore.open(url_of(folder))
         self.surveys = Surveys(self._snapshot, self.clock, log, self.settings.survey_seconds)
         desk = Desk(self.store.casework, reference().policies, self.clock)
-        self.records = Records(desk, self.surveys, self.store, reference().policies)
+        panel = Panel(self.store, reference().policies, self.clock)
+        texts, reports = texts_of(config_root()), self.settings.reports
+        self.records = Records(desk, self.surveys, self.store, reference().policies, panel, texts, reports)
         self.console = make_console(self.accounts, self.records, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
