@@ -17,7 +17,6 @@ from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.cases import (
     CLAIM_MINUTES,
-    FOUND_SOMETHING,
     SAMPLE_PER_CENT,
     Act,
     Body,
@@ -25,6 +24,7 @@ from monitor.core.cases import (
     CaseEvent,
     Outcome,
     State,
+    precision_of,
 )
 from monitor.core.clocks import instant
 from monitor.core.policy import LEVELS
@@ -401,12 +401,6 @@ def stats(given: Given, state: Path | None, as_json: bool, config: Path | None) 
     )
     lines += [show.table(("rule", "decided", "precision", "outcomes"), rows)] if rows else ["Nothing is decided yet."]
     click.echo("\n".join(lines))
-
-
-def precision_of(outcomes: dict[str, int] | Any) -> float:
-    """The share of decided cases, one at least, in which a rule found something that somebody had to answer for."""
-    found = sum(count for outcome, count in outcomes.items() if outcome in FOUND_SOMETHING)
-    return found / sum(outcomes.values())
 
 
 def _outcomes_cell(outcomes: Any) -> str:

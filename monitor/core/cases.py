@@ -87,6 +87,13 @@ class Outcome(StrEnum):
 # Outcomes of cases in which a rule found something that somebody had to answer for: what its precision counts.
 FOUND_SOMETHING = frozenset({Outcome.AUTHORISED, Outcome.UNEXPLAINED, Outcome.REFERRED})
 
+
+def precision_of(outcomes: Mapping[str, int]) -> float:
+    """The share of decided cases, one at least, in which a rule found something that somebody had to answer for."""
+    found = sum(count for outcome, count in outcomes.items() if outcome in FOUND_SOMETHING)
+    return found / sum(outcomes.values())
+
+
 LIVE = (State.NEW, State.CLAIMED, State.INVESTIGATING, State.WAITING, State.REOPENED)
 _HELD = (State.CLAIMED, State.INVESTIGATING, State.WAITING)
 _ANYTIME = (Act.FLAGGED, Act.CHANGED, Act.RESUMED, Act.ASSIGNED, Act.ESCALATED, Act.SNOOZED, Act.NOTED, Act.KNOWN)

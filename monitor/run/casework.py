@@ -69,6 +69,7 @@ from monitor.store import (
     CaseRow,
     Deed,
     JournalEntry,
+    RuleFlags,
     Statistics,
     SuppressionRow,
     Verdict,
@@ -156,6 +157,10 @@ class Cases(Protocol):
 
     def statistics(self, now: int) -> Statistics:
         """How the work on cases goes."""
+        ...
+
+    def flags_by_rule(self, since: Sequence[int]) -> Mapping[str, RuleFlags]:
+        """By rule how many flags are open at each level, and how many people were told of since some instants."""
         ...
 
 

@@ -149,6 +149,13 @@ class SuppressionRow(NamedTuple):
     ended: str | None
 
 
+class RuleFlags(NamedTuple):
+    """How many flags a rule has."""
+
+    standing: Mapping[str, int]  # by level: those that are open
+    since: tuple[int, ...]  # whom people were told of since the instants that were asked for
+
+
 AGES = ((0, "0 to 2 days"), (3, "3 to 10 days"), (11, "11 to 30 days"), (31, "more than 30 days"))  # from so many days
 
 

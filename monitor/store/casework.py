@@ -35,6 +35,7 @@ from monitor.store.case_rows import (
     CasePage,
     CaseRow,
     Deed,
+    RuleFlags,
     Statistics,
     SuppressionRow,
     Verdict,
@@ -419,6 +420,19 @@ class Casework:
         (older,) = self._all(select(*aged).where(CASE_LIVES, table.suppressed_until <= now))
         ages = {name: older[place] - sum(older[place + 1 : place + 2]) for place, (_, name) in enumerate(AGES)}
         return Statistics(outcomes, dict(map(tuple, reviews)), ages)
+
+    def flags_by_rule(self, since: Sequence[int]) -> dict[str, RuleFlags]:
+        """By rule how many flags are open at each level, and how many people were told of since some instants."""
+        table, found = FLAGS.c, dict[str, RuleFlags]()
+        is_open = func.count().filter(table.state == FlagState.OPEN.value)
+        told = [func.count().filter(table.told_at >= at) for at in since]
+        for rule, level, standing, *counts in self._all(
+            select(table.rule, table.level, is_open, *told).group_by(table.rule, table.level)
+        ):
+            before = found.get(rule, RuleFlags({}, (0,) * len(since)))
+            now = {**before.standing, level: standing} if standing else before.standing
+            found[rule] = RuleFlags(now, tuple(map(sum, zip(before.since, counts, strict=True))))
+        return found
 
     def _all(self, query: Any) -> Sequence[Any]:
         with self._database.reading() as connection:

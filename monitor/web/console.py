@@ -25,7 +25,7 @@ from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.display import environment, read_files
-from monitor.web.pages import audit, cases, me, policies, queue, sign_in, static, tenants, users
+from monitor.web.pages import audit, cases, me, policies, proposals, queue, sign_in, static, tenants, users
 from monitor.web.passwords import AT_ONCE
 from monitor.web.records import Records
 from monitor.web.security import Guard
@@ -40,6 +40,7 @@ NAVIGATION = (
     Link("Tenants", "/tenants", Permission.VIEW_CASES),
     Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
     Link("Policies", "/policies", Permission.VIEW_CASES),
+    Link("Proposals", "/proposals", Permission.VIEW_CASES),
     Link("Audit", "/audit", Permission.SEE_AUDIT),
     Link("Users", "/users", Permission.MANAGE_USERS),
     Link("Account", "/me", Permission.OWN_ACCOUNT),
@@ -51,6 +52,7 @@ ROUTERS = (
     cases.router,
     tenants.router,
     policies.router,
+    proposals.router,
     audit.router,
     me.router,
     users.router,

@@ -21,13 +21,14 @@ from monitor.core.audit import OPERATOR, Person
 from monitor.core.engine import Reference
 from monitor.core.roles import Role
 from monitor.log import build_log
-from monitor.reference.policies import texts_of
+from monitor.reference.policies import SHIPPED_ALONE, load_policies, texts_of
 from monitor.reference.root import config_root
 from monitor.run.casework import Desk
 from monitor.run.proposals import Panel
 from monitor.run.snapshot import Snapshot, Triggers
 from monitor.run.survey import Surveys
 from monitor.settings import Console as ConsoleSettings
+from monitor.settings import Settings
 from monitor.store.people import People
 from monitor.store.sql import SqlStore
 from monitor.web.accounts import Accounts
@@ -65,10 +66,18 @@ class HandClock:
 
 
 class House:
-    """A store with one user of each role, all with one password, and the console over it."""
+    """A store with one user of each role, all with one password, and the console over it.
 
-    def __init__(self, folder: Path, hasher: PasswordHasher = CHEAP, **settings: Any) -> None:
+    `books`: settings of what the books are read with, where those are not as shipped.
+    """
+
+    def __init__(
+        self, folder: Path, hasher: PasswordHasher = CHEAP, books: Settings | None = None, **settings: Any
+    ) -> None:
         self.settings = ConsoleSettings(**{"origin": ORIGIN, **settings})
+        self.books = books
+        own = SHIPPED_ALONE if books is None else books.policies
+        policies = reference().policies if books is None else load_policies(config_root(), own)
         self.people = People.open(url_of(folder))
         self.folder = folder
         self.clock = HandClock()
@@ -80,10 +89,12 @@ class House:
         log = build_log("info", self.clock, self.log)
         self.store = SqlStore.open(url_of(folder))
         self.surveys = Surveys(self._snapshot, self.clock, log, self.settings.survey_seconds)
-        desk = Desk(self.store.casework, reference().policies, self.clock)
-        panel = Panel(self.store, reference().policies, self.clock)
-        texts, reports = texts_of(config_root()), self.settings.reports
-        self.records = Records(desk, self.surveys, self.store, reference().policies, panel, texts, reports)
+        desk, panel = (
+            Desk(self.store.casework, policies, self.clock),
+            Panel(self.store, policies, self.clock),
+        )
+        texts, reports = texts_of(config_root(), own), self.settings.reports
+        self.records = Records(desk, self.surveys, self.store, policies, panel, texts, reports)
         self.console = make_console(self.accounts, self.records, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
@@ -92,7 +103,8 @@ class House:
     @contextmanager
     def _snapshot(self) -> Iterator[Snapshot]:
         with app.opened_store(url_of(self.folder), create=False) as store, store.still():
-            yield Snapshot(app.load_all(store), reference(), Triggers((), ()))
+            found = reference() if self.books is None else app.screened_reference(self.books, store)
+            yield Snapshot(app.load_all(store), found, Triggers((), ()))
 
     def close(self) -> None:
         self.surveys.close()

@@ -52,6 +52,15 @@ TABLE = {
     "GET /tenants/{reference}/runs/{run}": "+",
     "GET /policies": "+",
     "GET /policies/{name}": "+",
+    "POST /policies/{name}/propose": "po",
+    "POST /policies/{name}/withdraw": "po",
+    "GET /proposals": "+",
+    "POST /proposals/{number}/approve": "se",
+    "POST /proposals/{number}/refuse": "se",
+    "POST /proposals/{number}/withdraw": "+",
+    "GET /backtests": "+",
+    "GET /backtests/{name}": "+",
+    "POST /tenants/{reference}/hits/{hit}/clear": "re se",
     "GET /audit": "au",
     "GET /users": "ad",
     "POST /users": "ad",
@@ -99,7 +108,7 @@ def test_every_route_lets_in_who_may(shared: House, name: str, role: Role | None
     """Through the whole console: signed in as each role, and as nobody."""
     method, path = name.split()
     browser = shared.browser() if role is None else shared.signed_in(role.value)
-    path = path.format(digest="0", name="nobody", id="0", number=1, reference="none", run="none")
+    path = path.format(digest="0", name="nobody", id="0", reference="none", run="none", number="0", hit="none")
 
     answer = browser.get(path) if method == "GET" else browser.post(path, {})
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Annotated
 
@@ -10,9 +11,11 @@ from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from monitor.core.engine import TenantAnswer
+from monitor.core.engine import TenantAnswer, TenantMatch
 from monitor.core.policy import LEVELS
 from monitor.core.roles import Permission
+from monitor.errors import ProposalProblem
+from monitor.run.proposals import OF_HITS
 from monitor.run.run_story import picture, story_of_run
 from monitor.run.survey import Survey
 from monitor.web.visit import Visit, asks
@@ -52,12 +55,50 @@ def _order(one: TenantAnswer) -> tuple[int, int, str]:
 @router.get("/tenants/{reference}")
 def tenant(visit: Viewing, reference: str) -> Response:
     """Everything that an answer about a tenant rests on."""
+    return _tenant_page(visit, reference)
+
+
+@router.post("/tenants/{reference}/hits/{hit}/clear")
+def clear_hit(visit: Annotated[Visit, asks(Permission.DECIDE)], reference: str, hit: str) -> Response:
+    """Propose that a hit of the tenant is somebody else, for a while."""
+    survey, name = _named(visit, reference)
+    try:
+        known = survey.hits()
+        found = next((one for one in known.hits if (one.tenant, one.match.id) == (name, hit)), None)
+        if found is None:
+            raise ProposalProblem("There is no such hit in the books as they were read last.")
+        until, reason = _day(visit.field("until")), visit.field("reason")
+        visit.console.records.panel.propose_clearance(found, known.as_of, until, reason, [visit.name], visit.person)
+    except ProposalProblem as problem:
+        return _tenant_page(visit, reference, str(problem), hit)
+    return visit.go(f"/tenants/{reference}")
+
+
+def _day(text: str) -> int:
+    """The instant at which a day begins in UTC."""
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
+    except ValueError:
+        raise ProposalProblem("A day is written like 2027-01-31: choose one.") from None
+    return round(day.timestamp()) * 1_000
+
+
+def _tenant_page(visit: Visit, reference: str, problem: str = "", form: str = "") -> Response:
     survey, name = _named(visit, reference)
     story = survey.tenant(name)
     if story is None:
         raise _nobody()
+    hits: list[TenantMatch] = []
+    if story.matches and visit.may(Permission.SEE_NAMES):
+        hits = [one for one in survey.hits().hits if one.tenant == name]
+    waiting = visit.console.records.panel.proposals.waiting() if hits else []
     return visit.page(
         "tenant.html",
+        HTTPStatus.CONFLICT if problem else HTTPStatus.OK,
+        problem=problem,
+        form=form,
+        hits=hits,
+        proposed_of={one.subject: one for one in waiting if one.kind in OF_HITS},
         story=story,
         reference=reference,
         allocations=story.open_allocations[:ALLOCATIONS_MAX],
