@@ -652,6 +652,20 @@ def written(office: Office, name: str) -> Case:
     return case
 
 
+def test_flags_are_counted_by_rule(office: Office) -> None:
+    """Those that are open, by level; and how many people were told of since some instants, closed ones too."""
+    office.raise_flags(
+        flag("F-1", "watch", told_at=NOW - 40 * DAY_MS),
+        flag("F-2", "watch", told_at=NOW - 10 * DAY_MS),
+        flag("F-3", "critical", told_at=NOW - 10 * DAY_MS),
+        flag("F-4", "critical", told_at=NOW - 10 * DAY_MS)._replace(state=FlagState.CLOSED),
+        flag("F-5", "warning", rule="other", told_at=NOW - 100 * DAY_MS)._replace(state=FlagState.WITHDRAWN),
+    )
+    found = office.cases.flags_by_rule([NOW - 30 * DAY_MS, NOW - 90 * DAY_MS])
+
+    assert {RULE: ({"watch": 2, "critical": 1}, (3, 4)), "other": ({}, (0, 0))} == found
+
+
 def test_statistics_count_what_rules_led_to(office: Office) -> None:
     """Decided cases by rule and outcome, each once however many flags; and how old is what waits."""
     office.raise_flags(

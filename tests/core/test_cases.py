@@ -36,6 +36,7 @@ from monitor.core.cases import (
     flagged_of,
     fold,
     is_sampled,
+    precision_of,
     step,
     tera_of,
     times_of_case,
@@ -629,3 +630,16 @@ def test_whatever_is_possible_makes_a_sound_case(wishes: list[tuple[Act, str, in
         assert all(one.second for one in case.decided)
     assert len(file.events) == case.number
     assert all((event.actor == SYSTEM) == (event.act in SYSTEMS) for event in file.events)
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "share"),
+    [
+        ({"explained": 1}, 0.0),
+        ({"referred": 2}, 1.0),
+        ({"authorised": 1, "unexplained": 1, "data_error": 1, "explained": 1}, 0.5),
+    ],
+)
+def test_precision_is_the_share_that_had_to_be_answered_for(outcomes: dict[str, int], share: float) -> None:
+    """Explanations and errors in the data count against a rule."""
+    assert share == precision_of(outcomes)
