@@ -7,6 +7,7 @@ import io
 import json
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
@@ -16,13 +17,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.clock import Clock, SystemClock
+from monitor.core.approval import APPROVE, WITHDRAW
+from monitor.core.audit import OPERATOR, Person
 from monitor.core.book import Book
 from monitor.core.cases import Outcome
 from monitor.core.engine import Reference, books_digest
 from monitor.core.estimate import Estimator
 from monitor.core.flags import State
 from monitor.core.parties import Parties
-from monitor.core.policy import Level
+from monitor.core.policy import Consent, Level
 from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.log import build_log, tenant_reference
@@ -35,6 +38,7 @@ from monitor.reference.priors import load_priors
 from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.casework import Conclusion, Desk, Gatherer
+from monitor.run.proposals import Panel
 from monitor.run.task import JOURNAL, Store
 from monitor.run.worker import Ends, Worker
 from monitor.settings import DeadLetters, Settings
@@ -138,7 +142,14 @@ class Books(NamedTuple):
 class Daemon:
     """A worker with its ends, as the application builds it."""
 
-    def __init__(self, folder: Path, clock: Clock, settings: Settings = SETTINGS, refusals: int = 0) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        clock: Clock,
+        settings: Settings = SETTINGS,
+        refusals: int = 0,
+        read_with: Reference | None = None,
+    ) -> None:
         self.clock = clock
         self.store = SqlStore.open(f"sqlite:///{folder / 'books.db'}")
         self.source = FileSource(
@@ -153,7 +164,7 @@ class Daemon:
         metrics.describe(settings.digest, reference())
         stores = Books(self.store, self.refusing, settings)
         ends = Ends(self.source, stores, metrics, clock, build_log("info", clock, self.logged))
-        self.worker = Worker(ends, reference(), settings)
+        self.worker = Worker(ends, read_with or reference(), settings)
 
     @property
     def book(self) -> Book:
@@ -197,8 +208,8 @@ class Daemons:
         self.clock = clock
         self.running: list[Daemon] = []
 
-    def start(self, settings: Settings = SETTINGS, refusals: int = 0) -> Daemon:
-        daemon = Daemon(self.folder, self.clock, settings, refusals)
+    def start(self, settings: Settings = SETTINGS, refusals: int = 0, read_with: Reference | None = None) -> Daemon:
+        daemon = Daemon(self.folder, self.clock, settings, refusals, read_with)
         self.running.append(daemon)
         return daemon
 
@@ -665,6 +676,30 @@ def test_a_flag_that_a_person_closed_stays_closed(daemons: Daemons, tmp_path: Pa
     daemon.passes(4, seconds=61)
 
     assert State.CLOSED == next(one for one in daemon.store.flags() if one.id == flag.id).state
+
+
+def test_a_running_loop_hears_that_a_policy_counts_and_no_longer_does(daemons: Daemons, tmp_path: Path) -> None:
+    """Until two people have approved it nobody is told; what they withdraw takes its flags with it."""
+    write(tmp_path, frontier())
+    waiting = tuple(replace(one, consent=Consent.WAITING) for one in reference().policies)
+    daemon = daemons.start(read_with=replace(reference(), policies=waiting))
+    daemon.passes(4)
+    daemon.passes(4, seconds=5 * DAY_SECONDS)
+    assert [] == daemon.store.flags()
+
+    (ladder,) = (one for one in waiting if one.id == "internal-ladder")
+    panel, by = Panel(daemon.store, waiting, daemons.clock), Person(OPERATOR, "somebody")
+    number = panel.propose_policy(ladder.name, APPROVE, "It is what we agreed on.", "ana", by)
+    daemon.passes(4, seconds=61)
+    assert [] == daemon.store.flags()
+    panel.approve(number, "bo", by)
+    daemon.passes(4, seconds=61)
+    assert {State.OPEN} == {flag.state for flag in daemon.store.flags()}
+
+    number = panel.propose_policy(ladder.name, WITHDRAW, "It was another one.", "ana", by)
+    panel.approve(number, "bo", by)
+    daemon.passes(4, seconds=61)
+    assert {State.WITHDRAWN} == {flag.state for flag in daemon.store.flags()}
 
 
 def test_a_case_closes_and_opens_flags_of_a_running_loop(daemons: Daemons, tmp_path: Path) -> None:
