@@ -2,33 +2,20 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from monitor.core.roles import Permission
 from monitor.web.server import ConsoleServer
 from tests.web.browsing import PASSWORD, TEST, House
 from tests.web.test_cases import HOSTILE, CaseHouse
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none", "/tenants", "/policies", "/policies/internal-ladder@1")
 LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A browser, where there is one."""
-    if CHROMIUM is None:
-        pytest.skip("there is no Chromium: `make test-deps` installs it")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")

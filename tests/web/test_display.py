@@ -97,10 +97,10 @@ def test_names_of_the_code_are_written_as_words() -> None:
 
 
 def test_files_for_browsers_are_small_and_nothing_else_is_one() -> None:
-    """The look, the colours of pictures and htmx, within a hundred kilobytes; the licence and the notes stay here."""
+    """The look, the colours of pictures, htmx and keys, within a hundred kilobytes; licence and notes stay here."""
     files = read_files()
 
-    assert ["console.css", "htmx.min.js", "pictures.css"] == sorted(files)
+    assert ["console.css", "htmx.min.js", "keys.js", "pictures.css"] == sorted(files)
     assert sum(len(file.content) for file in files.values()) < SIZE_MAX
 
 
