@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
+import httpx
 import pytest
 
 from monitor.core.cases import SYSTEM, Act, Case, CaseEvent, State, step
@@ -276,6 +278,75 @@ def test_a_critical_case_is_closed_by_two_people(office: CaseHouse) -> None:
     decision = office.case(case).decision
     assert decision is not None
     assert ("senior-reviewer", "senior-two") == (decision.by, decision.second)
+
+
+def test_who_proposed_cannot_approve_in_another_session(office: CaseHouse) -> None:
+    """The store knows the person, not the browser; the case stays open, and somebody else's approval still counts."""
+    case = office.raise_flag(level="critical")
+    first, second = office.signed_in("senior-reviewer"), office.signed_in("senior-reviewer", address="203.0.113.9")
+    office.act(first, case, "claim")
+    assert 303 == office.act(first, case, "decide", **DECIDED)
+    second.get(f"/cases/{case}")
+    answer = second.post(f"/cases/{case}/approve", {"seen": office.case(case).number})
+
+    assert (400, True) == (answer.status_code, "the store refuses the same" in answer.text)
+    assert (True, None) == (office.case(case).live, office.case(case).decision)
+    assert 303 == office.act(office.signed_in("senior-two"), case, "approve")
+
+
+def at_once(browsers: list[Browser], path: str, forms: list[dict[str, object]]) -> list[httpx.Response]:
+    """Everybody sends a form at the same moment."""
+    gate, answers = threading.Barrier(len(browsers)), dict[int, httpx.Response]()
+
+    def send(place: int) -> None:
+        gate.wait()
+        answers[place] = browsers[place].post(path, forms[place])
+
+    threads = [threading.Thread(target=send, args=(place,)) for place in range(len(browsers))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return [answers[place] for place in range(len(browsers))]
+
+
+def test_of_two_decisions_at_once_one_is_made(office: CaseHouse) -> None:
+    """From two sessions of whoever holds the case, with two outcomes: one is written, the other one told."""
+    case = office.raise_flag()
+    sessions = [office.signed_in("reviewer"), office.signed_in("reviewer", address="203.0.113.9")]
+    office.act(sessions[0], case, "claim")
+    seen = office.case(case).number
+    for browser in sessions:
+        browser.get(f"/cases/{case}")
+    outcomes = ["explained", "data_error"]
+    forms: list[dict[str, object]] = [{**DECIDED, "outcome": outcome, "seen": seen} for outcome in outcomes]
+    answers = at_once(sessions, f"/cases/{case}/decide", forms)
+
+    statuses = [answer.status_code for answer in answers]
+    decision = office.case(case).decision
+    assert [303, 409] == sorted(statuses)
+    assert decision is not None
+    assert outcomes[statuses.index(303)] == decision.outcome
+    assert "Since you looked" in answers[statuses.index(409)].text
+
+
+def test_of_two_who_approve_at_once_one_does(office: CaseHouse) -> None:
+    """Two senior reviewers press the button at the same moment: one decision, and the other one is told of it."""
+    case = office.raise_flag(level="critical")
+    office.act(office.signed_in("reviewer"), case, "claim")
+    office.act(office.signed_in("reviewer"), case, "decide", **DECIDED)
+    people = ["senior-reviewer", "senior-two"]
+    browsers = [office.signed_in(name) for name in people]
+    for browser in browsers:
+        browser.get(f"/cases/{case}")
+    answers = at_once(browsers, f"/cases/{case}/approve", [{"seen": office.case(case).number}] * 2)
+
+    statuses = [answer.status_code for answer in answers]
+    decision = office.case(case).decision
+    assert [303, 409] == sorted(statuses)
+    assert decision is not None
+    assert ("reviewer", people[statuses.index(303)]) == (decision.by, decision.second)
+    assert f"{decision.second}</bdi> decided" in answers[statuses.index(409)].text
 
 
 def test_a_proposal_is_refused_or_withdrawn(office: CaseHouse) -> None:
