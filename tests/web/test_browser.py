@@ -2,19 +2,34 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
+from monitor.core.approval import APPROVE
 from monitor.core.roles import Permission
 from monitor.web.server import ConsoleServer
 from tests.web.browsing import PASSWORD, TEST, House
 from tests.web.test_cases import HOSTILE, CaseHouse
+from tests.web.test_proposals import HERE, REPORT, deciding
 
-PAGES = ("/sign-in", "/me", "/users", "/users/viewer", "/none", "/tenants", "/policies", "/policies/internal-ladder@1")
+PAGES = (
+    "/sign-in",
+    "/me",
+    "/users",
+    "/users/viewer",
+    "/none",
+    "/tenants",
+    "/policies",
+    "/policies/internal-ladder@1",
+    "/proposals",
+    "/backtests",
+)
 LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
 
 
@@ -195,3 +210,30 @@ def test_cases_keep_nobody_out(chromium: Browser, working: str, scheme: Literal[
 
     assert [] == found
     context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_proposals_keep_nobody_out(chromium: Browser, tmp_path: Path, scheme: Literal["light", "dark"]) -> None:
+    """axe finds no barrier where policies and hits are proposed and answered, all open; they fit a phone."""
+    (tmp_path / "tried.json").write_text(json.dumps(REPORT), "utf-8")
+    house = deciding(tmp_path, origin=None, reports=tmp_path)
+    house.records.panel.propose_policy("small@1", APPROVE, "It is as agreed.", "policy-editor", TEST)
+    server = ConsoleServer("127.0.0.1", 0, house.app)
+    server.start()
+    found = []
+    for name, paths in (
+        ("policy-editor", ("/policies", "/policies/small@1", "/policies/small@2", "/backtests/tried")),
+        ("senior-reviewer", ("/proposals", HERE)),
+    ):
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": 320, "height": 640})
+        page = visit(context, f"http://127.0.0.1:{server.port}", name, "/policies")
+        for path in paths:
+            page.goto(f"http://127.0.0.1:{server.port}{path}")
+            page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+            assert 320 == page.evaluate("document.documentElement.scrollWidth"), path
+            found += [f"{path}: {problem['id']}" for problem in Axe().run(page).response["violations"]]
+        context.close()
+    server.close()
+    house.close()
+
+    assert [] == found

@@ -9,6 +9,7 @@ import pytest
 
 from monitor.core.policy import Policy
 from tests.web.browsing import House, reference
+from tests.web.test_cases import ANY, DECIDED, CaseHouse
 
 PAGE_BYTES_MAX = 100_000
 
@@ -46,3 +47,22 @@ def test_a_policy_says_all_that_its_file_says(house: House, policy: Policy) -> N
 def test_a_version_that_is_none_is_not_found(house: House) -> None:
     """A sentence says so."""
     assert "There is no such version of a policy." in house.signed_in("viewer").get("/policies/none@1").text
+
+
+def test_a_rule_says_what_came_of_it(tmp_path: Path) -> None:
+    """Flags that are open by level, those of late, and in how many decided cases something was found."""
+    office = CaseHouse(tmp_path)
+    for number, level in enumerate(("watch", "watch", "critical"), 1):
+        office.raise_flag(f"F-{number}", level, f"t-{number}")
+    case, reviewer = office.raise_flag("F-4", tenant="t-4"), office.signed_in("reviewer")
+    office.act(reviewer, case, "claim")
+    assert 303 == office.act(reviewer, case, "decide", **{**DECIDED, "outcome": "referred"})
+    page = office.signed_in("viewer").get("/policies/internal-ladder@1").text
+    told = page.split(f"<code>{ANY}</code>")[1].split("</dl>")[0]
+
+    assert '1 <span class="level level-critical">' in told
+    assert '2 <span class="level level-watch">' in told
+    assert "told of in 30 days: 4, in 90: 4" in told
+    assert "100% of 1 decided cases found something" in told
+    assert "no case with a flag of it is decided" in page
+    office.close()

@@ -27,6 +27,13 @@ HERE = f"/tenants/{tenant_reference('acme')}"
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A console where a policy waits for two people, over a tenant that it would flag and a list may name."""
+    house = deciding(tmp_path)
+    yield house
+    house.close()
+
+
+def deciding(tmp_path: Path, **given: object) -> House:
+    """The same, for whoever closes it."""
     for version, text in ((1, OWN), (2, OWN.replace("version: 1", "version: 2\nsupersedes: 1"))):
         path = tmp_path / "own" / "policies" / f"{version}.yaml"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -45,10 +52,9 @@ def house(tmp_path: Path) -> Iterator[House]:
     ]
     state = url_of(tmp_path).removeprefix("sqlite:///")
     assert 0 == flopwatch("replay", written(tmp_path / "events.jsonl", facts), "--state", state).code
-    house = House(tmp_path, books=settings)
+    house = House(tmp_path, books=settings, **given)
     house.accounts.add("senior-two", Role.SENIOR_REVIEWER, PASSWORD, TEST)
-    yield house
-    house.close()
+    return house
 
 
 def findings(house: House) -> set[str]:
