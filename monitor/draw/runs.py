@@ -39,7 +39,7 @@ TOP, FLOP_HEIGHT, BETWEEN = 66, 250, 18
 LANES_MAX, BARS_MAX = 14, 400  # beyond either, allocations are merged
 LANES_HEIGHT, LANE_MIN, LANE_MAX = 210, 15, 44
 MERGED_HEIGHT, COLUMN = 150, 2
-BAR_WIDTH_MIN, BAR_HEIGHT_MIN, BLIND_WIDTH_MIN = 1.0, 3.0, 3.0
+BAR_WIDTH_MIN, BAR_HEIGHT_MIN, BLIND_WIDTH_MIN, POINT_WIDTH = 1.0, 3.0, 3.0, 3.0
 LABEL_HEIGHT, LABEL_WIDTH_MIN = 14, 44
 CAUSES_MAX = 3  # named in the legend
 THRESHOLDS_MAX = 12  # drawn, from the lowest: more of them would be no picture
@@ -47,11 +47,13 @@ TIME_TICKS_MAX, FLOP_TICKS_MAX, DECADES_MAX = 7, 9, 12
 
 
 class Strength(StrEnum):
-    """How an allocation belongs to the run."""
+    """How an allocation belongs to the run; of a whole tenant: whether there is a sign that it was held."""
 
     STRONG = "strong"
     WEAK = "weak"
     CONCURRENT = "concurrent"
+    HELD = "held"
+    OPEN = "open"
 
 
 class Bar(NamedTuple):
@@ -102,6 +104,8 @@ _LOOKS = {
     Strength.STRONG: _Look("blue", 1, None, "paper", "allocations of the run"),
     Strength.WEAK: _Look("amber", 0.35, "4 2", "ink", "joined by weak links"),
     Strength.CONCURRENT: _Look("grey", 0.2, "", "ink", "at the same time, perhaps of the run"),
+    Strength.HELD: _Look("blue", 1, None, "paper", "held"),
+    Strength.OPEN: _Look("grey", 0.2, "4 2", "ink", "not heard to have ended"),
 }
 
 
@@ -359,9 +363,9 @@ def _flop(points: Sequence[CumulativePoint], thresholds: Sequence[Threshold], bo
 
 
 def _thinned(points: Sequence[CumulativePoint], time: Scale) -> list[CumulativePoint]:
-    """The last point of each pixel, and the first of all."""
-    by_pixel = {round(time.at(point.time_ms)): point for point in points}
-    return sorted({points[0], *by_pixel.values()})
+    """The last point of every few pixels, and the first of all."""
+    by_place = {round(time.at(point.time_ms) / POINT_WIDTH): point for point in points}
+    return sorted({points[0], *by_place.values()})
 
 
 def _band(points: Sequence[CumulativePoint], scale: Scale, time: Scale) -> list[str]:

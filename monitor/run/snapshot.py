@@ -18,6 +18,7 @@ from monitor.core.engine import (
     matches_of_all,
     tenant_amounts,
     tenant_answers,
+    tenant_holdings,
     tenant_hours,
     tenant_runs,
     tenant_ties,
@@ -28,9 +29,12 @@ from monitor.core.groups import Linked, linked
 from monitor.core.lists import ListVersion
 from monitor.core.model import Traits
 from monitor.core.parties import Parties
+from monitor.core.policy import Aggregation
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.suppression import Standing, standing_of
 from monitor.core.timeline import Effects
+from monitor.log import tenant_reference
+from monitor.run.chart import Chart, bars_of, chart, thresholds_of
 from monitor.run.explain import Kin, TenantStory, explain_tenant
 from monitor.run.holdings import Span, launched_with
 from monitor.run.run_story import RunStory, TenantRun, story_of
@@ -148,6 +152,21 @@ class Snapshot:
             return None
         found = tenant_runs(one.book, self._reference, name, one.past.finished(name), self.as_of)
         return explain_tenant(one.book, self._reference, name, self.as_of, one.past, found, self._kin(name), one.blind)
+
+    def chart(self, story: TenantStory, named: bool) -> Chart:
+        """The picture of a tenant of this story; `named`: with names in it."""
+        one, now, catalogue = self._of(story.tenant), self.as_of, self._reference.estimator.catalogue
+        assert one is not None, "whoever has a story is in the books"
+        holdings = tenant_holdings(one.book, story.tenant, one.past.finished(story.tenant), now)
+        rungs = self._reference.thresholds(Aggregation.TENANT, now)
+        return chart(
+            story.tenant if named else tenant_reference(story.tenant),
+            bars_of(holdings, catalogue, now, named),
+            tenant_hours(one.book, self._reference, story.tenant, now),
+            thresholds_of(story.findings, rungs),
+            story.blind,
+            now,
+        )
 
     def _kin(self, name: str) -> Kin:
         """What links a tenant to others: also to those with which it shares nothing but the moments of launches.

@@ -14,6 +14,7 @@ from monitor.core.groups import Linked
 from monitor.core.suppression import Standing
 from monitor.errors import MonitorError
 from monitor.log import Log, tenant_reference
+from monitor.run.chart import Chart
 from monitor.run.explain import TenantStory
 from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot
 
@@ -67,6 +68,13 @@ class Survey:
     def tenant(self, name: str) -> TenantStory | None:
         """Everything that an answer about a tenant rests on; None: there is none of that name."""
         return self._once(("tenant", name), lambda: self._snapshot.tenant(name))
+
+    def chart(self, name: str, named: bool) -> Chart | None:
+        """The picture of a tenant, with names in it or without; None: there is none of that name."""
+        story = self.tenant(name)
+        if story is None:
+            return None
+        return self._once(("chart named" if named else "chart", name), lambda: self._snapshot.chart(story, named))
 
     def standing(self, flags: Sequence[Flag]) -> Standing:
         """What flags of one rule, one at least, and those they are about are like, for whoever suppresses them."""

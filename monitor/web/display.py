@@ -15,7 +15,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
 
+from monitor.core.bounds import in_per_cent
 from monitor.core.findings import Finding, number
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.policy import LEVELS
@@ -72,6 +74,8 @@ def environment(files: dict[str, File]) -> Environment:
         "reference": tenant_reference,
         "worst_first": worst_first,
         "span": span,
+        "per_cent": in_per_cent,
+        "picture": Markup,  # of our own drawing, where every text of others is escaped
     }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made

@@ -19,7 +19,8 @@ from monitor.core.parties import Parties
 from monitor.core.roles import Role
 from monitor.log import tenant_reference
 from monitor.run.casework import Gatherer
-from monitor.store import TICK, AuditWanted, Deed, JournalEntry
+from monitor.store import TICK, AuditWanted, Deed, JournalEntry, Wanted
+from tests.cli.command import HELD, fact, flopwatch, written
 from tests.core.casefile import flag
 from tests.web.browsing import NOW, PASSWORD, TEST, Browser, House, reference
 
@@ -462,6 +463,33 @@ def test_there_is_no_case_of_another_name(office: CaseHouse) -> None:
     browser = office.signed_in("reviewer")
     assert 404 == browser.get("/cases/C-0").status_code
     assert 404 == browser.post("/cases/C-0/claim", {"seen": "1"}).status_code
+
+
+# -- whom it is about -------------------------------------------------------------------------------------------------
+
+
+def test_a_case_tells_of_its_tenants(tmp_path: Path) -> None:
+    """What they have held and computed, their runs, more behind a link; one of whom the books know nothing is shown, too."""
+    facts = [
+        fact("allocation.started", "a", **{**HELD, "count": 512}),
+        fact("allocation.stopped", "b", "2026-06-01T00:00:00Z"),
+    ]
+    state = tmp_path / "books.db"
+    assert 0 == flopwatch("replay", written(tmp_path / "events.jsonl", facts), "--state", state).code
+    office = CaseHouse(tmp_path)
+    (known,) = office.records.desk.cases.queue(Wanted(), NOW).rows
+    unknown = office.raise_flag(tenant="t-1")
+    reviewer, viewer = (office.signed_in(name) for name in ("reviewer", "viewer"))
+    chart = office.surveys.latest().chart("acme", True)
+    pages = [one.get(f"/cases/{known.id}").text for one in (reviewer, viewer)]
+    assert chart is not None
+
+    assert [True, False] == [chart.svg in page for page in pages]
+    assert [2, 2] == [page.count("</svg>") + page.count("Its largest runs") for page in pages]
+    assert f'href="/tenants/{tenant_reference("acme")}/runs/' in pages[0]
+    assert "acme" not in pages[1]
+    assert "</svg>" not in reviewer.get(f"/cases/{unknown}").text
+    office.close()
 
 
 # -- as it was ---------------------------------------------------------------------------------------------------------

@@ -62,6 +62,10 @@ def test_a_page_has_the_numbers_of_the_books(house: House) -> None:
     for finding in story.findings:
         assert finding.rule in page
         assert all(reason.replace("'", "&#39;") in page for reason in finding.reasons)
+    chart = house.surveys.latest().chart("acme", True)
+    assert chart is not None
+    assert chart.svg in page
+    assert all(f">{number(row.central, 2)}</td>" in page for row in chart.rows)
     assert "Not established" in page
     assert "nobody is screened" in page
     assert PAGE_BYTES_MAX > len(page.encode())

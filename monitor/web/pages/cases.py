@@ -6,6 +6,7 @@ was second is told what the first one did, and what they typed is still there.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,11 +19,14 @@ from starlette.responses import Response
 from monitor.core.cases import CLAIM_MINUTES, Act, Body, Outcome
 from monitor.core.roles import PERMISSIONS, Permission
 from monitor.core.sight import sight_document, sight_hash
-from monitor.errors import CaseProblem
+from monitor.errors import CaseProblem, StoreProblem
 from monitor.run.casework import Conclusion, Desk, Looked, Story
+from monitor.run.explain import TenantStory
 from monitor.web.case_view import is_blind_to, lines_of, rules_of, view_of
+from monitor.web.pages.tenants import chart_of
 from monitor.web.visit import Visit, asks
 
+TENANTS_MAX = 3  # of a case that its page tells of
 NONE = "There is no such case: the queue has all that there are."
 
 NOT_KEPT = "Nothing is kept of what was seen at that event: the history of the case says of which ones it is."
@@ -279,6 +283,7 @@ def _page(visit: Visit, id: str, problem: str = "", form: str = "") -> Response:
         since=[one for one in view.events if one.event.number > since],
         form=form,
         sight=sight_hash(sight_document(story.sight)),
+        **_about(visit, story),
         typed=lambda of, field: visit.field(field) if of == form else "",
         colleagues=_colleagues(visit) if Act.ASSIGNED in view.may else [],
         cited=_cited(story, list(rules)),
@@ -286,6 +291,17 @@ def _page(visit: Visit, id: str, problem: str = "", form: str = "") -> Response:
         claim_minutes=CLAIM_MINUTES,
         now=now,
     )
+
+
+def _about(visit: Visit, story: Story) -> dict[str, object]:
+    """Whom the most serious flags are about; nobody, where books cannot be read: a case can be decided all the same."""
+    names = list(dict.fromkeys(name for flag in story.sight.flags for name in flag.tenants))
+    about, chart = list[TenantStory](), None
+    with contextlib.suppress(StoreProblem):
+        survey = visit.console.records.surveys.latest()
+        about = [found for name in names[:TENANTS_MAX] if (found := survey.tenant(name)) is not None]
+        chart = chart_of(survey, about[0].tenant, visit) if about else None  # a page has room for one
+    return {"about": about, "chart": chart, "more_about": max(0, len(names) - TENANTS_MAX)}
 
 
 def _status(problem: str, changed: bool) -> HTTPStatus:

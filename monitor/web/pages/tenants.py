@@ -15,6 +15,7 @@ from monitor.core.engine import TenantAnswer, TenantMatch
 from monitor.core.policy import LEVELS
 from monitor.core.roles import Permission
 from monitor.errors import ProposalProblem
+from monitor.run.chart import Chart
 from monitor.run.proposals import OF_HITS
 from monitor.run.run_story import picture, story_of_run
 from monitor.run.survey import Survey
@@ -100,6 +101,7 @@ def _tenant_page(visit: Visit, reference: str, problem: str = "", form: str = ""
         hits=hits,
         proposed_of={one.subject: one for one in waiting if one.kind in OF_HITS},
         story=story,
+        chart=chart_of(survey, name, visit),
         reference=reference,
         allocations=story.open_allocations[:ALLOCATIONS_MAX],
         runs=story.runs[:RUNS_MAX],
@@ -125,6 +127,12 @@ def run(visit: Viewing, reference: str, run: str) -> Response:
         segments=list(zip(shown.segments[:SEGMENTS_MAX], (None, *shown.links), strict=False)),
         picture=Markup(drawn) if len(drawn) <= PICTURE_BYTES_MAX else "",
     )
+
+
+def chart_of(survey: Survey, tenant: str, visit: Visit) -> Chart | None:
+    """What a tenant has held and computed, as a picture that a page can take in; None: it cannot."""
+    found = survey.chart(tenant, visit.may(Permission.SEE_NAMES))
+    return None if found is None or len(found.svg) > PICTURE_BYTES_MAX else found
 
 
 def _named(visit: Visit, reference: str) -> tuple[Survey, str]:
