@@ -469,7 +469,7 @@ def test_there_is_no_case_of_another_name(office: CaseHouse) -> None:
 
 
 def test_a_case_tells_of_its_tenants(tmp_path: Path) -> None:
-    """What they have held and computed, their runs, more behind a link; one of whom the books know nothing is shown, too."""
+    """What they have held and computed, their runs, more behind a link; also a case of whom the books know nothing."""
     facts = [
         fact("allocation.started", "a", **{**HELD, "count": 512}),
         fact("allocation.stopped", "b", "2026-06-01T00:00:00Z"),
