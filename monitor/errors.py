@@ -51,6 +51,14 @@ class ProposalProblem(MonitorError):
     """What takes two people cannot be proposed or answered: not now, not by this person, or somebody was first."""
 
 
+class ExportProblem(MonitorError):
+    """There is no such export, it is not released, or it takes another person."""
+
+
+class EvidenceProblem(MonitorError):
+    """A folder is no evidence pack, cannot be read, or no pack can be written there."""
+
+
 class NoticeProblem(MonitorError):
     """What people are to be told cannot be sent now; it waits in the store and is sent again."""
 

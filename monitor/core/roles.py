@@ -1,7 +1,8 @@
-"""Who may do what: six roles, and what each of them permits. What stands in no row is forbidden.
+"""Who may do what: seven roles, and what each of them permits. What stands in no row is forbidden.
 
 Nobody can both make accounts and decide: an administrator has no say in a case, and who decides makes no accounts. An
-auditor sees everything and changes nothing. Viewers and administrators see opaque references in the place of names.
+auditor sees everything and changes nothing. Counsel releases what goes to a government, and exports nothing. Viewers
+and administrators see opaque references in the place of names.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ class Role(StrEnum):
     SENIOR_REVIEWER = "senior-reviewer"
     POLICY_EDITOR = "policy-editor"
     AUDITOR = "auditor"
+    COUNSEL = "counsel"
     ADMINISTRATOR = "administrator"
 
 
@@ -34,6 +36,7 @@ class Permission(StrEnum):
     EDIT_POLICIES = "edit_policies"
     SEE_AUDIT = "see_audit"
     EXPORT = "export"  # evidence packs, reports and tables as files
+    RELEASE = "release"  # as counsel: what goes to a government
     MANAGE_USERS = "manage_users"
 
 
@@ -46,6 +49,7 @@ PERMISSIONS: Mapping[Role, frozenset[Permission]] = {
     Role.SENIOR_REVIEWER: _REVIEWING | {Permission.APPROVE},
     Role.POLICY_EDITOR: _READING | {Permission.SEE_NAMES, Permission.EDIT_POLICIES, Permission.EXPORT},
     Role.AUDITOR: _READING | {Permission.SEE_NAMES, Permission.SEE_AUDIT, Permission.EXPORT},
+    Role.COUNSEL: _READING | {Permission.SEE_NAMES, Permission.RELEASE},
     Role.ADMINISTRATOR: _READING | {Permission.MANAGE_USERS},
 }
 

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0011"  # the latest migration
+REVISION = "0012"  # the latest migration
 
 METADATA = MetaData()
 
@@ -654,3 +654,32 @@ Index(
     sqlite_where=UNENDED,
     postgresql_where=UNENDED,
 )
+
+# -- what leaves the monitor ---------------------------------------------------------------------------------------
+
+# Exports: `proposed_by` and `answered_by` are hashes of people. `verdict`: released or refused; null: it waits for
+# counsel, without whom nothing is released to a government.
+EXPORT_OTHER_PERSON = "answered_by IS NULL OR answered_by <> proposed_by"
+EXPORT_COUNSEL = "verdict IS NULL OR recipient_kind <> 'governmental' OR answered_by IS NOT NULL"
+EXPORTS = Table(
+    "exports",
+    METADATA,
+    Column("number", NUMBER, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("what", Text, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("template", Text, nullable=False),
+    Column("recipient_kind", Text, nullable=False),
+    Column("recipient", Text, nullable=False),
+    Column("legal_basis", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("answered_by", Text),
+    Column("answered_at", BigInteger),
+    Column("verdict", Text),
+    Column("why", Text, nullable=False),
+    CheckConstraint(EXPORT_OTHER_PERSON, name="exports_other_person"),
+    CheckConstraint(EXPORT_COUNSEL, name="exports_counsel"),
+)
+EXPORT_WAITS = EXPORTS.c.verdict.is_(None)
+Index("exports_waiting", EXPORTS.c.number, sqlite_where=EXPORT_WAITS, postgresql_where=EXPORT_WAITS)

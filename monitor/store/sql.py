@@ -45,6 +45,7 @@ from monitor.store.commit import (
     StoredPosition,
 )
 from monitor.store.database import Database, connect, insert_new
+from monitor.store.exports import Exports
 from monitor.store.loading import (
     Decode,
     Stored,
@@ -659,6 +660,11 @@ class SqlStore:
     def proposals(self) -> Proposals:
         """What takes two people and is about no case."""
         return Proposals(self._database, self._writer)
+
+    @property
+    def exports(self) -> Exports:
+        """What leaves the monitor as a file."""
+        return Exports(self._database)
 
     @property
     def outgoing(self) -> Outgoing:

@@ -6,20 +6,22 @@ import pytest
 
 from monitor.core.roles import PERMISSIONS, SCOPES, Permission, Role, permitted
 
-# In the order of Permission: own account, view, names, claim, decide, approve, policies, audit, export, users.
+# In the order of Permission: own account, view, names, claim, decide, approve, policies, audit, export, release, users.
 TABLE = {
-    Role.VIEWER: "xx........",
-    Role.REVIEWER: "xxxxx...x.",
-    Role.SENIOR_REVIEWER: "xxxxxx..x.",
-    Role.POLICY_EDITOR: "xxx...x.x.",
-    Role.AUDITOR: "xxx....xx.",
-    Role.ADMINISTRATOR: "xx.......x",
+    Role.VIEWER: "xx.........",
+    Role.REVIEWER: "xxxxx...x..",
+    Role.SENIOR_REVIEWER: "xxxxxx..x..",
+    Role.POLICY_EDITOR: "xxx...x.x..",
+    Role.AUDITOR: "xxx....xx..",
+    Role.COUNSEL: "xxx......x.",
+    Role.ADMINISTRATOR: "xx........x",
 }
 CHANGES = {
     Permission.CLAIM,
     Permission.DECIDE,
     Permission.APPROVE,
     Permission.EDIT_POLICIES,
+    Permission.RELEASE,
     Permission.MANAGE_USERS,
 }
 
@@ -41,6 +43,11 @@ def test_who_makes_accounts_decides_nothing() -> None:
     """No role has both, so it takes two accounts to let oneself decide."""
     assert [] == [role for role in Role if {Permission.MANAGE_USERS, Permission.DECIDE} <= permitted(role)]
     assert set() == permitted(Role.ADMINISTRATOR) & {Permission.CLAIM, Permission.DECIDE, Permission.APPROVE}
+
+
+def test_who_exports_releases_nothing() -> None:
+    """What goes to a government takes an account of each kind."""
+    assert [] == [role for role in Role if {Permission.EXPORT, Permission.RELEASE} <= permitted(role)]
 
 
 def test_an_auditor_sees_everything_and_changes_nothing() -> None:
