@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from datetime import date
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -48,9 +49,12 @@ from monitor.core.engine import (
     with_late,
 )
 from monitor.core.estimate import Estimator
+from monitor.core.exports import Export, Handover, handover, not_ready
 from monitor.core.flags import Act, Change, Entry, Flag, act, closing
 from monitor.core.limits import DeadLetterLimits
 from monitor.core.lists import ListEffects, Lists
+from monitor.core.manifest import NAME as MANIFEST
+from monitor.core.manifest import content_of
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.notices import (
     GONE,
@@ -65,12 +69,15 @@ from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
 from monitor.core.roles import Role
 from monitor.core.runs import is_segment_id
+from monitor.core.sight import FIELD as SIGHT
 from monitor.core.structuring import Trigger
 from monitor.core.suppression import Standing as FlagStanding
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
     CheckpointProblem,
+    EvidenceProblem,
+    ExportProblem,
     FlagProblem,
     HitProblem,
     LetterProblem,
@@ -82,7 +89,7 @@ from monitor.errors import (
 from monitor.intake.decode import decode_facts
 from monitor.intake.profiles import ProfileEvent, profile_events
 from monitor.log import Log, build_log
-from monitor.metrics import Metrics
+from monitor.metrics import Metrics, program_version
 from monitor.reference.calibrations import load_calibrations
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
@@ -97,6 +104,7 @@ from monitor.reference.policies import (
     texts_of,
     with_policy,
 )
+from monitor.reference.policies import files_of as policy_files
 from monitor.reference.policy_schema import schema_text
 from monitor.reference.priors import load_priors
 from monitor.reference.reading import milliseconds
@@ -113,6 +121,9 @@ from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.detection import Detection, detect
+from monitor.run.evidence_check import Checked as PackChecked
+from monitor.run.evidence_check import check_pack
+from monitor.run.evidence_pack import TENANTS_TOLD_MAX, Contents, pack
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation
 from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
@@ -162,6 +173,7 @@ from monitor.web.health import Question as HealthQuestion
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
     from monitor.source.kafka import KafkaSource
+    from monitor.store.exports import Exports
     from monitor.store.sql import SqlStore
     from monitor.web.accounts import Accounts
     from monitor.web.records import Records
@@ -863,6 +875,160 @@ def _explain_event(store: SqlStore, book: Book, catalogue: Catalogue, what: str)
                 head = book.head(key) or store.heads([key]).get(key, 0)
                 return explain_allocation(book, catalogue, key, decode_facts(store.histories({key: head})[key]))
     return None
+
+
+# -- evidence ----------------------------------------------------------------------------------------------------------
+
+REFERENCE_FILES = (
+    "catalogue/*",
+    "lists/effects.yaml",
+    "calibrations.yaml",
+    "countries.yaml",
+    "durations.yaml",
+    "priors.yaml",
+    "published.yaml",
+    "training_score.yaml",
+)
+EVIDENCE_AUDIT_MAX = 10_000  # rows of the audit about one case
+
+
+@contextmanager
+def exports(settings: Settings, state: Path | None) -> Iterator[Exports]:
+    """What leaves a store as a file; each step is in the next checkpoint of the audit."""
+    with _existing(settings, state) as store:
+        yield store.exports
+        _checkpoint(settings, state, store)
+
+
+def stored_exports(settings: Settings, state: Path | None, limit: int) -> list[Export]:
+    """What was exported, or waits to be."""
+    with _existing(settings, state) as store:
+        return store.exports.latest(limit)
+
+
+def handover_of_case(case: str, template: str, recipient_kind: str, recipient: str, legal_basis: str) -> Handover:
+    """The evidence pack of a case for somebody.
+
+    Raises:
+        ValueError: something is missing or not permitted; a sentence.
+    """
+    return handover("case", case, "pack", template, recipient_kind, recipient, legal_basis)
+
+
+def propose_evidence(settings: Settings, state: Path | None, asked: Handover, by: Person) -> Export:
+    """Write down that somebody wants the evidence pack of a case; where it takes nobody else, it is released with that.
+
+    Raises:
+        MonitorError: there is no such case, or the store cannot be written.
+    """
+    with desk(settings, state) as at:
+        at.case(asked.what)
+    with exports(settings, state) as known:
+        return known.propose(asked, by, SystemClock().now_ms())
+
+
+def proposed_evidence(settings: Settings, state: Path | None, case: str, number: int) -> Export:
+    """An export of a case that was proposed before.
+
+    Raises:
+        ExportProblem: there is none of that number, it is of something else, was refused, or released too long ago.
+    """
+    with _existing(settings, state) as store:
+        export = store.exports.export(number)
+    if (export.handover.kind, export.handover.what) != ("case", case):
+        raise ExportProblem(f"Export {number} is of {export.handover.kind} {export.handover.what}.")
+    wrong = not_ready(export, SystemClock().now_ms())
+    if wrong is not None and export.verdict is not None:
+        raise ExportProblem(wrong)
+    return export
+
+
+def write_evidence(settings: Settings, state: Path | None, export: Export, folder: Path, by: Person) -> int:
+    """Write the pack of a released export into a folder, once the audit has it; returns how many files.
+
+    Raises:
+        MonitorError: the folder is not empty or cannot be written, or the store cannot.
+    """
+    now = SystemClock().now_ms()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise EvidenceProblem(f"{folder} is not empty: give a new folder.")
+        files = evidence_pack(settings, state, export, by.value, now)
+        with exports(settings, state) as known:
+            known.hand_over(export.number, by, now, content_of(files[MANIFEST]).sha256)
+        for name, content in sorted(files.items()):
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+    except OSError as problem:
+        raise EvidenceProblem(
+            f"The pack cannot be written to {folder}: {(problem.strerror or 'no reason given').lower()}."
+        ) from None
+    return len(files)
+
+
+def evidence_pack(settings: Settings, state: Path | None, export: Export, by: str, now: int) -> dict[str, bytes]:
+    """The files of the evidence pack of a case, from one state of a store; nothing is written.
+
+    Raises:
+        MonitorError: there is no such case, or the store cannot be read.
+    """
+    with _still(settings, state) as store:
+        return pack_in(store, settings, export, by, now)
+
+
+def pack_in(store: SqlStore, settings: Settings, export: Export, by: str, now: int) -> dict[str, bytes]:
+    """The same of a store that stays as it is meanwhile."""
+    known = screened_reference(settings, store)
+    # What waits for two people finds nothing that people are told of: a pack is without it.
+    reference = replace(known, policies=tuple(one for one in known.policies if one.tells))
+    snapshot = _snapshot(store, reference, settings)
+    at, case = Desk(store.casework, reference.policies, SystemClock()), export.handover.what
+    story = at.story(case)
+    names = sorted({name for flag in story.flags for name in flag.tenants})
+    told = ((name, snapshot.tenant(name)) for name in names[:TENANTS_TOLD_MAX])
+    chains = [store.beside(partition) for partition in store.partitions()]
+    contents = Contents(
+        story,
+        {flag.id: store.flag_history(flag.id) for flag in story.flags},
+        [at.as_it_was(case, event.number) for event in story.events if SIGHT in event.body],
+        snapshot.evidence(story.flags, chains, working_archive),
+        {name: of_tenant for name, of_tenant in told if of_tenant is not None},
+        store.audit.latest(AuditWanted(subject=case), EVIDENCE_AUDIT_MAX)[::-1],
+        _reference_files(config_root(), settings.policies, reference.policies),
+        settings.affiliates_rule_returns.isoformat(),
+        program_version(),
+    )
+    return pack(contents, export, by, now)
+
+
+def _reference_files(root: Path, own: OwnPolicies, policies: Iterable[Policy]) -> dict[str, bytes]:
+    """The files that numbers are made with, by name, of policies those of these."""
+    found = {
+        path.relative_to(root).as_posix(): path
+        for pattern in REFERENCE_FILES
+        for path in sorted(root.glob(pattern))
+        if path.is_file()
+    }
+    of_policies = policy_files(root, own)
+    found |= {f"policies/{policy.name}.yaml": of_policies[policy.name] for policy in policies}
+    return {name: path.read_bytes() for name, path in found.items()}
+
+
+def verify_pack(folder: Path) -> PackChecked:
+    """Check an evidence pack from its own files alone.
+
+    Raises:
+        EvidenceProblem: it is none.
+    """
+
+    def reference(root: Path, affiliates_rule_returns: date) -> Reference:
+        effects = load_effects(root, affiliates_rule_returns).effects
+        loaded = load_reference(root)
+        return replace(loaded, lists=loaded.lists._replace(effects=effects))
+
+    return check_pack(folder, reference, working_archive)
 
 
 # -- what people are told ----------------------------------------------------------------------------------------------
@@ -1698,7 +1864,8 @@ def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> I
     with opened_store(store_url(settings, state)) as store:
         try:
             desk, panel = Desk(store.casework, _policies_of(settings, store), clock), Panel(store, policies, clock)
-            yield Records(desk, surveys, store, policies, panel, texts, reports)
+            make = partial(evidence_pack, settings, state)
+            yield Records(desk, surveys, store, policies, panel, texts, make, reports)
         finally:
             surveys.close()
 

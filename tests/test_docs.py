@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor import app
 from monitor.cli import flopwatch
+from monitor.cli.evidence import PACK, CaseOrCommand
 from monitor.core.bounds import Bounds
 from monitor.core.model import EVENT_TYPES, Claim, Kind, Record
 from monitor.core.timeline import Shape
@@ -182,6 +183,8 @@ def problem_of(words: list[str]) -> str:
     rest = list(words)
     while isinstance(command, click.Group) and rest and rest[0] in command.commands:
         command = command.commands[rest.pop(0)]
+    if isinstance(command, CaseOrCommand) and rest:
+        command = command.commands[PACK]
     asked = [*words[: len(words) - len(rest)], "--help"]
     answer = CliRunner().invoke(flopwatch, asked)
     if answer.exit_code:

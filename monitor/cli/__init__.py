@@ -14,7 +14,9 @@ from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
 from monitor.cli.demo import demo
 from monitor.cli.estimate import estimate
+from monitor.cli.evidence import evidence
 from monitor.cli.explain import explain
+from monitor.cli.exports import exports
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
 from monitor.cli.lists import lists
@@ -46,7 +48,9 @@ for command in (
     dead_letters,
     demo,
     estimate,
+    evidence,
     explain,
+    exports,
     flags,
     hits,
     lists,

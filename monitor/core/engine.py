@@ -504,7 +504,11 @@ def evaluate_groups(book: Book, reference: Reference, past: Past, flags: Mapping
 def findings_of_groups(book: Book, reference: Reference, past: Past, now: int) -> list[Finding]:
     """The findings that hold for the groups of a book."""
     parties = reference.parties(book, now)
-    found = linked_tenants(book, reference, past, parties)
+    return findings_of_linked(book, reference, linked_tenants(book, reference, past, parties), parties)
+
+
+def findings_of_linked(book: Book, reference: Reference, found: Linked, parties: Parties) -> list[Finding]:
+    """The findings that hold for groups that are known."""
     return [finding for group in found.groups for finding in group_findings(book, reference, group, parties)] + [
         finding
         for group in found.corporate

@@ -18,6 +18,12 @@ table{border-collapse:collapse;width:100%}
 th,td{border:1px solid #9aa1a9;padding:.3rem .5rem;text-align:left;vertical-align:top;overflow-wrap:anywhere}
 th{background:#9aa1a933}
 svg{max-width:100%;height:auto}
+.mark{position:fixed;inset:0 0 auto;margin:0;padding:.3rem;text-align:center;font-weight:bold}
+.mark{background:#b00020;color:#fff;print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.mark+h1{margin-top:3.5rem}
+@media print{.mark{top:40%;background:none;color:#b00020;opacity:.25;font-size:2.3rem;transform:rotate(-30deg)}}
+@media print{.mark+h1{margin-top:0}}
+td:first-child{min-width:7.5rem}
 @media print{body{margin:0;max-width:none;font-size:10pt}thead{display:table-header-group}tr{break-inside:avoid}}
 """
 
@@ -31,14 +37,15 @@ class Section(NamedTuple):
     rows: Sequence[Sequence[str]]
 
 
-def page(title: str, sentences: Iterable[str], picture: str, sections: Iterable[Section]) -> str:
-    """A whole file; `picture` is a document of `monitor.draw.svg`, or nothing."""
+def page(title: str, sentences: Iterable[str], picture: str, sections: Iterable[Section], mark: str = "") -> str:
+    """A whole file; `picture` is a document of `monitor.draw.svg`, or nothing; `mark` stands on each of its pages."""
     parts = [
         "<!DOCTYPE html>",
         '<html lang="en"><head><meta charset="utf-8"/>',
         '<meta name="viewport" content="width=device-width, initial-scale=1"/>',
         "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\"/>",
         f"<title>{_safe(title)}</title><style>{_STYLE}</style></head><body>",
+        f'<p class="mark">{_safe(mark)}</p>' if mark else "",
         f"<h1>{_safe(title)}</h1>",
         *(f"<p>{_safe(sentence)}</p>" for sentence in sentences),
         picture,

@@ -82,8 +82,17 @@ def texts_of(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> dict[str, str]:
     Raises:
         ReferenceProblem: a file cannot be read, or does not follow the schema.
     """
+    return {name: written(path) for name, path in files_of(root, own).items()}
+
+
+def files_of(root: Path, own: OwnPolicies = SHIPPED_ALONE) -> dict[str, Path]:
+    """The file of each policy, by the name of the policy.
+
+    Raises:
+        ReferenceProblem: a file cannot be read, or does not follow the schema.
+    """
     folders = [root] if own.folder is None else [root, own.folder]
-    return {read_policy(path).name: written(path) for folder in folders for path in _paths(folder)}
+    return {read_policy(path).name: path for folder in folders for path in _paths(folder)}
 
 
 def check_policies(root: Path, policies: Sequence[Policy], own: OwnPolicies = SHIPPED_ALONE) -> list[str]:

@@ -35,8 +35,10 @@ from monitor.core.suppression import Standing, standing_of
 from monitor.core.timeline import Effects
 from monitor.log import tenant_reference
 from monitor.run.chart import Chart, bars_of, chart, thresholds_of
+from monitor.run.evidence import Chains, Evidence, evidence
 from monitor.run.explain import Kin, TenantStory, explain_tenant
 from monitor.run.holdings import Span, launched_with
+from monitor.run.replay import MakeArchive
 from monitor.run.run_story import RunStory, TenantRun, story_of
 from monitor.run.verify import Kept
 
@@ -119,6 +121,12 @@ class Snapshot:
     def standing(self, flags: Sequence[Flag]) -> Standing:
         """What flags and those they are about are like, for whoever suppresses them."""
         return standing_of(flags, self._book.tenants, self._parties)
+
+    def evidence(self, flags: Sequence[Flag], chains: Sequence[Chains], make_archive: MakeArchive) -> Evidence:
+        """What flags rest on; `chains`: the facts of each partition, as `kept` has them."""
+        partitions = [(one.book, of_one) for one, of_one in zip(self.kept, chains, strict=True)]
+        linked = self.linked if any(flag.of_group for flag in flags) else None
+        return evidence(self._book, self._reference, self._past, partitions, flags, make_archive, self.as_of, linked)
 
     def runs(self, who: str | None = None) -> KnownRuns:
         """The runs of all tenants, or of the tenant, or with the run, that has this name."""

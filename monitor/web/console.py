@@ -25,7 +25,20 @@ from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.display import environment, read_files
-from monitor.web.pages import audit, cases, me, policies, proposals, queue, sign_in, static, tenants, users
+from monitor.web.pages import (
+    audit,
+    cases,
+    evidence,
+    exports,
+    me,
+    policies,
+    proposals,
+    queue,
+    sign_in,
+    static,
+    tenants,
+    users,
+)
 from monitor.web.passwords import AT_ONCE
 from monitor.web.records import Records
 from monitor.web.security import Guard
@@ -41,6 +54,7 @@ NAVIGATION = (
     Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
     Link("Policies", "/policies", Permission.VIEW_CASES),
     Link("Proposals", "/proposals", Permission.VIEW_CASES),
+    Link("Exports", "/exports", Permission.SEE_NAMES),
     Link("Audit", "/audit", Permission.SEE_AUDIT),
     Link("Users", "/users", Permission.MANAGE_USERS),
     Link("Account", "/me", Permission.OWN_ACCOUNT),
@@ -53,6 +67,8 @@ ROUTERS = (
     tenants.router,
     policies.router,
     proposals.router,
+    evidence.router,
+    exports.router,
     audit.router,
     me.router,
     users.router,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
 from monitor.core.audit import Person, Row
+from monitor.core.exports import Export, Handover, Verdict
 from monitor.core.flags import Entry
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
@@ -15,6 +16,8 @@ from monitor.run.casework import Desk
 from monitor.run.proposals import Panel
 from monitor.run.survey import Surveys
 from monitor.store import AuditWanted
+
+MakePack = Callable[[Export, str, int], Mapping[str, bytes]]  # of a released export: by whom, and when
 
 READ_EVERY_MS = HOUR_MS  # of a person and a case that is read again and again, one row of the audit
 READINGS_MAX = 10_000  # that are remembered; whoever reads what was forgotten has another row
@@ -32,11 +35,40 @@ class Audit(Protocol):
         ...
 
 
+class Exports(Protocol):
+    """What leaves the monitor as a file; each step is a row of the audit."""
+
+    def propose(self, handover: Handover, by: Person, at: int) -> Export:
+        """Write down what somebody wants to export; what takes no second person is released with it."""
+        ...
+
+    def answer(self, number: int, by: Person, at: int, verdict: Verdict, why: str = "") -> Export:
+        """Release or refuse an export, as counsel."""
+        ...
+
+    def hand_over(self, number: int, by: Person, at: int, digest: str) -> None:
+        """Write down that an export is made and given to somebody."""
+        ...
+
+    def export(self, number: int) -> Export:
+        """One export."""
+        ...
+
+    def latest(self, limit: int) -> list[Export]:
+        """Exports, those that wait for counsel first, then the latest."""
+        ...
+
+
 class Stored(Protocol):
     """What is read from the store as it stands, by many threads at once."""
 
     def flag_history(self, flag: str) -> list[Entry]:
         """The history of a flag, oldest line first."""
+        ...
+
+    @property
+    def exports(self) -> Exports:
+        """What leaves the monitor as a file."""
         ...
 
     @property
@@ -55,6 +87,7 @@ class Records:
     policies: Sequence[Policy]  # that are loaded, whatever was decided of them
     panel: Panel
     texts: Mapping[str, str]  # of policy files, by the name of the policy
+    evidence: MakePack
     reports: Path | None = None  # a folder
     readings: dict[tuple[Person, str], int] = field(default_factory=dict)  # when each was written down
 

@@ -25,6 +25,15 @@ def test_every_text_of_a_page_is_escaped() -> None:
     assert len(list(tree.iter("table"))) == 1
 
 
+def test_a_mark_is_on_every_page() -> None:
+    """A page without one has none; with one it stands before everything else, and stays on paper."""
+    marked, plain = page("Title", [], "", [], "NOT <IN> FORCE"), page("Title", [], "", [])
+
+    assert '<body>\n<p class="mark">NOT &lt;IN&gt; FORCE</p>\n<h1>' in marked
+    assert 'class="mark"' not in plain
+    assert ".mark{position:fixed" in marked
+
+
 def test_marks_stand_on_their_days() -> None:
     """Each mark says its day, and a picture of no days is one."""
     marks = [Mark(MARCH + day * DAY_MS, level, f"tenant {level}") for day, level in enumerate(LOOKS)]

@@ -19,6 +19,7 @@ from prometheus_client import CollectorRegistry
 from monitor import app
 from monitor.core.audit import OPERATOR, Person
 from monitor.core.engine import Reference
+from monitor.core.exports import Export
 from monitor.core.roles import Role
 from monitor.log import build_log
 from monitor.reference.policies import SHIPPED_ALONE, load_policies, texts_of
@@ -94,7 +95,7 @@ class House:
             Panel(self.store, policies, self.clock),
         )
         texts, reports = texts_of(config_root(), own), self.settings.reports
-        self.records = Records(desk, self.surveys, self.store, policies, panel, texts, reports)
+        self.records = Records(desk, self.surveys, self.store, policies, panel, texts, self._pack, reports)
         self.console = make_console(self.accounts, self.records, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
@@ -105,6 +106,10 @@ class House:
         with app.opened_store(url_of(self.folder), create=False) as store, store.still():
             found = reference() if self.books is None else app.screened_reference(self.books, store)
             yield Snapshot(app.load_all(store), found, Triggers((), ()))
+
+    def _pack(self, export: Export, by: str, now: int) -> Mapping[str, bytes]:
+        with app.opened_store(url_of(self.folder), create=False) as store, store.still():
+            return app.pack_in(store, self.books or Settings(), export, by, now)
 
     def close(self) -> None:
         self.surveys.close()

@@ -12,9 +12,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from monitor.core.approval import APPROVE
+from monitor.core.exports import handover
 from monitor.core.roles import Permission
 from monitor.web.server import ConsoleServer
-from tests.web.browsing import PASSWORD, TEST, House
+from tests.web.browsing import NOW, PASSWORD, TEST, House
 from tests.web.test_cases import HOSTILE, CaseHouse
 from tests.web.test_proposals import HERE, REPORT, deciding
 
@@ -164,7 +165,10 @@ def working(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a console with two cases, one of them with names that were made to break pages."""
     house = CaseHouse(tmp_path_factory.mktemp("house"), origin=None)
     house.raise_flag("F-1", "watch", "orchid")
-    house.raise_flag("F-2", "warning", HOSTILE * 5, f"The tenant {HOSTILE * 20} is large.")
+    case = house.raise_flag("F-2", "warning", HOSTILE * 5, f"The tenant {HOSTILE * 20} is large.")
+    for kind in ("internal", "governmental"):
+        asked = handover("case", case, "pack", "general", kind, HOSTILE * 4, f"15 CFR 744.6 {HOSTILE * 5}")
+        house.store.exports.propose(asked, TEST, NOW)
     server = ConsoleServer("127.0.0.1", 0, house.app)
     server.start()
     yield f"http://127.0.0.1:{server.port}"
@@ -191,6 +195,39 @@ def test_a_case_is_decided_without_scripts(chromium: Browser, working: str) -> N
     assert "Sales knows the contract." in page.inner_text("main")
     page.click("text=Queue")
     assert 0 == page.locator("tr:has-text('orchid')").count()
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_exports_keep_nobody_out(chromium: Browser, working: str, scheme: Literal["light", "dark"]) -> None:
+    """axe finds no barrier on the pages of exports, whoever looks; they fit a phone, whatever recipients are called."""
+    found = []
+    for name in ("auditor", "counsel"):
+        context = chromium.new_context(color_scheme=scheme, viewport={"width": 320, "height": 640})
+        page = visit(context, working, name, "/exports")
+        case = page.get_attribute("td a", "href")
+        for path in ("/exports", *([f"{case}/evidence"] if name == "auditor" else [])):
+            page.goto(f"{working}{path}")
+            page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+            assert 320 == page.evaluate("document.documentElement.scrollWidth"), path
+            found += [f"{path}: {problem['id']}" for problem in Axe().run(page).response["violations"]]
+        context.close()
+
+    assert [] == found
+
+
+def test_a_pack_is_fetched_without_scripts(chromium: Browser, working: str) -> None:
+    """The form leads to an archive, and what is released is fetched from the list."""
+    context = chromium.new_context(java_script_enabled=False)
+    page = visit(context, working, "auditor", "/exports")
+    for link in ("Fetch export 1", "Make the pack"):
+        if link == "Make the pack":
+            page.goto(f"{working}{page.get_attribute('td a', 'href')}/evidence")
+            page.fill("#recipient", "the board")
+            page.fill("#legal_basis", "15 CFR 744.6")
+        with page.expect_download() as download:
+            page.click(f"button:text-is('{link}')")
+        assert download.value.suggested_filename.endswith(".zip")
     context.close()
 
 
