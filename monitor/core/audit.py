@@ -211,8 +211,13 @@ class Personal(NamedTuple):
     def shown(self) -> str:
         """The name with its kind where the system says who it is, or that it was erased."""
         if self.value is None:
-            return f"erased ({self.hash.removeprefix('sha256:')[:HASH_DIGITS]}…)"
+            return erased(self.hash)
         return self.value if self.kind == NAMED else f"{self.value} ({self.kind})"
+
+
+def erased(hash: str) -> str:
+    """What stands, wherever people read it, for something personal of which nothing but its hash is left."""
+    return f"erased ({hash.removeprefix('sha256:')[:HASH_DIGITS]}…)"
 
 
 def personal_hash(salt: str, kind: str, value: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from monitor.core.facts import event_bytes
 from monitor.core.model import (
     ACCELERATOR,
     EVENT_TYPES,
@@ -140,7 +141,7 @@ def decode_facts(lines: Iterable[bytes]) -> list[Observation]:
     """
     facts = []
     for line in lines:
-        event = _validated(line, len(line))
+        event = _validated(event_bytes(line), len(line))
         fact = event if isinstance(event, Refusal | Ignored) else _observation(event, line)
         if not isinstance(fact, Observation):
             why = fact.sentence if isinstance(fact, Refusal) else f"{fact.type} is none of our types."

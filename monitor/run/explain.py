@@ -31,6 +31,7 @@ from monitor.core.lists import ListVersion
 from monitor.core.model import HOUR_MS, Key, Observation
 from monitor.core.ownership import interest, interest_sentences, stake_sentence
 from monitor.core.parties import Parties, affiliation_sentence, match_sentence
+from monitor.core.personal import shown
 from monitor.core.policy import Aggregation
 from monitor.core.profiles import (
     HEADQUARTERS,
@@ -205,7 +206,8 @@ def _told(profiled: Profiled) -> Iterator[str]:
         version = profiled.current(field)
         if version is not None:
             value = version.value
-            text = value if isinstance(value, str) or not isinstance(value, Iterable) else ", ".join(map(str, value))
+            values = [value] if isinstance(value, str) or not isinstance(value, Iterable) else value
+            text = ", ".join(shown(str(one)) for one in values)
             told.setdefault((version.basis, version.source), []).append(f"{words} {text}")
     for (basis, source), said in told.items():
         yield f"{'; '.join(said)} ({basis}, from {source})"
@@ -220,7 +222,8 @@ def _called(tenant: Tenant, parties: Parties) -> Iterator[str]:
         for party in [declared, *sorted(above - {declared})]:
             version = parties.profiled(party).current("names")
             if version is not None and isinstance(version.value, Iterable):
-                yield f"party {party} is {', '.join(map(str, version.value))} ({version.basis}, from {version.source})"
+                called = ", ".join(shown(str(one)) for one in version.value)
+                yield f"party {party} is {called} ({version.basis}, from {version.source})"
 
 
 def _link_lines(name: str, links: Iterable[Link]) -> Iterator[LinkLine]:

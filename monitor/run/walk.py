@@ -26,6 +26,7 @@ from monitor.core.engine import (
     told_late,
 )
 from monitor.core.estimate import totals
+from monitor.core.facts import event_bytes
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Entry, Flag, State, reconcile
 from monitor.core.model import DAY_MS, Kind, Observation, Report
@@ -105,7 +106,7 @@ def in_order(arrived: Iterable[tuple[int, bytes]]) -> list[bytes]:
 def _recorded(line: bytes) -> int | None:
     """When an event was recorded, in milliseconds; None: it does not say, or is none."""
     try:
-        return instant_ms(json.loads(line)["recordedtime"])
+        return instant_ms(json.loads(event_bytes(line))["recordedtime"])
     except (KeyError, TypeError, ValueError):
         return None
 

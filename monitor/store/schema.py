@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0012"  # the latest migration
+REVISION = "0014"  # the latest migration
 
 METADATA = MetaData()
 
@@ -683,3 +683,22 @@ EXPORTS = Table(
 )
 EXPORT_WAITS = EXPORTS.c.verdict.is_(None)
 Index("exports_waiting", EXPORTS.c.number, sqlite_where=EXPORT_WAITS, postgresql_where=EXPORT_WAITS)
+
+# Legal holds: until two people free a case, what it and its party rest on is kept. `freed_by` proposed it.
+FREED_BY_TWO = (
+    "freed_at IS NULL OR (freed_by IS NOT NULL AND seconded_by IS NOT NULL AND lower(seconded_by) <> lower(freed_by))"
+)
+HOLDS = Table(
+    "holds",
+    METADATA,
+    Column("case_id", Text, primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),  # of the event that began it
+    Column("held_by", Text, nullable=False),
+    Column("held_at", BigInteger, nullable=False),
+    Column("freed_at", BigInteger),
+    Column("freed_by", Text),
+    Column("seconded_by", Text),
+    CheckConstraint(FREED_BY_TWO, name="holds_two_people"),
+)
+UNFREED = HOLDS.c.freed_at.is_(None)
+Index("holds_standing", HOLDS.c.case_id, unique=True, sqlite_where=UNFREED, postgresql_where=UNFREED)

@@ -11,6 +11,7 @@ import json
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
@@ -18,6 +19,7 @@ from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 from monitor.core.audit import Person
 from monitor.core.book import Book, NewFact, Restatement
 from monitor.core.clocks import Seen
+from monitor.core.facts import event_bytes
 from monitor.core.flags import Change, Entry, Flag
 from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
@@ -61,6 +63,7 @@ from monitor.store.loading import (
 from monitor.store.names import AllocationRows, Numbering, TraitsNumbering, key64
 from monitor.store.outgoing import Outgoing, news_of, seen_of, write_news
 from monitor.store.pages import FactPages, StoredPage
+from monitor.store.personal import Personal
 from monitor.store.proposals import Proposals
 from monitor.store.schema import (
     ALLOCATIONS,
@@ -105,6 +108,7 @@ __all__ = ["Commit", "JournalEntry", "SqlStore"]
 WHOLE_STORE = ("", 0)
 KEYS_AT_ONCE = (1, 16, 128, 512)  # in one query: few lengths, so that the database can keep the statements
 LETTERS_AT_ONCE = 100
+FACTS_AT_ONCE = 1_024
 NAMES_AT_ONCE = 500
 
 _BY_KEY = select(ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.name, ALLOCATIONS.c.id, ALLOCATIONS.c.head).where(
@@ -123,7 +127,7 @@ Where = tuple[str, int]  # (topic, partition)
 class SqlStore:
     """The books of one partition in a store: an archive of facts for `take_in`, and the commits of the book."""
 
-    __slots__ = ("_claimed", "_database", "_opened", "_sequences", "_stored", "_writer", "partition")
+    __slots__ = ("_claimed", "_database", "_opened", "_personal", "_sequences", "_stored", "_writer", "partition")
 
     def __init__(self, database: Database, partition: int = 0, opened: bool = True) -> None:
         """Over a database, which is let go of with the store that opened it."""
@@ -131,6 +135,7 @@ class SqlStore:
         self._database = database
         self._opened = opened
         self._writer = Writer(database.engine, partition)
+        self._personal = Personal(database)
         self._claimed = False
         with database.reading() as connection:
             self._stored, self._sequences = self._found(connection)
@@ -289,11 +294,12 @@ class SqlStore:
 
     def append(self, facts: Sequence[NewFact]) -> None:
         """Keep facts; the next commit writes them."""
-        self._stored.pages.append(facts)
+        self._stored.pages.append(self._personal.concealed(facts))
 
     def histories(self, heads: Mapping[Key, int]) -> dict[Key, list[bytes]]:
         """All facts of these chains as they came, latest first; facts that await a commit included."""
-        return self._stored.pages.chains(heads)
+        chains = self._stored.pages.chains(heads)
+        return {key: list(self._personal.revealed(lines)) for key, lines in chains.items()}
 
     def _fetch_pages(self, numbers: Sequence[int]) -> list[StoredPage]:
         base = base_of(self.partition)
@@ -425,6 +431,7 @@ class SqlStore:
                 if tenant:  # it may have nothing but a profile
                     names.tenants.number(tenant)
             writer.names(connection, names, book, moved.sources, commit.at)
+            self._personal.write(connection)
             writer.pages(connection, pages.unwritten())
             writer.allocations(connection, allocations)
             writer.held(connection, held)
@@ -442,6 +449,7 @@ class SqlStore:
             writer.journal(connection, _audited(connection, commit.journal, commit.at, commit.by), commit.at, own=True)
         self._sequences.update(sequences)
         pages.written()
+        self._personal.written()
         rows_of.committed(allocations.new, allocations.opened, allocations.closed)
         for numbering in names:
             numbering.unwritten.clear()
@@ -546,14 +554,18 @@ class SqlStore:
                     flags.setdefault(flag.tenant, {})[flag.id] = flag
             book = Book(lateness_ms, resident_hours=resident_hours)
             book.clock = max((position.clock for position in positions.values()), default=-1)
-            load_book(connection, self._stored, decode, book)
+            load_book(connection, self._stored, self._decode_with(decode), book)
         positions.pop(WHOLE_STORE, None)
         return Loaded(book, flags, positions)
+
+    def _decode_with(self, decode: Decode) -> Decode:
+        """How facts of chains are decoded: with their personal values."""
+        return lambda lines: decode(self._personal.revealed(lines))
 
     def load_tenants(self, decode: Decode, names: Collection[str]) -> Book:
         """What these books have of some of their tenants, to be read only: no allocation that is closed, no report."""
         with self._database.reading() as connection:
-            return load_tenants(connection, self._stored, decode, names)
+            return load_tenants(connection, self._stored, self._decode_with(decode), names)
 
     def profile_heads(self) -> dict[str, tuple[int, int]]:
         """Of each tenant of all books with a profile, its partition and the number of the latest fact of that chain."""
@@ -620,7 +632,10 @@ class SqlStore:
 
     def facts(self) -> Iterator[StoredFact]:
         """Every fact in order of acceptance, a few pages in memory at a time."""
-        return self._stored.pages.facts()
+        kept = self._stored.pages.facts()
+        while facts := list(islice(kept, FACTS_AT_ONCE)):
+            lines = self._personal.revealed([fact.raw for fact in facts])
+            yield from (fact._replace(raw=raw) for fact, raw in zip(facts, lines, strict=True))
 
     def lines(self) -> Iterator[bytes]:
         """Every fact as it came, in order of acceptance."""
@@ -807,5 +822,5 @@ def _is(raw: bytes, source: str, id: str) -> bool:
     """Whether a fact has this identity; most are ruled out without reading them as JSON."""
     if b"\\" not in raw and id.encode("utf-8", "surrogatepass") not in raw:
         return False
-    event = json.loads(raw)
+    event = json.loads(event_bytes(raw))
     return bool(event.get("source") == source and event.get("id") == id)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
+import zstandard
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
@@ -15,12 +16,13 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine
 
 import monitor.store
-from monitor.core.book import Book
+from monitor.core.book import Book, NewFact
 from monitor.core.model import Record, Rejected
 from monitor.errors import StoreProblem
 from monitor.run.holdings import make_pieces
 from monitor.store import DECISION, TICK, JournalEntry, StoredPosition
 from monitor.store.database import migrate, sentence
+from monitor.store.pages import pack, unpack
 from monitor.store.schema import METADATA, REVISION
 from monitor.store.sql import SqlStore
 from tests.store.taking import commit_of, event, known_of, loaded_book, seen, started, stopped, take, url_of
@@ -99,8 +101,8 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
     again.close()
 
 
-def before_partitions(path: Path, made: Path) -> None:
-    """A store as the first migration made it, with the facts of a newer one."""
+def before_partitions(path: Path, made: Path, lines: Sequence[bytes]) -> None:
+    """A store as the first migration made it, with the rows of a newer one, whose facts stand there as they came."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
     config.set_main_option("path_separator", "os")
@@ -116,8 +118,20 @@ def before_partitions(path: Path, made: Path) -> None:
             columns = ", ".join(f'"{row[1]}"' for row in store.execute(f"pragma table_info('{table}')"))
             store.execute(f"insert into {table} ({columns}) select {columns} from made.{table}")
     store.execute("delete from tenants where id not in (select tenant_id from allocations)")
+    ((count, body),) = store.execute("select facts, body from fact_pages").fetchall()
+    page = unpack(zstandard.decompress(body), count)
+    facts = [NewFact(0, *fact) for fact in zip(page.previous, page.received, lines, strict=True)]
+    store.execute("update fact_pages set body = ?", [zstandard.compress(pack(facts))])
     store.commit()
     store.close()
+
+
+def kept_in(path: Path) -> list[bytes]:
+    """The pages of facts of a store."""
+    connection = sqlite3.connect(path)
+    bodies = [zstandard.decompress(body) for (body,) in connection.execute("select body from fact_pages")]
+    connection.close()
+    return bodies
 
 
 def test_a_store_of_before_partitions_becomes_partition_0(tmp_path: Path) -> None:
@@ -133,10 +147,11 @@ def test_a_store_of_before_partitions_becomes_partition_0(tmp_path: Path) -> Non
     made.commit(commit_of(book, 400, rejected=[letter], journal=entries))
     made.record([JournalEntry(DECISION, {"accept": "events.jsonl"})], 9)
     made.close()
-    before_partitions(tmp_path / "books.db", tmp_path / "made" / "books.db")
+    before_partitions(tmp_path / "books.db", tmp_path / "made" / "books.db", lines)
     store = SqlStore.open(url_of(tmp_path), create=False)
     assert known_of(book) == known_of(loaded_book(store))
     assert lines == list(store.lines())
+    assert b"Basalt Ltd" not in b"".join(kept_in(tmp_path / "books.db"))
     assert {("events.jsonl", 0): StoredPosition(1, 400, book.clock, "c0ffee")} == store.positions()
     assert {"amber": 0, "basalt": 0} == store.owners(["amber", "basalt"])
     assert ([0], 5) == (store.partitions(), store.last_tick())
