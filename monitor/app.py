@@ -67,6 +67,9 @@ from monitor.core.notices import (
 )
 from monitor.core.partitions import adopter
 from monitor.core.policy import Policy
+from monitor.core.retention import Kind, Stock
+from monitor.core.retention import needed as needed_of
+from monitor.core.retention import until as retained_until
 from monitor.core.roles import Role
 from monitor.core.runs import is_segment_id
 from monitor.core.sight import FIELD as SIGHT
@@ -132,6 +135,7 @@ from monitor.run.proposals import Panel
 from monitor.run.relisting import Relisting
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
+from monitor.run.retention import Erased, Keeping, by_name, quiet, refuse_needed
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
 from monitor.run.run_story import RunStory
@@ -174,6 +178,7 @@ if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
     from monitor.source.kafka import KafkaSource
     from monitor.store.exports import Exports
+    from monitor.store.retention import Value as PersonalValue
     from monitor.store.sql import SqlStore
     from monitor.web.accounts import Accounts
     from monitor.web.records import Records
@@ -182,7 +187,7 @@ if TYPE_CHECKING:
 RESIDENT_HOURS = 48  # of usage that a worker keeps in memory; older ones are read from the store where they matter
 COLLECT_AFTER = 200_000  # new objects between two looks of the garbage collector
 
-Progress = Callable[[int, int | None], None]  # bytes done, bytes in all if known
+Progress = Callable[[int, int | None], None]  # done, and in all if known: bytes, facts, or what is removed
 
 
 class Replayed(NamedTuple):
@@ -1820,6 +1825,106 @@ def _source(settings: Settings) -> Iterator[FileSource | KafkaSource | Confluent
         yield source
     finally:
         source.close()
+
+
+# -- retention -------------------------------------------------------------------------------------------------------
+
+
+class _Looked(NamedTuple):
+    """What people still look at, of one state of the store, and since when nothing is heard of others."""
+
+    needed: dict[str, str]
+    quiet_since: dict[str, int]
+
+
+def _looked_at(settings: Settings, store: SqlStore) -> _Looked:
+    with store.still():
+        snapshot = _snapshot(store, load_reference(config_root()), settings)
+        needed = needed_of(store.casework.unfinished(), store.flags(), snapshot.tied)
+        return _Looked(needed, snapshot.quiet_since(store.retaining.latest()))
+
+
+def retention(settings: Settings, state: Path | None) -> list[Keeping]:
+    """How much of each kind is kept, how much of it may go by its period, and what stays all the same."""
+    with _existing(settings, state) as store:
+        return _kept(settings, store, None, list(Kind))
+
+
+def _kept(settings: Settings, store: SqlStore, before: int | None, kinds: Sequence[Kind]) -> list[Keeping]:
+    now, found = SystemClock().now_ms(), []
+    for kind in kinds:
+        days = settings.retention.days[kind]
+        until = retained_until(days, now, before)
+        if until is None:
+            stock = Stock(0, 0)
+        elif kind is Kind.PERSONAL:
+            may_go, stays = _quiet_values(settings, store, until)
+            stock = Stock(sum(map(len, may_go.values())), stays)
+        else:
+            stock = store.retaining.stock(kind, until)
+        found.append(Keeping(kind, days, until, stock))
+    return found
+
+
+def _quiet_values(settings: Settings, store: SqlStore, until: int) -> tuple[Mapping[str, Sequence[PersonalValue]], int]:
+    looked = _looked_at(settings, store)
+    return quiet(store.retaining.values(), until, looked.quiet_since, looked.needed)
+
+
+def apply_retention(
+    settings: Settings, state: Path | None, before: int, kinds: Sequence[Kind], dry: bool, progress: Progress
+) -> list[Keeping]:
+    """Remove what may go of these kinds from before an instant; what was removed stands where stocks say `may_go`.
+
+    Raises:
+        StoreProblem: the store cannot be written; what was removed before is gone, the rest is as it was.
+    """
+    with _existing(settings, state) as store:
+        planned = _kept(settings, store, before, kinds)
+        if dry:
+            return planned
+        total, done = sum(one.stock.may_go for one in planned), 0
+        applied = []
+        for one in planned:
+            removed = 0
+            for part in _removed(settings, store, one):
+                removed, done = removed + part, done + part
+                progress(done, total)
+            applied.append(one._replace(stock=one.stock._replace(may_go=removed)))
+        _checkpoint(settings, state, store)
+        return applied
+
+
+def _removed(settings: Settings, store: SqlStore, kept: Keeping) -> Iterator[int]:
+    """Remove what may go of a kind, in parts."""
+    if kept.until is None:
+        return
+    at, by = SystemClock().now_ms(), operator()
+    if kept.kind is not Kind.PERSONAL:
+        yield from store.retaining.remove(kept.kind, kept.until, at, by)
+        return
+    may_go, _ = _quiet_values(settings, store, kept.until)
+    for whom, values in may_go.items():
+        yield store.retaining.forget(values, at, by, whom, {"before": kept.until})
+
+
+def erase_personal(
+    settings: Settings, state: Path | None, text: str | None, whom: str | None, reason: str, person: str
+) -> Erased:
+    """Erase a text wherever it is a personal value of a customer, or all such values of somebody.
+
+    Raises:
+        RetentionProblem: nothing of that is known, or somebody still looks at it.
+    """
+    by, at = by_name(person), SystemClock().now_ms()
+    with _existing(settings, state) as store:
+        values = refuse_needed(
+            store.retaining.values(text, whom), _looked_at(settings, store).needed, whom or "that text"
+        )
+        quoted = store.retaining.quoting({one.text for one in values})
+        known = store.retaining.forget(values, at, by, whom or "text", {"reason": reason})
+        _checkpoint(settings, state, store)
+    return Erased(tuple(sorted({one.whom for one in values})), known, quoted)
 
 
 # -- people and the console ----------------------------------------------------------------------------------------

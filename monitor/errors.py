@@ -59,6 +59,10 @@ class EvidenceProblem(MonitorError):
     """A folder is no evidence pack, cannot be read, or no pack can be written there."""
 
 
+class RetentionProblem(MonitorError):
+    """What is to be erased is not known, or somebody still looks at it."""
+
+
 class NoticeProblem(MonitorError):
     """What people are to be told cannot be sent now; it waits in the store and is sent again."""
 

@@ -26,6 +26,7 @@ from monitor.core.notices import Reminding
 from monitor.core.people import MINUTE_MS
 from monitor.core.people import Limits as SessionLimits
 from monitor.core.policy import Level
+from monitor.core.retention import Kind
 from monitor.errors import SettingsProblem
 
 PREFIX = "FLOPWATCH_"
@@ -321,6 +322,23 @@ class Audit(BaseModel):
     checkpoint_minutes: int = Field(default=5, ge=1, le=1_440)
 
 
+class Retention(BaseModel):
+    """How many days what is kept of each kind; None: for ever."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cases_days: int | None = Field(default=None, ge=1, le=36_500)
+    notices_days: int | None = Field(default=None, ge=1, le=36_500)
+    dead_letters_days: int | None = Field(default=None, ge=1, le=36_500)
+    sign_ins_days: int | None = Field(default=None, ge=1, le=36_500)
+    personal_days: int | None = Field(default=None, ge=1, le=36_500)
+
+    @property
+    def days(self) -> Mapping[Kind, int | None]:
+        """The same by kind."""
+        return {kind: getattr(self, f"{kind.value}_days") for kind in Kind}
+
+
 class Http(BaseModel):
     """Where /metrics, /healthz and /readyz answer."""
 
@@ -395,6 +413,7 @@ class Settings(BaseSettings):
     policies: Policies = Policies()
     notices: Notices = Notices()
     audit: Audit = Audit()
+    retention: Retention = Retention()
     http: Http = Http()
     console: Console = Console()
     stalled_seconds: float = Field(default=60.0, ge=1, le=3_600)

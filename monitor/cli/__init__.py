@@ -25,6 +25,7 @@ from monitor.cli.policies import policies
 from monitor.cli.positions import positions
 from monitor.cli.profiles import profiles
 from monitor.cli.replay import replay
+from monitor.cli.retention import erase, retention
 from monitor.cli.run import run
 from monitor.cli.runs import runs
 from monitor.cli.simulate import simulate
@@ -47,6 +48,7 @@ for command in (
     check,
     dead_letters,
     demo,
+    erase,
     estimate,
     evidence,
     explain,
@@ -59,6 +61,7 @@ for command in (
     positions,
     profiles,
     replay,
+    retention,
     run,
     runs,
     simulate,

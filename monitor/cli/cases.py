@@ -70,6 +70,7 @@ def on_case(command: Command) -> Command:
 @click.option("--subject", help="Only those of this party, like 'party acme' or 'tenant t-7'; decided ones too.")
 @click.option("--senior", is_flag=True, help="Only those that were escalated.")
 @click.option("--proposed", is_flag=True, help="Only those that wait for a second person.")
+@click.option("--held", is_flag=True, help="Only those under legal hold, decided ones too.")
 @click.option("--to-review", is_flag=True, help="Only those whose decision waits for a blind second review.")
 @click.option("--limit", type=click.IntRange(1, 1000), default=50, show_default=True, help="How many at most.")
 @state_option
@@ -86,6 +87,7 @@ def cases(
     subject: str | None,
     senior: bool,
     proposed: bool,
+    held: bool,
     to_review: bool,
     limit: int,
     state: Path | None,
@@ -97,8 +99,9 @@ def cases(
     if context.invoked_subcommand is not None:
         return
     wanted = Wanted(
-        with_hidden, decided, level, case_state, person, None, senior or None, subject, proposed, to_review, None, limit
-    )
+        with_hidden, decided, level, case_state, person, None, senior or None, subject, proposed, to_review, None,
+        limit, held,
+    )  # fmt: skip
     with app.desk(load_settings(config), state) as desk:
         now = desk.now()
         page = desk.cases.queue(wanted, now)
@@ -326,6 +329,25 @@ def reverse(given: Given, /, reason: str, **options: Any) -> None:
 
 
 @cases.command()
+@click.option("--reason", required=True, help="Why it must be kept, as a sentence at least.")
+@on_case
+@click.pass_obj
+def hold(given: Given, /, reason: str, **options: Any) -> None:
+    """Put CASE under legal hold: what it and its party rest on is kept until two people end that."""
+    _do(given, options, Act.HELD, {"why": reason.strip()})
+
+
+@cases.command()
+@click.option("--reason", required=True, help="Why it need not be kept any more, as a sentence at least.")
+@on_case
+@click.pass_obj
+def free(given: Given, /, reason: str, **options: Any) -> None:
+    """Propose to end the legal hold of CASE; somebody else's `approve` ends it."""
+    with _desk(given, options["state"], options["config"]) as desk:
+        click.echo(_said(desk.free(options["case"], options["person"], reason.strip(), options["seen"])))
+
+
+@cases.command()
 @click.argument("case")
 @by_option
 @click.option("--outcome", required=True, type=click.Choice(OUTCOMES), help="What you would have decided.")
@@ -432,6 +454,7 @@ def _day(day: datetime) -> int:
 
 def _said(case: Case) -> str:
     held = f"; {case.claimed_by} holds it until {instant(case.claimed_until)}" if case.claimed_by else ""
+    held += "; it is under legal hold" if case.held else ""
     waits = f"; what {case.proposal.by} proposed waits for another person" if case.proposal else ""
     return show.plain(f"{case.id} ({case.subject}) is {case.state}{held}{waits}.")
 
@@ -513,6 +536,7 @@ def story_document(story: Story, now: int, blind: bool) -> dict[str, Any]:
         "level": str(case.level),
         "worst": str(case.worst),
         "two_people": case.two_people,
+        "legal_hold": case.held,
         "holder": case.holder(now) or None,
         "clocks": {name: _instant(at) for name, at in story.times._asdict().items()},
         "flags": [
@@ -558,6 +582,7 @@ def story_lines(story: Story, now: int, blind: bool) -> list[str]:
     lines = [
         show.plain(f"{case.id}: {case.subject}, {case.level}, {case.state}{holder}. Event {case.number}."),
         "To close it takes two people." if case.two_people else "One person may close it.",
+        *(["It is under legal hold: what it rests on is kept."] if case.held else []),
         "Clocks:",
         *(f"  {name}: {'-' if at is None else instant(at)}" for name, at in times._asdict().items()),
         "Flags:",

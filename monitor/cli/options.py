@@ -43,6 +43,9 @@ at_option = click.option(
 known_at_option = click.option(
     "--at", callback=_instant, metavar="TIME", required=True, help="From when on it was known."
 )
+before_option = click.option(
+    "--before", callback=_instant, metavar="TIME", required=True, help="Only what is from before then."
+)
 since_option = click.option("--since", callback=_instant, metavar="TIME", help="Only what was done from then on.")
 state_option = click.option(
     "--state",

@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from monitor.core.cases import (
     DECISION,
+    FREEING,
+    IN_HAND,
     LISTED_SCOPES,
     SUPPRESSION,
     SYSTEM,
@@ -64,6 +66,8 @@ BODIES: Mapping[Act, Mapping[str, type]] = {
     Act.DECIDED: _DECISION_FIELDS,
     Act.REVERSED: {"decision": int, "why": str},
     Act.REVIEWED: {"decision": int, "outcome": str, "why": str},
+    Act.HELD: {"why": str},
+    Act.FREED: {"why": str, "proposed_by": str},
 }  # fmt: skip
 _MAY_BE_EMPTY = frozenset({"scope", "quantity", "proposed_by", "due_at", "expires_at"})
 
@@ -83,12 +87,17 @@ def days_max(flags: Iterable[Flagged]) -> int:
 def refusal(case: Case, event: CaseEvent) -> str | None:
     """Why an act is not possible now, as a sentence; None: it is."""
     wrong = wrong_body(event.act, event.body)
-    if wrong is None and (case.state, event.act) not in TRANSITIONS:
+    if wrong is None and not _is_possible(case, event):
         wrong = not_possible(case, event.act)
     if wrong is None and event.actor != SYSTEM:
         wrong = _wrong_person(case, event)
     check = _CHECKS.get(event.act)
     return wrong if wrong is not None or check is None else check(case, event)
+
+
+def _is_possible(case: Case, event: CaseEvent) -> bool:
+    proposes = event.act is Act.PROPOSED and event.body["kind"] != FREEING
+    return (case.state, event.act) in TRANSITIONS and (case.state in IN_HAND or not proposes)
 
 
 def wrong_body(act: Act, body: Body) -> str | None:
@@ -116,6 +125,8 @@ def _wrong_person(case: Case, event: CaseEvent) -> str | None:
         if case.assigned not in ("", person):
             return f"The case is assigned to {case.assigned}: assign it to yourself first."
         return None
+    if event.body.get("kind") == FREEING:
+        return None  # a hold is nobody's, and may outlast the case
     approval = bool(event.body.get("proposed_by"))
     if event.act not in OF_HOLDER and (event.act is not Act.DECIDED or approval):
         return None
@@ -161,6 +172,8 @@ def _check_proposal(case: Case, event: CaseEvent) -> str | None:
     assert isinstance(what, Mapping)
     if event.body["kind"] == DECISION:
         return wrong_body(Act.DECIDED, what) or _wrong_decision(what, event.at)
+    if event.body["kind"] == FREEING:
+        return wrong_body(Act.FREED, what) or _wrong_freeing(case) or _wrong_reason(what["why"])
     return wrong_body(Act.SUPPRESSED, what) or _wrong_suppression(case, what, event.at) or _wrong_reason(what["reason"])
 
 
@@ -226,6 +239,21 @@ def _check_reversal(case: Case, event: CaseEvent) -> str | None:
     return _wrong_reason(event.body["why"])
 
 
+def _check_hold(case: Case, event: CaseEvent) -> str | None:
+    return f"Case {case.id} is under legal hold already." if case.held else _wrong_reason(event.body["why"])
+
+
+def _wrong_freeing(case: Case) -> str | None:
+    return None if case.held else f"Case {case.id} is not under legal hold."
+
+
+def _check_freeing(case: Case, event: CaseEvent) -> str | None:
+    by = event.body["proposed_by"]
+    if case.proposal is None or (case.proposal.kind, case.proposal.by) != (FREEING, by):
+        return "To end a legal hold takes two people: propose it, and let somebody else approve it."
+    return _wrong_freeing(case)
+
+
 def _check_review(case: Case, event: CaseEvent) -> str | None:
     review, decision = case.review, case.decision
     if review is None or decision is None or review.by or review.decision != event.body["decision"]:
@@ -250,4 +278,6 @@ _CHECKS = {
     Act.SUPPRESSED: _check_suppression,
     Act.REVERSED: _check_reversal,
     Act.REVIEWED: _check_review,
+    Act.HELD: _check_hold,
+    Act.FREED: _check_freeing,
 }

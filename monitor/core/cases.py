@@ -72,6 +72,8 @@ class Act(StrEnum):
     DECIDED = "decided"
     REVERSED = "reversed"
     REVIEWED = "reviewed"
+    HELD = "held"  # by law: nothing that it rests on may be removed
+    FREED = "freed"  # of that; two people
 
 
 class Outcome(StrEnum):
@@ -95,28 +97,30 @@ def precision_of(outcomes: Mapping[str, int]) -> float:
 
 
 LIVE = (State.NEW, State.CLAIMED, State.INVESTIGATING, State.WAITING, State.REOPENED)
-_HELD = (State.CLAIMED, State.INVESTIGATING, State.WAITING)
+IN_HAND = (State.CLAIMED, State.INVESTIGATING, State.WAITING)
 _ANYTIME = (Act.FLAGGED, Act.CHANGED, Act.RESUMED, Act.ASSIGNED, Act.ESCALATED, Act.SNOOZED, Act.NOTED, Act.KNOWN)
 
 TRANSITIONS: Mapping[tuple[State, Act], State] = {
     **{(state, act): state for state in LIVE for act in _ANYTIME},
-    **{(state, act): state for state in _HELD for act in (Act.PROPOSED, Act.DROPPED, Act.SUPPRESSED)},
+    # In other states than these nothing can be proposed but to free it: see `monitor.core.case_acts`.
+    **{(state, act): state for state in State for act in (Act.HELD, Act.PROPOSED, Act.DROPPED, Act.FREED)},
+    **{(state, Act.SUPPRESSED): state for state in IN_HAND},
     (State.NEW, Act.CLAIMED): State.CLAIMED,
     (State.REOPENED, Act.CLAIMED): State.CLAIMED,
-    **{(state, Act.CLAIMED): state for state in _HELD},
+    **{(state, Act.CLAIMED): state for state in IN_HAND},
     (State.CLAIMED, Act.RELEASED): State.NEW,
     (State.INVESTIGATING, Act.RELEASED): State.INVESTIGATING,
     (State.WAITING, Act.RELEASED): State.WAITING,
     (State.CLAIMED, Act.BEGUN): State.INVESTIGATING,
-    **{(state, Act.ASKED): State.WAITING for state in _HELD},
+    **{(state, Act.ASKED): State.WAITING for state in IN_HAND},
     (State.WAITING, Act.ANSWERED): State.INVESTIGATING,
-    **{(state, Act.DECIDED): State.DECIDED for state in _HELD},
+    **{(state, Act.DECIDED): State.DECIDED for state in IN_HAND},
     (State.DECIDED, Act.REVERSED): State.REOPENED,
     (State.DECIDED, Act.REOPENED): State.REOPENED,
     **{(State.DECIDED, act): State.DECIDED for act in (Act.SAMPLED, Act.REVIEWED, Act.NOTED)},
 }
 
-DECISION, SUPPRESSION = "decision", "suppression"  # kinds of proposals
+DECISION, SUPPRESSION, FREEING = "decision", "suppression", "freeing"  # kinds of proposals
 ROSE, ENDED = "rose", "ended"  # why a case is open again: a flag, or the end of its authorisation
 APPROVED, REFUSED, WITHDRAWN, OVERTAKEN = "approved", "refused", "withdrawn", "overtaken"  # what becomes of them
 
@@ -162,7 +166,7 @@ class Proposal(NamedTuple):
     """What takes a second person, and waits for that one."""
 
     number: int  # of the event
-    kind: str  # DECISION or SUPPRESSION
+    kind: str  # DECISION, SUPPRESSION or FREEING
     by: str
     at: int
     what: Body
@@ -216,6 +220,7 @@ class Case(NamedTuple):
     decision: Decision | None = None
     review: Review | None = None
     decided: tuple[Decision, ...] = ()  # all that was ever decided, in order
+    held: bool = False  # under legal hold
 
     @property
     def live(self) -> bool:
@@ -446,6 +451,14 @@ def _reviewed(case: Case, event: CaseEvent) -> Case:
     return case._replace(review=Review(case.decision.number, event.actor, outcome, outcome is case.decision.outcome))
 
 
+def _held(case: Case, _event: CaseEvent) -> Case:
+    return case._replace(held=True)
+
+
+def _freed(case: Case, _event: CaseEvent) -> Case:
+    return case._replace(held=False, proposal=None)
+
+
 _AFTER = {
     Act.FLAGGED: _flagged,
     Act.CHANGED: _changed,
@@ -466,6 +479,8 @@ _AFTER = {
     Act.DECIDED: _decided,
     Act.REVERSED: _open_again,
     Act.REVIEWED: _reviewed,
+    Act.HELD: _held,
+    Act.FREED: _freed,
 }
 
 

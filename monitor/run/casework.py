@@ -17,6 +17,7 @@ from monitor.core.cases import (
     CLAIM_MINUTES,
     DECISION,
     ENDED,
+    FREEING,
     REFUSED,
     SUPPRESSION,
     SYSTEM,
@@ -88,6 +89,7 @@ PLAIN = frozenset(
         Act.ASKED,
         Act.ANSWERED,
         Act.NOTED,
+        Act.HELD,
     }
 )
 
@@ -105,6 +107,10 @@ class Cases(Protocol):
 
     def queue(self, wanted: Wanted, now: int) -> CasePage:
         """Cases in the order in which people should look at them."""
+        ...
+
+    def unfinished(self) -> list[Case]:
+        """All cases that people have something to do about, and those under legal hold."""
         ...
 
     def of_subject(self, subject: str) -> list[CaseRow]:
@@ -353,6 +359,14 @@ class Desk:
         }
         return self._propose(name, person, Looked(case.number) if seen is None else seen, SUPPRESSION, what)
 
+    def free(self, name: str, person: str, why: str, seen: Looked | None = None) -> Case:
+        """Propose that a case is under legal hold no longer, so that what it rests on may be removed in its time.
+
+        Raises:
+            CaseProblem: it is under none, or as for `decide`.
+        """
+        return self._propose(name, person, seen, FREEING, {"why": why, "proposed_by": ""})
+
     def _propose(self, name: str, person: str, seen: Looked | None, kind: str, what: Body) -> Case:
         return self._write(self._acting(name, person, seen, Act.PROPOSED, {"kind": kind, "what": what}))
 
@@ -371,6 +385,8 @@ class Desk:
         body = {**proposal.what, "proposed_by": proposal.by}
         if proposal.kind == DECISION:
             return self._write(self._deciding(name, person, seen, body)._replace(verdict=verdict))
+        if proposal.kind == FREEING:
+            return self._write(self._acting(name, person, seen, Act.FREED, body)._replace(verdict=verdict))
         deed = self._acting(name, person, seen, Act.SUPPRESSED, body)
         return self._write(deed._replace(verdict=verdict, suppression=_suppression(deed), journal=_journal(deed)))
 

@@ -24,12 +24,14 @@ from monitor.core.engine import (
     tenant_ties,
     window_totals,
 )
+from monitor.core.facts import Identity
 from monitor.core.flags import Flag
 from monitor.core.groups import Linked, linked
 from monitor.core.lists import ListVersion
-from monitor.core.model import Traits
+from monitor.core.model import Observation, Traits
 from monitor.core.parties import Parties
 from monitor.core.policy import Aggregation
+from monitor.core.profiles import declared_party
 from monitor.core.structuring import Trigger, bunching
 from monitor.core.suppression import Standing, standing_of
 from monitor.core.timeline import Effects
@@ -41,6 +43,12 @@ from monitor.run.holdings import Span, launched_with
 from monitor.run.replay import MakeArchive
 from monitor.run.run_story import RunStory, TenantRun, story_of
 from monitor.run.verify import Kept
+
+NEVER = 1 << 62  # later than any instant
+
+
+def _latest_of(facts: Mapping[Identity, Sequence[Observation]]) -> int:
+    return max((fact.time for rivals in facts.values() for fact in rivals), default=0)
 
 
 class KnownTenants(NamedTuple):
@@ -127,6 +135,25 @@ class Snapshot:
         partitions = [(one.book, of_one) for one, of_one in zip(self.kept, chains, strict=True)]
         linked = self.linked if any(flag.of_group for flag in flags) else None
         return evidence(self._book, self._reference, self._past, partitions, flags, make_archive, self.as_of, linked)
+
+    def tied(self, tenant: str) -> frozenset[str]:
+        """Whose profiles an answer about a tenant rests on: its own, its party's and those of whoever owns that."""
+        known, parties = self._book.tenants.get(tenant), self._parties
+        declared = None if known is None else declared_party(known, self.as_of)
+        above = () if declared is None else (declared, *parties.owners(declared))
+        return frozenset({f"tenant {tenant}", *(f"party {party}" for party in above)})
+
+    def quiet_since(self, latest: Mapping[str, int]) -> dict[str, int]:
+        """Since when there is no fact about each tenant that holds nothing, and each party that belongs to no other.
+
+        In milliseconds; `latest`: the latest fact about any allocation of each tenant.
+        """
+        found = {f"party {name}": _latest_of(party.facts) for name, party in self._book.parties.items()}
+        for name, tenant in self._book.tenants.items():
+            ended = NEVER if tenant.open_allocations else max(latest.get(name, 0), _latest_of(tenant.facts))
+            for whom in self.tied(name):
+                found[whom] = max(found.get(whom, 0), ended)
+        return {whom: ended for whom, ended in found.items() if ended < NEVER}
 
     def runs(self, who: str | None = None) -> KnownRuns:
         """The runs of all tenants, or of the tenant, or with the run, that has this name."""

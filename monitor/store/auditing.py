@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 from monitor.core.audit import (
     GENESIS,
     NAMED,
+    OPERATOR,
     Checkpoint,
     Entry,
     Person,
@@ -29,6 +30,7 @@ from monitor.core.audit import (
     personal_hash,
     with_people,
 )
+from monitor.core.people import USER
 from monitor.errors import StoreProblem
 from monitor.store import postgres
 from monitor.store.commit import AuditWanted
@@ -39,6 +41,7 @@ from monitor.store.texts import original, storable
 ROWS_AT_ONCE = 1_000
 HASHES_AT_ONCE = 500
 PROGRAM = "flopwatch"  # the actor where no person is named
+KINDS = (OPERATOR, NAMED, USER)  # of people
 NO_TIME = -1  # of a row whose time is no number any more
 
 _LATEST = select(AUDIT.c.number, AUDIT.c.hash).order_by(AUDIT.c.number.desc()).limit(1)
@@ -255,5 +258,4 @@ class Auditing:
 def _with_hashes(connection: Connection, names: Collection[str]) -> set[str]:
     """These names, and what stands for them."""
     salt = salt_of(connection)
-    kinds = connection.execute(select(PERSONAL.c.kind).distinct()).scalars().all()
-    return {*names, *(personal_hash(salt, kind, name) for kind in kinds for name in names)}
+    return {*names, *(personal_hash(salt, kind, name) for kind in KINDS for name in names)}

@@ -58,6 +58,7 @@ class Wanted(NamedTuple):
     review: bool = False  # whose blind review waits
     after: Cursor | None = None
     limit: int = 50
+    held: bool = False  # under legal hold, decided or not
 
 
 class CaseRow(NamedTuple):

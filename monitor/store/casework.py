@@ -54,11 +54,13 @@ from monitor.store.schema import (
     CASES,
     FLAG_HISTORY,
     FLAGS,
+    HOLDS,
     HOME,
     REVIEW_WAITS,
     SUPPRESSIONS,
     UNANSWERED,
     UNENDED,
+    UNFREED,
 )
 from monitor.store.texts import original, storable
 from monitor.store.writing import Writer
@@ -75,6 +77,7 @@ REFUSED = (
         "cases_two_people",
         "To close this case takes two different people: the store refuses one, or the same one twice.",
     ),
+    ("holds_two_people", "To end a legal hold takes two different people: the store refuses the same one twice."),
     ("suppressions_two_people", "A suppression takes two different people: the store refuses the same one twice."),
     ("cases_other_reviewer", "Whoever decided a case cannot review it blindly: the store refuses the same person."),
     ("cases_one_live", "The party has another case that is not decided: go on there, or decide that one first."),
@@ -110,7 +113,8 @@ class Casework:
             for deed in deeds:
                 self._add_events(connection, deed)
                 self._write_proposal(connection, deed, at)
-                self._write_case(connection, deed.case)
+                self._write_holds(connection, deed)
+                self._write_case(connection, deed)
                 self._check_flags(connection, deed.saw)
                 if deed.sight is not None:
                     self._keep_sight(connection, deed.case.id, deed.sight)
@@ -153,8 +157,12 @@ class Casework:
             f"this was written; look at the case again."
         )
 
-    def _write_case(self, connection: Connection, case: Case) -> None:
-        connection.execute(_upsert(self._database.shared, CASES), _case_row(case))
+    def _write_case(self, connection: Connection, deed: Deed) -> None:
+        row, is_new = _case_row(deed.case), any(event.number == 1 for event in deed.events)
+        if is_new:
+            connection.execute(CASES.insert(), row)
+        elif connection.execute(update(CASES).where(CASES.c.id == deed.case.id).values(row)).rowcount != 1:
+            raise CaseProblem(f"Case {deed.case.id} is no longer kept: its period has passed.")
 
     def _check_flags(self, connection: Connection, saw: Sequence[Flag]) -> None:
         """Whoever decides must have seen the flags as they are; until the end they stay so."""
@@ -226,6 +234,16 @@ class Casework:
         waiting = update(APPROVALS).where(table.case_id == case_id, table.number == verdict.number, UNANSWERED)
         by = None if verdict.by is None else storable(verdict.by)
         connection.execute(waiting.values(answered_by=by, answered_at=at, verdict=verdict.verdict))
+
+    def _write_holds(self, connection: Connection, deed: Deed) -> None:
+        for event in deed.events:
+            if event.act is Act.HELD:
+                row = {"case_id": event.case, "number": event.number, "held_by": storable(event.actor)}
+                connection.execute(HOLDS.insert(), row | {"held_at": event.at})
+            elif event.act is Act.FREED:
+                by, second = storable(str(event.body["proposed_by"])), storable(event.actor)
+                standing = update(HOLDS).where(HOLDS.c.case_id == event.case, UNFREED)
+                connection.execute(standing.values(freed_at=event.at, freed_by=by, seconded_by=second))
 
     def _suppress(self, connection: Connection, one: Suppression) -> None:
         row = {
@@ -302,6 +320,12 @@ class Casework:
         found = [_row(row) for row in self._all(query)]
         more = len(found) > wanted.limit and not wanted.decided
         return CasePage(found[: wanted.limit], found[wanted.limit - 1].cursor if more else None)
+
+    def unfinished(self) -> list[Case]:
+        """All cases that people have something to do about, and those under legal hold."""
+        held = select(HOLDS.c.case_id).where(UNFREED)
+        found = self._all(select(CASES.c.id).where(or_(CASE_LIVES, CASES.c.id.in_(held))))
+        return [fold(events) for events in self._events([row[0] for row in found]).values()]
 
     def of_subject(self, subject: str) -> list[CaseRow]:
         """All cases of a party, the earliest first."""
@@ -473,11 +497,13 @@ def refusals() -> Iterator[None]:
 
 def _conditions(wanted: Wanted, now: int) -> Iterable[Any]:
     table = CASES.c
-    if not (wanted.review or wanted.subject):
+    if wanted.held:
+        yield table.id.in_(select(HOLDS.c.case_id).where(UNFREED))
+    if not (wanted.review or wanted.subject or wanted.held):
         yield table.state == State.DECIDED.value if wanted.decided else CASE_LIVES
     if wanted.review:
         yield REVIEW_WAITS
-    elif not (wanted.hidden or wanted.decided):
+    elif not (wanted.hidden or wanted.decided or wanted.held):
         yield table.snoozed_until <= now
         yield table.suppressed_until <= now
     equal = {"level": wanted.level, "state": wanted.state, "senior": wanted.senior, "subject": wanted.subject}

@@ -65,6 +65,7 @@ from monitor.store.outgoing import Outgoing, news_of, seen_of, write_news
 from monitor.store.pages import FactPages, StoredPage
 from monitor.store.personal import Personal
 from monitor.store.proposals import Proposals
+from monitor.store.retention import Retaining
 from monitor.store.schema import (
     ALLOCATIONS,
     BLIND,
@@ -685,6 +686,11 @@ class SqlStore:
     def outgoing(self) -> Outgoing:
         """What people are told, on its way."""
         return Outgoing(self._database)
+
+    @property
+    def retaining(self) -> Retaining:
+        """What has a period, and what is personal."""
+        return Retaining(self._database)
 
     @property
     def audit(self) -> Auditing:

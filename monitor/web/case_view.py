@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.bounds import Bounds
 from monitor.core.case_acts import OF_HOLDER
-from monitor.core.cases import SYSTEM, TRANSITIONS, Act, Case, CaseEvent
+from monitor.core.cases import IN_HAND, SYSTEM, TRANSITIONS, Act, Case, CaseEvent
 from monitor.core.flags import Act as FlagAct
 from monitor.core.flags import Entry, Flag
 from monitor.core.notices import force_words
@@ -34,6 +34,8 @@ FORMS: Mapping[Act, Permission] = {
     Act.NOTED: Permission.CLAIM,
     Act.PROPOSED: Permission.DECIDE,
     Act.REVERSED: Permission.DECIDE,
+    Act.HELD: Permission.CLAIM,
+    Act.FREED: Permission.DECIDE,
 }
 # What says what was decided, or leads to it: not for whoever reviews it.
 DECIDING = frozenset({Act.DECIDED, Act.PROPOSED, Act.DROPPED, Act.SUPPRESSED, Act.REVERSED, Act.REVIEWED})
@@ -224,5 +226,8 @@ def _possible(case: Case, visit: Visit, now: int) -> frozenset[Act]:
     if holder not in ("", visit.name) or case.assigned not in ("", visit.name):
         possible -= {Act.CLAIMED}
     if case.proposal is not None:
-        possible -= {Act.PROPOSED, Act.RELEASED}
+        possible -= {Act.PROPOSED, Act.RELEASED, Act.FREED}
+    possible -= {Act.HELD} if case.held else {Act.FREED}
+    if case.state not in IN_HAND:
+        possible -= {Act.PROPOSED}
     return frozenset(possible)

@@ -94,6 +94,8 @@ SAID: Mapping[Act, Mapping[str, object]] = {
     Act.DECIDED: DECIDED,
     Act.REVERSED: {"decision": 5, "why": "The contract was another one."},
     Act.REVIEWED: {"decision": 5, "outcome": "explained", "why": "The same contract covers it."},
+    Act.HELD: {"why": "A court asked us to keep it all."},
+    Act.FREED: {"why": "The court does not ask any more.", "proposed_by": ANA},
 }
 
 

@@ -14,6 +14,7 @@ from monitor.core.case_acts import BODIES, days_max, is_sentence, refusal, wrong
 from monitor.core.cases import (
     CLAIM_MINUTES,
     DECISION,
+    FREEING,
     LIVE,
     SAMPLE_PER_CENT,
     SUPPRESSION,
@@ -72,24 +73,26 @@ LATER = NOW + 30 * DAY_MS
 TABLE = """
 new            claimed    claimed
 new            assigned escalated snoozed noted known flagged changed resumed    new
+new            held proposed dropped freed    new
 claimed        claimed proposed dropped suppressed assigned escalated snoozed noted known    claimed
-claimed        flagged changed resumed    claimed
+claimed        flagged changed resumed held freed    claimed
 claimed        released   new
 claimed        begun      investigating
 claimed        asked      waiting
 claimed        decided    decided
 investigating  claimed released proposed dropped suppressed assigned escalated snoozed noted known    investigating
-investigating  flagged changed resumed    investigating
+investigating  flagged changed resumed held freed    investigating
 investigating  asked      waiting
 investigating  decided    decided
 waiting        claimed released asked proposed dropped suppressed assigned escalated snoozed noted known    waiting
-waiting        flagged changed resumed    waiting
+waiting        flagged changed resumed held freed    waiting
 waiting        answered   investigating
 waiting        decided    decided
 decided        reversed reopened    reopened
-decided        sampled reviewed noted    decided
+decided        sampled reviewed noted held proposed dropped freed    decided
 reopened       claimed    claimed
 reopened       assigned escalated snoozed noted known flagged changed resumed    reopened
+reopened       held proposed dropped freed    reopened
 """
 
 
@@ -589,6 +592,71 @@ def test_the_clocks_of_a_case_are_the_earliest_of_its_flags() -> None:
     ]
 
 
+# -- legal hold --------------------------------------------------------------------------------------------------------
+
+FREEING_SAID = {"why": "The court does not ask any more.", "proposed_by": ""}
+
+
+@pytest.mark.parametrize("state", list(State))
+def test_a_case_is_held_in_any_state_until_two_people_free_it(state: State) -> None:
+    """A hold takes one person and no claim; its end is proposed by one and approved by another."""
+    file = in_state(state)
+
+    assert file.do(Act.HELD, EVE).held
+    assert f"Case {CASE} is under legal hold already." == file.refused(Act.HELD)
+    file.do(Act.PROPOSED, EVE, kind=FREEING, what=FREEING_SAID)
+    freed = file.do(Act.FREED, BO, proposed_by=EVE)
+
+    assert (state, False, None) == (freed.state, freed.held, freed.proposal)
+
+
+@pytest.mark.parametrize(
+    ("what", "said", "sentence"),
+    [
+        (Act.FREED, {}, "To end a legal hold takes two people: propose it, and let somebody else approve it."),
+        (Act.HELD, {"why": "So it is."}, "A reason is a sentence at least, which others can check."),
+        (
+            Act.PROPOSED,
+            {"kind": FREEING, "what": FREEING_SAID},
+            f"Case {CASE} is not under legal hold.",
+        ),
+        (Act.PROPOSED, {"kind": FREEING, "what": {}}, "Whoever says that a case was freed must say `why`."),
+    ],
+)
+def test_what_is_no_hold_or_its_end_is_refused(what: Act, said: dict[str, object], sentence: str) -> None:
+    """Each wrong act about a hold has its sentence."""
+    assert sentence == File().refused(what, **said)
+
+
+def test_the_end_of_a_hold_is_a_reason() -> None:
+    """Whoever proposes it says why, as a sentence."""
+    file = File()
+    file.do(Act.HELD)
+
+    said = {**FREEING_SAID, "why": "Enough."}
+
+    assert "A reason is a sentence at least, which others can check." == file.refused(
+        Act.PROPOSED, kind=FREEING, what=said
+    )
+
+
+@pytest.mark.parametrize("state", [State.NEW, State.DECIDED, State.REOPENED])
+def test_nothing_else_is_proposed_of_a_case_that_nobody_works_on(state: State) -> None:
+    """A decision is proposed by whoever holds the case."""
+    assert f"A case that is {state} cannot be proposed." == in_state(state).refused(Act.PROPOSED)
+
+
+def test_a_hold_that_ended_while_its_end_was_proposed_stays_ended() -> None:
+    """Whatever order events have, a case that is not held is not freed."""
+    file = File()
+    file.do(Act.HELD)
+    file.do(Act.PROPOSED, kind=FREEING, what=FREEING_SAID)
+
+    loose = file.case._replace(held=False)
+
+    assert f"Case {CASE} is not under legal hold." == refusal(loose, file.event(Act.FREED, BO))
+
+
 # -- any story ---------------------------------------------------------------------------------------------------------
 
 PEOPLE = st.sampled_from([ANA, BO, EVE])
@@ -603,7 +671,7 @@ def bodies(file: File, what: Act) -> dict[str, object]:
         return {"proposal": case.proposal.number}
     if what in (Act.REVERSED, Act.REVIEWED, Act.SAMPLED) and case.decision is not None:
         return {"decision": case.decision.number}
-    if what is Act.DECIDED and case.proposal is not None:
+    if what in (Act.DECIDED, Act.FREED) and case.proposal is not None:
         return {"proposed_by": case.proposal.by}
     return {}
 

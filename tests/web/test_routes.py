@@ -41,6 +41,8 @@ TABLE = {
     "POST /cases/{id}/withdraw": "re se",
     "POST /cases/{id}/reverse": "re se",
     "POST /cases/{id}/review": "re se",
+    "POST /cases/{id}/hold": "re se",
+    "POST /cases/{id}/free": "re se",
     "POST /cases/{id}/approve": "se",
     "POST /cases/{id}/refuse": "se",
     "GET /me": "+",

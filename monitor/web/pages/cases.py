@@ -171,6 +171,18 @@ def review(visit: Deciding, id: str) -> Response:
     )
 
 
+@router.post("/cases/{id}/hold")
+def hold(visit: Claiming, id: str) -> Response:
+    """Put it under legal hold."""
+    return _done(visit, id, "hold", Act.HELD, lambda: {"why": _text(visit, "why")})
+
+
+@router.post("/cases/{id}/free")
+def free(visit: Deciding, id: str) -> Response:
+    """Propose to end its legal hold."""
+    return _acted(visit, id, "free", lambda seen: _desk(visit).free(id, visit.name, _text(visit, "why"), seen))
+
+
 # -- acting ------------------------------------------------------------------------------------------------------------
 
 
