@@ -26,6 +26,8 @@ from monitor.cli import flopwatch
 from monitor.cli.evidence import PACK, CaseOrCommand
 from monitor.core.bounds import Bounds
 from monitor.core.model import EVENT_TYPES, Claim, Kind, Record
+from monitor.core.personal import FIELDS
+from monitor.core.retention import HOLDINGS
 from monitor.core.timeline import Shape
 from monitor.intake.decode import Rules, decode
 from monitor.metrics import CONSOLE_METRICS, METRICS, BooksState, Metrics
@@ -316,6 +318,23 @@ def test_the_event_types_that_the_readme_names_exist() -> None:
 
     assert names
     assert [] == [name for name in names if not any(one.endswith(f".{name}.v1") for one in EVENT_TYPES)]
+
+
+# -- what is kept of people ------------------------------------------------------------------------------------------
+
+
+def test_the_personal_fields_are_those_of_the_code() -> None:
+    """Each field of profiles that is personal is told with its purpose, and no other is."""
+    table = rows(section(read("deploy/data-protection.md"), "Personal values of customers"))
+
+    assert [[f"`{one.profile}.profiled`", f"`{one.name}`", one.holds, one.purpose] for one in FIELDS] == table
+
+
+def test_the_periods_are_those_of_the_code() -> None:
+    """Each kind that has a period is told with what it holds, from when on, and what stays."""
+    table = rows(section(read("deploy/data-protection.md"), "For how long"))
+
+    assert [[f"`{kind}`", *holding] for kind, holding in HOLDINGS.items()] == table
 
 
 # -- settings and metrics --------------------------------------------------------------------------------------------

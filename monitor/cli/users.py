@@ -95,6 +95,24 @@ def enable(name: str, state: Path | None, config: Path | None) -> None:
     click.echo(f"{name} is enabled.")
 
 
+@users.command("erase")
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; kept in the audit.")
+@state_option
+@config_option
+def erase_user(name: str, reason: str, state: Path | None, config: Path | None) -> None:
+    """Forget NAME, who has left: the account, and the name in cases. What they did stays, under a hash.
+
+    Their account is disabled first, and no case may wait for them.
+    """
+    if not reason.strip():
+        raise click.UsageError("Whoever erases somebody says why; --reason is empty.")
+    with app.accounts(load_settings(config), state) as accounts:
+        named = accounts.erase(name, reason.strip(), app.operator())
+    rows = f"{named:,} row{'s' * (named != 1)} of cases"
+    click.echo(f"{name} is erased: {rows} named them. What people wrote of them in sentences stays.")
+
+
 @users.command("role")
 @click.argument("name")
 @role_option

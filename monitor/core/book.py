@@ -42,6 +42,7 @@ from monitor.core.timeline import (
 # Indexed by kind: an enum member in a set costs a call in Python, on every fact.
 _OF_ALLOCATION = [Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY]
 OF_ALLOCATION = tuple(kind in _OF_ALLOCATION for kind in range(max(Kind) + 1))
+OF_SOMEBODY = tuple(kind in [Kind.TENANT_PROFILED, Kind.PARTY_PROFILED] for kind in range(max(Kind) + 1))
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
 OTHER_CONTENT = "id with other content"  # an anomaly: two facts of one identity that do not say the same
 PAUSE_FORGOTTEN = 14  # a pause fades by a part in 16,384 with each sign of life: bursts do not make it forgotten
@@ -55,6 +56,7 @@ class NewFact(NamedTuple):
     previous: int
     received: int | None
     raw: bytes
+    profile: bool = False  # of a tenant or a party: it may have personal values
 
 
 class Arrival(NamedTuple):
@@ -437,7 +439,7 @@ class Book:
         """Hand a fact to the archive and count it; returns its number."""
         number = self.next_fact
         self.next_fact += 1
-        self._new_facts.append(NewFact(number, previous, received, fact.raw))
+        self._new_facts.append(NewFact(number, previous, received, fact.raw, OF_SOMEBODY[fact.kind]))
         self.counts.accepted += 1
         self.counts.late += late
         if late and fact.time <= self.looked_at:

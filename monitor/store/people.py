@@ -30,6 +30,7 @@ from monitor.core.roles import Permission, Role
 from monitor.errors import PeopleProblem
 from monitor.store.auditing import append, remember
 from monitor.store.database import Database, connect, insert_new
+from monitor.store.forgetting import forget_person
 from monitor.store.schema import FAILED_SIGN_INS, SESSIONS, TOKENS, USERS
 
 SESSIONS_MAX = 20  # of one person; the one not used for longest makes room
@@ -116,6 +117,10 @@ class People:
         with self._database.writing() as connection:
             _must_be(connection, update(USERS).where(USERS.c.name == name).values(disabled_at=None), name)
             _audit(connection, at, by, "user.enabled", name, {})
+
+    def erase(self, name: str, reason: str, by: Person, at: int) -> int:
+        """Forget somebody: see `forget_person`."""
+        return forget_person(self._database, name, reason, by, at)
 
     def set_password(self, name: str, password: str, by: Person, at: int) -> None:
         """Give somebody another password, by its hash; all their sessions end.

@@ -33,12 +33,12 @@ class Personal:
 
     def concealed(self, facts: Sequence[NewFact]) -> Sequence[NewFact]:
         """Facts as they are kept; the next commit writes their values."""
-        if not any(may_be_profile(fact.raw) for fact in facts):
+        if not any(fact.profile for fact in facts):
             return facts
         if not self._salt:
             with self._database.reading() as connection:
                 self._salt = salt_of(connection)
-        return [self._concealed(fact) if may_be_profile(fact.raw) else fact for fact in facts]
+        return [self._concealed(fact) if fact.profile else fact for fact in facts]
 
     def _concealed(self, fact: NewFact) -> NewFact:
         raw, whom, values = conceal(fact.raw, self._salt)

@@ -433,8 +433,8 @@ for _dialect, _statements in AUDIT_TRIGGERS.items():
 
 # -- people who use the console ------------------------------------------------------------------------------------
 
-# `password`: as argon2 writes it; null: only a trusted proxy lets them in. Nobody is ever deleted: who decided what
-# is known by these names.
+# `password`: as argon2 writes it; null: only a trusted proxy lets them in. Nobody is ever deleted but by erasure, which
+# puts what stands for them in the place of their name in `PEOPLE`: who decided what is known by these names.
 USERS = Table(
     "users",
     METADATA,
@@ -481,8 +481,8 @@ FAILED_SIGN_INS = Table(
 
 # -- cases ---------------------------------------------------------------------------------------------------------
 
-# Cases: the fold of their events, of which none is ever changed. Two acts of one case with the same number cannot be:
-# whoever comes second is told. See `monitor.core.cases`.
+# Cases: the fold of their events, of which none is ever changed but for the name of somebody who was erased. Two acts
+# of one case with the same number cannot be: whoever comes second is told. See `monitor.core.cases`.
 CASE_EVENTS = Table(
     "case_events",
     METADATA,
@@ -702,3 +702,23 @@ HOLDS = Table(
 )
 UNFREED = HOLDS.c.freed_at.is_(None)
 Index("holds_standing", HOLDS.c.case_id, unique=True, sqlite_where=UNFREED, postgresql_where=UNFREED)
+
+# Where people are named as they are; everywhere else a hash stands for them.
+PEOPLE = (
+    CASE_EVENTS.c.actor,
+    CASES.c.assigned,
+    CASES.c.claimed_by,
+    CASES.c.proposed_by,
+    CASES.c.decided_by,
+    CASES.c.seconded_by,
+    CASES.c.reviewed_by,
+    APPROVALS.c.proposed_by,
+    APPROVALS.c.answered_by,
+    SUPPRESSIONS.c.proposed_by,
+    SUPPRESSIONS.c.approved_by,
+    HOLDS.c.held_by,
+    HOLDS.c.freed_by,
+    HOLDS.c.seconded_by,
+)
+# Where what people said may name others, as JSON.
+SAID = (CASE_EVENTS.c.body, APPROVALS.c.body)

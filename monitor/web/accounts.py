@@ -62,6 +62,10 @@ class PeopleStore(Protocol):
         """Let somebody in again."""
         ...
 
+    def erase(self, name: str, reason: str, by: Person, at: int) -> int:
+        """Forget somebody who has no account any more, or a disabled one."""
+        ...
+
     def set_password(self, name: str, password: str, by: Person, at: int) -> None:
         """Give somebody another password; all their sessions end."""
         ...
@@ -198,6 +202,14 @@ class Accounts:
             PeopleProblem: there is no such account.
         """
         self._people.enable(name, by, self._clock.now_ms())
+
+    def erase(self, name: str, reason: str, by: Person) -> int:
+        """Forget somebody who has left: their account, and their name wherever it stands; how many rows named them.
+
+        Raises:
+            PeopleProblem: nobody is known by it, their account is not disabled, or a case waits for them.
+        """
+        return self._people.erase(name, reason, by, self._clock.now_ms())
 
     def set_password(self, name: str, password: str, by: Person) -> None:
         """Give somebody another password; all their sessions end.

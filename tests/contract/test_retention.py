@@ -18,11 +18,12 @@ from monitor.core.model import DAY_MS, Record, Rejected
 from monitor.core.personal import conceal
 from monitor.core.retention import Kind, Stock
 from monitor.core.roles import Permission, Role
-from monitor.errors import CaseProblem, StoreProblem
+from monitor.errors import CaseProblem, PeopleProblem, StoreProblem
 from monitor.run.verify import verify
 from monitor.store import DISMISSED, Deed, Wanted
 from monitor.store.people import People
 from monitor.store.retention import Value
+from monitor.store.schema import METADATA, PEOPLE, PERSONAL, SAID
 from monitor.store.sql import SqlStore
 from tests.contract.test_casework import Office
 from tests.core.casefile import ANA, BO, EVE, NOW, flag
@@ -305,3 +306,70 @@ def test_values_of_people_are_told_apart_by_whom_they_are_of(office: Office) -> 
     salt = office.rows("select salt from personal_salt")[0][0]
     assert value == Value(next(iter(conceal(LINES[3], salt).values)), "tenant amber", "Amber Ltd")
     store.close()
+
+
+# -- people ------------------------------------------------------------------------------------------------------------
+
+
+def test_every_column_that_names_people_is_known() -> None:
+    """Whoever adds a table with a person in it adds that to what is erased."""
+    hashed = {"audit.actor"}
+    found = {
+        f"{table.name}.{column.name}"
+        for table in METADATA.tables.values()
+        for column in table.columns
+        if column.name.endswith("_by") or column.name in ("actor", "assigned")
+    }
+
+    assert found - hashed == {str(column) for column in PEOPLE}
+
+
+def test_a_former_colleague_is_erased_everywhere(office: Office) -> None:
+    """The name is nowhere in the store any more; what was decided stays, by two people that can be told apart."""
+    case = office.open(flag(level="critical"))
+    office.desk.do(case.id, ANA, Act.ASSIGNED, {"to": ANA})
+    office.decided(case)
+    office.desk.do(case.id, ANA.upper(), Act.HELD, {"why": WHY})
+    people = People.open(office.url)
+    people.add_user(ANA, Role.REVIEWER, None, EVA, NOW)
+
+    with pytest.raises(PeopleProblem, match="still has an account: disable it first"):
+        people.erase(ANA, "left", EVA, NOW)
+    people.disable(ANA, EVA, NOW)
+    people.erase(ANA, "left", EVA, NOW)
+    people.close()
+
+    (row,) = office.cases.queue(Wanted(decided=True), NOW).rows
+    assert (row.decided_by or "").startswith("erased (")
+    assert BO == row.seconded_by
+    decision = office.desk.case(case.id).decision
+    assert decision is not None
+    assert (row.decided_by, BO) == (decision.by, decision.second)
+    assert [] == office.rows("select * from users")
+    for column in (*PEOPLE, *SAID, PERSONAL.c.value):
+        values = [str(row[0]).casefold() for row in office.rows(f"select {column.name} from {column.table.name}")]
+        assert [] == [value for value in values if value == ANA or f'"{ANA}"' in value]
+    (act, subject) = office.rows("select act, subject from audit order by number desc limit 1")[0]
+    assert "user.erased" == act
+    assert subject.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("name", "by", "sentence"),
+    [
+        ("nobody", EVA, "Nobody is known here as nobody"),
+        (BO, EVA, "waits for bo: assign it to somebody else"),
+        (BO, Person(NAMED, "Bo"), "Nobody erases themselves"),
+    ],
+)
+def test_who_is_needed_or_not_known_is_not_erased(office: Office, name: str, by: Person, sentence: str) -> None:
+    """Each refusal has its sentence, and changes nothing."""
+    case = office.open(flag())
+    office.desk.do(case.id, ANA, Act.ASSIGNED, {"to": BO})
+    people = People.open(office.url)
+
+    with pytest.raises(PeopleProblem, match=sentence):
+        people.erase(name, "left", by, NOW)
+
+    people.close()
+    assert BO == office.desk.case(case.id).assigned

@@ -564,3 +564,23 @@ def test_whoever_reviews_blindly_does_not_see_what_was_decided_on(office: CaseHo
     assert [403, 200] == [office.signed_in(name).get(path).status_code for name in ("senior-two", "auditor")]
     assert 400 == office.act(office.signed_in("senior-two"), case, "reverse", why=REASON)
     assert State.DECIDED is office.case(case).state
+
+
+# -- legal hold --------------------------------------------------------------------------------------------------------
+
+
+def test_a_hold_begins_and_ends_on_the_page(office: CaseHouse) -> None:
+    """A reviewer puts a decided case under hold; its end is proposed by one and approved by another."""
+    case = office.raise_flag()
+    browser, second = office.signed_in("reviewer"), office.signed_in("senior-reviewer")
+    office.act(browser, case, "claim")
+    office.act(browser, case, "decide", **DECIDED)
+
+    assert 400 == office.act(browser, case, "hold", why="No.")
+    assert 303 == office.act(browser, case, "hold", why="A court asked us to keep it all.")
+    assert "Legal hold" in browser.get(f"/cases/{case}").text
+    assert 303 == office.act(browser, case, "free", why="The court does not ask any more.")
+    assert "freeing proposed" in second.get(f"/cases/{case}").text
+    assert 303 == office.act(second, case, "approve")
+    assert not office.case(case).held
+    assert "Legal hold" not in browser.get(f"/cases/{case}").text
