@@ -25,6 +25,7 @@ from monitor.store.schema import (
     CASE_EVENTS,
     CASE_FLAGS,
     CASE_LIVES,
+    CASE_SIGHTS,
     CASES,
     DEAD_LETTERS,
     DELIVERIES,
@@ -46,7 +47,7 @@ from monitor.store.texts import original, storable
 ROWS_AT_ONCE = 500
 QUOTED_LETTERS = 5
 APPLIED, ERASED = "retention.applied", "personal.erased"  # acts in the audit
-OF_CASES = (CASE_EVENTS, CASE_FLAGS, APPROVALS, SUPPRESSIONS, HOLDS)  # by `case_id`
+OF_CASES = (CASE_EVENTS, CASE_FLAGS, CASE_SIGHTS, APPROVALS, SUPPRESSIONS, HOLDS)  # by `case_id`
 
 
 class Rows(NamedTuple):
@@ -129,7 +130,7 @@ class Retaining:
         return [Value(hash, original(kind), original(value)) for hash, kind, value in self._found(query)]
 
     def quoting(self, texts: Collection[str]) -> int:
-        """How many findings, lines of histories, notices and events of cases quote one of these texts.
+        """How many findings, lines of histories, notices, and events and sights of cases quote one of these texts.
 
         Of texts of a few letters nobody can say what is a quotation.
         """
@@ -139,7 +140,13 @@ class Retaining:
             return 0
         return sum(
             self._found(select(func.count()).where(or_(*(within(column, text) > 0 for text in written))))[0][0]
-            for column in (FLAGS.c.finding, FLAG_HISTORY.c.reason, NOTICES.c.body, CASE_EVENTS.c.body)
+            for column in (
+                FLAGS.c.finding,
+                FLAG_HISTORY.c.reason,
+                NOTICES.c.body,
+                CASE_EVENTS.c.body,
+                CASE_SIGHTS.c.body,
+            )
         )
 
     def forget(self, values: Sequence[Value], at: int, by: Person, subject: str, body: Mapping[str, object]) -> int:

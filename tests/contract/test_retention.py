@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 
 import pytest
 import zstandard
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
 from monitor.app import load_all, working_archive
@@ -19,7 +22,9 @@ from monitor.core.personal import conceal
 from monitor.core.retention import Kind, Stock
 from monitor.core.roles import Permission, Role
 from monitor.errors import CaseProblem, PeopleProblem, StoreProblem
+from monitor.run.repartition import repartition
 from monitor.run.verify import verify
+from monitor.settings import Kafka
 from monitor.store import DISMISSED, Deed, Wanted
 from monitor.store.people import People
 from monitor.store.retention import Value
@@ -28,7 +33,7 @@ from monitor.store.sql import SqlStore
 from tests.contract.test_casework import Office
 from tests.core.casefile import ANA, BO, EVE, NOW, flag
 from tests.core.test_estimate import reference
-from tests.store.taking import commit_of, event, known_of, loaded_book, started, stopped, take
+from tests.store.taking import commit_of, event, known_of, loaded_book, started, stopped, take, url_of
 
 EVA = Person(NAMED, "eva")
 WHY = "A court asked us to keep it all."
@@ -103,11 +108,33 @@ def test_decided_cases_go_and_held_and_undecided_ones_stay(office: Office) -> No
     assert [] == office.cases.events(plain.id)
     assert all(office.cases.events(one.id) for one in (held, live))
     left = sorted((held.id, live.id))
+    assert [held.id] == [row[0] for row in office.rows("select distinct case_id from case_sights")]
     for table in ("case_events", "case_flags"):
         assert left == [row[0] for row in office.rows(f"select distinct case_id from {table} order by case_id")]
     (row,) = office.rows("select body from audit where act = 'retention.applied'")
     assert '"kind":"cases"' in row[0]
     assert [] == office.gather()
+
+
+def test_who_is_stopped_in_the_middle_goes_on_where_they_were(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each part is a transaction of its own with its row of the audit: what is not gone is whole."""
+    monkeypatch.setattr("monitor.store.retention.ROWS_AT_ONCE", 2)
+    cases = [office.decided(office.open(flag(f"F-{one}", tenant=f"t-{one}"))) for one in range(5)]
+    office.rows("update cases set review = null")
+    parts = office.store.retaining.remove(Kind.CASES, LATER, LATER, EVA)
+
+    assert 2 == next(parts)
+    del parts
+
+    left = [one.id for one in cases if office.cases.events(one.id)]
+    assert 3 == len(left)
+    assert all(State.DECIDED is office.desk.case(name).state for name in left)
+    assert Stock(3, 0) == office.store.retaining.stock(Kind.CASES, LATER)
+    assert [2, 1] == list(office.store.retaining.remove(Kind.CASES, LATER, LATER, EVA))
+    told = [
+        json.loads(row[0])["removed"] for row in office.rows("select body from audit where act = 'retention.applied'")
+    ]
+    assert 5 == sum(told)
 
 
 def test_a_party_with_an_undecided_case_keeps_its_decided_ones(office: Office) -> None:
@@ -253,6 +280,55 @@ def test_erasure_changes_no_digest_and_verify_passes(office: Office) -> None:
     assert "Basalt" not in row[1]
     store.close()
     again.close()
+
+
+NAMES = st.sampled_from(["Basalt Ltd", "Basält", "1 Quarry Road", "sha256:" + "0" * 64])
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@given(st.lists(st.tuples(st.sampled_from(["amber", "basalt"]), NAMES, NAMES), max_size=6), st.data())
+def test_whatever_is_erased_of_whatever_facts_the_books_are_the_same(
+    tmp_path_factory: pytest.TempPathFactory, told: list[tuple[str, str, str]], data: st.DataObject
+) -> None:
+    """Any values of any profiles may go: the digest stays, every fact is known again, and `verify` finds nothing."""
+    lines = [started("x"), *(named(number, *one) for number, one in enumerate(told)), stopped("x", 60)]
+    store = SqlStore.open(url_of(tmp_path_factory.mktemp("books")))
+    book = Book()
+    take(book, store, lines)
+    store.commit(commit_of(book))
+    values = [one for one in store.retaining.values() if data.draw(st.booleans())]
+    store.retaining.forget(values, NOW, EVA, "text", {"reason": "asked"})
+
+    after = loaded_book(store)
+
+    assert books_digest(book, NOW) == books_digest(after, NOW)
+    assert [] == verify(load_all(store), {}, working_archive, reference(), None).problems
+    take(after, store, lines)
+    assert 0 == after.counts.accepted
+    left = {one.hash for one in store.retaining.values()}
+    assert not left & {one.hash for one in values}
+    store.close()
+
+
+def named(number: int, tenant: str, name: str, address: str) -> bytes:
+    data = {"tenant": tenant, "legal_name": name, "addresses": [address], "identifiers": {"lei": name}}
+    return event("tenant.profiled", number, "//cloud", f"profile {number}", data)
+
+
+def test_books_for_other_partitions_keep_what_was_erased_erased(office: Office) -> None:
+    """Facts are taken in anew as they are read: tokens stay tokens, and what is in clear is kept apart again."""
+    store = taken(office.url)
+    store.retaining.forget(store.retaining.values("Basalt Ltd"), NOW, EVA, "text", {"reason": "asked"})
+    before = list(store.lines())
+
+    repartition(store, 1, 3, Kafka(), 3_600_000, NOW, lambda done, total: None)
+
+    lines = [line for number in range(3) for line in store.beside(number).lines()]
+    assert set(before) == set(lines)
+    pages = [zstandard.decompress(body) for (body,) in office.rows("select body from fact_pages")]
+    assert [] == [page for page in pages if b"Basalt" in page or b"Quarry" in page]
+    assert [] == store.retaining.values("Basalt Ltd")
+    store.close()
 
 
 def test_who_is_named_anew_is_known_again(office: Office) -> None:
