@@ -89,7 +89,7 @@ def test_indexes_have_their_conditions(shared: str) -> None:
     conditional = {"allocations_closed", "allocations_inner", "allocations_open"}
     outgoing = {"deliveries_waiting", "messages_undelivered"}
     cases = {"queue", "one_live", "expiry", "review"}
-    people = {f"cases_{name}" for name in cases} | {"approvals_waiting", "suppressions_holding"}
+    people = {f"cases_{name}" for name in cases} | {"approvals_waiting", "holds_standing", "suppressions_holding"}
     of_flags = {"case_flags_home", "case_flags_suppressed"}
     letters = {"dead_letters_unpublished", "dead_letters_waiting"}
     assert conditional | outgoing | people | of_flags | letters == set(found)
