@@ -14,7 +14,18 @@ from monitor.errors import PeopleProblem
 from monitor.store.auditing import KINDS, append, erase, remember, salt_of
 from monitor.store.database import Database
 from monitor.store.rows import canonical_json
-from monitor.store.schema import CASE_LIVES, CASES, PEOPLE, PERSONAL, SAID, SESSIONS, TOKENS, USERS
+from monitor.store.schema import (
+    CASE_LIVES,
+    CASES,
+    PEOPLE,
+    PERSONAL,
+    PROPOSAL_WAITS,
+    PROPOSALS,
+    SAID,
+    SESSIONS,
+    TOKENS,
+    USERS,
+)
 from monitor.store.texts import original, storable
 
 
@@ -60,6 +71,12 @@ def _refuse(connection: Connection, name: str, forms: Collection[str], by: Perso
     active = select(USERS.c.name).where(USERS.c.name.in_(forms), USERS.c.disabled_at.is_(None))
     if connection.execute(active).first() is not None:
         raise PeopleProblem(f"{name} still has an account: disable it first, with `flopwatch users disable {name}`.")
+    salt = salt_of(connection)
+    hashes = [personal_hash(salt, NAMED, form) for form in sorted(forms)]
+    proposed = select(PROPOSALS.c.number).where(PROPOSALS.c.proposed_by.in_(hashes), PROPOSAL_WAITS).limit(1)
+    number = connection.execute(proposed).scalar()
+    if number is not None:
+        raise PeopleProblem(f"Proposal {number} of {name} waits for an answer: let somebody answer it first.")
     mine = _written(forms)
     waits = or_(*(column.in_(mine) for column in (CASES.c.assigned, CASES.c.claimed_by, CASES.c.proposed_by)))
     case = connection.execute(select(CASES.c.id).where(waits, CASE_LIVES).order_by(CASES.c.id).limit(1)).scalar()

@@ -389,7 +389,7 @@ def test_values_of_people_are_told_apart_by_whom_they_are_of(office: Office) -> 
 
 def test_every_column_that_names_people_is_known() -> None:
     """Whoever adds a table with a person in it adds that to what is erased."""
-    hashed = {"audit.actor"}
+    hashed = {"audit.actor", "proposals.proposed_by", "proposals.answered_by"}
     found = {
         f"{table.name}.{column.name}"
         for table in METADATA.tables.values()
@@ -449,3 +449,17 @@ def test_who_is_needed_or_not_known_is_not_erased(office: Office, name: str, by:
 
     people.close()
     assert BO == office.desk.case(case.id).assigned
+
+
+def test_whose_proposal_waits_is_not_erased(office: Office) -> None:
+    """What somebody proposed of a policy is answered first; then they can be forgotten."""
+    number = office.store.proposals.propose("policy", "p@1", {}, "It is right.", ANA, NOW, EVA)
+    people = People.open(office.url)
+
+    with pytest.raises(PeopleProblem, match=f"Proposal {number} of ana waits for an answer"):
+        people.erase(ANA, "left", EVA, NOW)
+    office.store.proposals.drop(number, BO, "It is not.", NOW, EVA)
+    people.erase(ANA, "left", EVA, NOW)
+
+    people.close()
+    assert [] == office.rows("select * from personal where value = 'ana'")
