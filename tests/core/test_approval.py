@@ -83,3 +83,18 @@ def test_what_can_be_proposed_of_a_policy(consent: Consent, kind: str, sentence:
 
     assert (sentence is None) == (found is None)
     assert found is None or (sentence is not None and sentence in found)
+
+
+@pytest.mark.parametrize(
+    ("now", "expected"), [(DAY - 1, "not yet"), (DAY, "applies"), (2 * DAY, "superseded"), (3 * DAY, "superseded")]
+)
+def test_how_a_superseded_policy_stands(now: int, expected: str) -> None:
+    """By its own first day and by that of the version that takes its place."""
+    first, _ = superseding([FIRST, replace(SECOND, effective_from=2 * DAY)])
+
+    assert expected == standing(first, now)
+
+
+def test_a_policy_that_ended_says_so() -> None:
+    """By its own last day, without another version."""
+    assert "ended" == standing(replace(FIRST, effective_to=2 * DAY), 2 * DAY)
