@@ -123,6 +123,15 @@ class Sight:
                 self.note(blind._replace(end=max(at, blind.start)))
 
 
+def unseen_ms(spans: Iterable[tuple[int, int | None]], start: int, end: int) -> int:
+    """How much of [start, end) lies in any of these spans, in milliseconds; a span without an end lasts."""
+    total, until = 0, start
+    for first, last in sorted((first, end if last is None else min(last, end)) for first, last in spans):
+        total += max(0, last - max(first, until))
+        until = max(until, last)
+    return total
+
+
 def _length(milliseconds: int) -> str:
     seconds = milliseconds // SECOND_MS
     for unit, size in (("h", 3_600), ("min", 60)):

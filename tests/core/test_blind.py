@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.core.blind import CAUSES, DEAD_LETTERS, HOLE, SILENCE, SILENCE_MS_MIN, Blind, Rhythm, Sight
+from monitor.core.blind import CAUSES, DEAD_LETTERS, HOLE, SILENCE, SILENCE_MS_MIN, Blind, Rhythm, Sight, unseen_ms
 from monitor.intake.decode import decode_facts
 from tests.core.table import events, seconds
 from tests.core.test_partitioned_books import taken
@@ -105,3 +105,20 @@ def test_a_book_knows_the_pauses_of_its_sources() -> None:
 
     assert 2_000 == len(seconds(many))
     assert 50_000 < book.sources["s"].pause < 60_000
+
+
+@pytest.mark.parametrize(
+    ("spans", "expected"),
+    [
+        ([], 0),
+        ([(10, 20)], 10),
+        ([(10, None)], 90),
+        ([(-50, 10), (95, 200)], 15),
+        ([(10, 30), (20, 40), (25, 28)], 30),
+        ([(-9, 0), (100, None), (-5, -1), (300, 400)], 0),
+    ],
+    ids=["none", "inside", "it lasts", "beyond both ends", "overlapping", "outside"],
+)
+def test_time_not_seen_counts_once(spans: list[tuple[int, int | None]], expected: int) -> None:
+    """Of 0 to 100: what several spans cover counts once, what lies outside not at all."""
+    assert expected == unseen_ms(spans, 0, 100)
