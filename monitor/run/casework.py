@@ -62,6 +62,7 @@ from monitor.core.suppression import (
     standing_of,
     suppression_id,
 )
+from monitor.core.workload import Worked
 from monitor.errors import CaseProblem
 from monitor.store import DECISION as DECIDED_ENTRY
 from monitor.store import (
@@ -73,6 +74,7 @@ from monitor.store import (
     RuleFlags,
     Statistics,
     SuppressionRow,
+    Tally,
     Verdict,
     Wanted,
 )
@@ -111,6 +113,10 @@ class Cases(Protocol):
 
     def unfinished(self) -> list[Case]:
         """All cases that people have something to do about, and those under legal hold."""
+        ...
+
+    def tally(self, wanted: Wanted, now: int) -> Tally:
+        """How many cases a queue has, on all its pages together, and when the oldest of them was opened."""
         ...
 
     def of_subject(self, subject: str) -> list[CaseRow]:
@@ -167,6 +173,10 @@ class Cases(Protocol):
 
     def flags_by_rule(self, since: Sequence[int]) -> Mapping[str, RuleFlags]:
         """By rule how many flags are open at each level, and how many people were told of since some instants."""
+        ...
+
+    def worked(self, since: int) -> list[Worked]:
+        """How far the cases have come that were opened or decided since an instant."""
         ...
 
 

@@ -10,6 +10,7 @@ from monitor.store.case_rows import (
     RuleFlags,
     Statistics,
     SuppressionRow,
+    Tally,
     Verdict,
     Wanted,
 )
@@ -66,6 +67,7 @@ __all__ = [
     "StoredFact",
     "StoredPosition",
     "SuppressionRow",
+    "Tally",
     "Verdict",
     "Wanted",
 ]

@@ -56,6 +56,7 @@ class Wanted(NamedTuple):
     subject: str | None = None
     proposed: bool = False  # with a proposal that waits
     review: bool = False  # whose blind review waits
+    overdue: bool = False  # something of which is due by now
     after: Cursor | None = None
     limit: int = 50
     held: bool = False  # under legal hold, decided or not
@@ -110,6 +111,13 @@ class CasePage(NamedTuple):
 
     rows: list[CaseRow]
     after: Cursor | None  # where to go on; None: that is all
+
+
+class Tally(NamedTuple):
+    """How many cases are as somebody asked for them."""
+
+    number: int
+    opened_at: int | None  # the oldest of them, in milliseconds; None: there is none
 
 
 class Approval(NamedTuple):

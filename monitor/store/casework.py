@@ -26,6 +26,7 @@ from monitor.core.notices import Telling, recipients_of, resumed_of
 from monitor.core.policy import LEVELS, Level
 from monitor.core.sight import sight_hash
 from monitor.core.suppression import Suppression, standing_body, standing_from
+from monitor.core.workload import Worked
 from monitor.errors import CaseProblem
 from monitor.store import rows
 from monitor.store.auditing import append, remember, without_names
@@ -38,6 +39,7 @@ from monitor.store.case_rows import (
     RuleFlags,
     Statistics,
     SuppressionRow,
+    Tally,
     Verdict,
     Wanted,
 )
@@ -327,6 +329,11 @@ class Casework:
         found = self._all(select(CASES.c.id).where(or_(CASE_LIVES, CASES.c.id.in_(held))))
         return [fold(events) for events in self._events([row[0] for row in found]).values()]
 
+    def tally(self, wanted: Wanted, now: int) -> Tally:
+        """How many cases a queue has, on all its pages together, and when the oldest of them was opened."""
+        query = select(func.count(), func.min(CASES.c.opened_at)).where(*_conditions(wanted, now))
+        return Tally(*self._all(query)[0])
+
     def of_subject(self, subject: str) -> list[CaseRow]:
         """All cases of a party, the earliest first."""
         query = select(*CASES.columns).where(CASES.c.subject == storable(subject))
@@ -458,6 +465,19 @@ class Casework:
             found[rule] = RuleFlags(now, tuple(map(sum, zip(before.since, counts, strict=True))))
         return found
 
+    def worked(self, since: int) -> list[Worked]:
+        """How far the cases have come that were opened or decided since an instant."""
+        table, event = CASES.c, CASE_EVENTS.c
+        claimed = (
+            select(event.case_id, func.min(event.at).label("at"))
+            .where(event.act == Act.CLAIMED.value)
+            .group_by(event.case_id)
+            .subquery()
+        )
+        query = select(table.opened_at, claimed.c.at, table.decided_at, table.outcome)
+        joined = query.outerjoin(claimed, claimed.c.case_id == table.id)
+        return [Worked(*row) for row in self._all(joined.where(or_(table.opened_at >= since, table.decided_at >= since)))]
+
     def _all(self, query: Any) -> Sequence[Any]:
         with self._database.reading() as connection:
             return connection.execute(query).all()
@@ -518,6 +538,8 @@ def _conditions(wanted: Wanted, now: int) -> Iterable[Any]:
         yield table.assigned.in_(["", storable(wanted.free_for)])
     if wanted.proposed:
         yield table.proposed_by.is_not(None)
+    if wanted.overdue:
+        yield table.due_at <= now
 
 
 def _case_row(case: Case) -> dict[str, Any]:

@@ -41,6 +41,7 @@ from monitor.core.parties import Parties
 from monitor.core.policy import Level, Scope
 from monitor.core.sight import sight_document, sight_hash
 from monitor.core.suppression import Standing
+from monitor.core.workload import Worked
 from monitor.errors import CaseProblem, StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
@@ -686,6 +687,42 @@ def test_statistics_count_what_rules_led_to(office: Office) -> None:
     assert ["0 to 2 days", "0 to 2 days", "11 to 30 days", "more than 30 days"] == [
         next(name for name, count in one.items() if count) for one in ages
     ]
+
+
+def test_a_tally_is_of_the_whole_list(office: Office) -> None:
+    """As many as the pages of the queue have together, and the oldest of them; what is due by now is asked for."""
+    made = office.clock.wall
+    for tenant in ("a", "b"):
+        office.raise_flags(flag(f"F-{tenant}", tenant=tenant))
+        office.gather()
+        office.clock.turn(3600)
+    now = office.clock.wall
+    every = [Wanted(limit=1), Wanted(level="critical"), Wanted(overdue=True, hidden=True)]
+
+    assert [(2, made), (0, None), (0, None)] == [office.cases.tally(wanted, now) for wanted in every]
+    (case, _), due = office.queue(), now + DAY_MS
+    office.desk.claim(case, ANA)
+    office.desk.do(case, ANA, Act.ASKED, {"whom": "sales", "what": "Which contract?", "due_at": due})
+    assert [0, 1] == [office.cases.tally(every[2], at).number for at in (due - 1, due)]
+
+
+def test_what_was_worked_on_is_known_since_an_instant(office: Office) -> None:
+    """When a case was opened, claimed for the first time and decided, and to what; those of long ago are left out."""
+    opened = office.clock.wall
+    office.raise_flags(WATCH)
+    office.gather()
+    (case,) = office.queue()
+    office.clock.turn(60)
+    office.desk.claim(case, ANA)
+    office.desk.do(case, ANA, Act.RELEASED, {})
+    office.clock.turn(60)
+    office.desk.claim(case, ANA)
+    office.desk.decide(case, ANA, EXPLAINED)
+
+    whole = Worked(opened, opened + 60_000, opened + 120_000, "explained")
+    assert [[whole], [whole], []] == [office.cases.worked(since) for since in (opened, opened + 1, opened + 120_001)]
+    office.desk.reverse(case, BO, REASON)
+    assert [whole._replace(decided_at=None, outcome=None)] == office.cases.worked(opened)
 
 
 # -- suppressions ------------------------------------------------------------------------------------------------------
