@@ -52,7 +52,7 @@ from monitor.core.estimate import Estimator
 from monitor.core.exports import Export, Handover, handover, not_ready
 from monitor.core.flags import Act, Change, Entry, Flag, act, closing
 from monitor.core.limits import DeadLetterLimits
-from monitor.core.lists import ListEffects, Lists
+from monitor.core.lists import Lists
 from monitor.core.manifest import NAME as MANIFEST
 from monitor.core.manifest import content_of
 from monitor.core.model import HOUR_MS, Observation, Rejected
@@ -119,6 +119,7 @@ from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_
 from monitor.run.backtest import play as run_backtest
 from monitor.run.casework import Cases, Desk, Gatherer
 from monitor.run.checkpoints import Checkpoints
+from monitor.run.condition import AuditSight, Condition, ScreeningLists, condition_of
 from monitor.run.decisions import as_decided
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
@@ -633,14 +634,6 @@ def policy_schema() -> str:
 # -- lists and profiles ----------------------------------------------------------------------------------------------
 
 
-class ScreeningLists(NamedTuple):
-    """How it is with each list of the settings."""
-
-    effects: ListEffects
-    standings: list[Standing]
-    now: int  # milliseconds
-
-
 def screening_lists(settings: Settings) -> ScreeningLists:
     """The lists as they are now; nothing is written.
 
@@ -667,12 +660,13 @@ def screened_reference(settings: Settings, store: SqlStore | None = None) -> Ref
     Raises:
         MonitorError: a file contradicts itself, or nobody said where last good lists are.
     """
-    return _screened(load_reference(config_root(), settings.policies), settings, store)
+    reference = load_reference(config_root(), settings.policies)
+    return _screened(reference, screening_lists(settings), store)
 
 
-def _screened(reference: Reference, settings: Settings, store: SqlStore | None) -> Reference:
-    if settings.lists:
-        reference = replace(reference, lists=lists_that_count(screening_lists(settings)))
+def _screened(reference: Reference, known: ScreeningLists, store: SqlStore | None) -> Reference:
+    if known.standings:
+        reference = replace(reference, lists=lists_that_count(known))
     return reference if store is None else as_decided(reference, store.journal(0, (DECISION,)))
 
 
@@ -1957,14 +1951,16 @@ def records(settings: Settings, state: Path | None, clock: Clock, log: Log) -> I
     """
     from monitor.web.records import Records
 
-    reference = load_reference(config_root(), settings.policies)
+    reference, sight = load_reference(config_root(), settings.policies), AuditSight()
 
     @contextmanager
-    def snapshot() -> Iterator[Snapshot]:
+    def look() -> Iterator[tuple[Snapshot, Condition]]:
         with _still(settings, state) as store:
-            yield _snapshot(store, _screened(reference, settings, store), settings)
+            lists = screening_lists(settings)
+            screened = _screened(reference, lists, store)
+            yield _snapshot(store, screened, settings), condition_of(store, lists, sight, clock.now_ms())
 
-    surveys, policies = Surveys(snapshot, clock, log, settings.console.survey_seconds), reference.policies
+    surveys, policies = Surveys(look, clock, log, settings.console.survey_seconds), reference.policies
     texts, reports = texts_of(config_root(), settings.policies), settings.console.reports
     with opened_store(store_url(settings, state)) as store:
         try:

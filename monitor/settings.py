@@ -136,6 +136,7 @@ class ScreeningList(BaseModel):
     format: Literal["us-csl-csv", "us-csl-json", "opensanctions-csv", "ftm-jsonl", "flopwatch-yaml"] | None = (
         None  # None: by its content
     )
+    days_max: int = Field(default=30, ge=1, le=3_650)  # how old it may be before people are told
 
 
 class ReportingTrigger(BaseModel):

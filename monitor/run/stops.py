@@ -37,19 +37,33 @@ def lifted(
     Raises:
         LimitReached: a partition stands at a stop that nobody has answered.
     """
+    standing, accepted = _standing(journal, offsets, mine)
+    for where, stop in standing.items():
+        if where not in accepted:
+            raise LimitReached(str(stop["sentence"]))
+    return {where: str(standing[where].get("cause", DEAD_LETTERS)) for where in accepted}
+
+
+def unanswered_stops(journal: Iterable[JournalRow], offsets: Mapping[Partition, int]) -> dict[Partition, str]:
+    """The partitions that stand at a stop that nobody has answered -> a sentence about it."""
+    standing, accepted = _standing(journal, offsets, None)
+    return {where: str(stop["sentence"]) for where, stop in standing.items() if where not in accepted}
+
+
+def _standing(
+    journal: Iterable[JournalRow], offsets: Mapping[Partition, int], mine: Collection[Partition] | None
+) -> tuple[dict[Partition, Mapping[str, object]], set[Partition]]:
+    """The stops at which partitions stand, all or those of mine, and which of them a person has accepted."""
     standing: dict[Partition, Mapping[str, object]] = {}
     accepted: set[Partition] = set()
     for row in journal:
         body = row.entry.body
         if row.entry.kind == STOP:
             where = (str(body["topic"]), int(str(body["partition"])))
-            if where in mine and offsets.get(where, 0) == body["next_offset"]:
+            if (mine is None or where in mine) and offsets.get(where, 0) == body["next_offset"]:
                 standing[where] = body
                 accepted.discard(where)
         elif row.entry.kind == DECISION and "accept" in body:
             only = body.get("partition")
             accepted.update(where for where in standing if where[0] == body["accept"] and only in (None, where[1]))
-    for where, stop in standing.items():
-        if where not in accepted:
-            raise LimitReached(str(stop["sentence"]))
-    return {where: str(standing[where].get("cause", DEAD_LETTERS)) for where in accepted}
+    return standing, accepted

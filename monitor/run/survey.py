@@ -15,6 +15,7 @@ from monitor.core.suppression import Standing
 from monitor.errors import MonitorError
 from monitor.log import Log, tenant_reference
 from monitor.run.chart import Chart
+from monitor.run.condition import Condition
 from monitor.run.explain import TenantStory
 from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot
 
@@ -26,8 +27,9 @@ Found = TypeVar("Found")
 class Survey:
     """One state of the books, asked by many threads: each question is answered once."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, condition: Condition) -> None:
         self._snapshot = snapshot
+        self.condition = condition  # of the monitor itself, when the books were read
         self._lock = threading.Lock()
         self._known: dict[tuple[str, str], object] = {}
 
@@ -90,7 +92,11 @@ class Surveys:
     """The latest survey; whoever asks for one that has grown old begins the next, and gets the old one meanwhile."""
 
     def __init__(
-        self, make: Callable[[], AbstractContextManager[Snapshot]], clock: Clock, log: Log, seconds: float
+        self,
+        make: Callable[[], AbstractContextManager[tuple[Snapshot, Condition]]],
+        clock: Clock,
+        log: Log,
+        seconds: float,
     ) -> None:
         """`make` opens one state of the store for as long as it is asked; a survey is old after so many seconds."""
         self._make = make
@@ -102,6 +108,7 @@ class Surveys:
         self._survey: Survey | None = None
         self._made_at = 0.0
         self._making: threading.Thread | None = None
+        self.problem = ""  # why the books could not be read when that was tried last; "": they could
 
     def latest(self) -> Survey:
         """The latest survey; the first one is waited for.
@@ -109,27 +116,48 @@ class Surveys:
         Raises:
             MonitorError: there is none, and none can be made.
         """
+        making = self._making
+        if self._survey is None and making is not None:
+            making.join()
         with self._lock:
             if self._survey is None:
                 self._survey = self._made()
             elif self._clock.monotonic() - self._made_at >= self._seconds and self._making is None:
-                self._making = threading.Thread(target=self._renew, name="survey", daemon=True)
-                self._making.start()
+                self._begin()
             return self._survey
+
+    def known(self) -> Survey | None:
+        """The latest survey without any waiting, for what pages show beside what they were asked for; None: none yet.
+
+        Whoever asks begins the first one, as `latest` begins those after it.
+        """
+        if not self._lock.acquire(blocking=False):  # somebody waits for the first one
+            return self._survey
+        try:
+            old = self._survey is None or self._clock.monotonic() - self._made_at >= self._seconds
+            if old and self._making is None:
+                self._begin()
+            return self._survey
+        finally:
+            self._lock.release()
+
+    def _begin(self) -> None:
+        self._making = threading.Thread(target=self._renew, name="survey", daemon=True)
+        self._making.start()
 
     def _renew(self) -> None:
         try:
             survey = self._made()
         except MonitorError as problem:
             self._log.error("survey failed", problem=str(problem))
-            self._making = None
+            self.problem, self._making = str(problem), None
             return
         with self._lock:
-            self._survey, self._making = survey, None
+            self._survey, self._making, self.problem = survey, None, ""
 
     def _made(self) -> Survey:
         stack = ExitStack()
-        survey = Survey(stack.enter_context(self._make()))
+        survey = Survey(*stack.enter_context(self._make()))
         survey.tenants()
         survey.linked()  # which takes all of them: not at the first page of one
         self._open.append(stack)

@@ -56,10 +56,10 @@ class Wanted(NamedTuple):
     subject: str | None = None
     proposed: bool = False  # with a proposal that waits
     review: bool = False  # whose blind review waits
-    overdue: bool = False  # something of which is due by now
     after: Cursor | None = None
     limit: int = 50
     held: bool = False  # under legal hold, decided or not
+    overdue: bool = False  # something of which is due by now
 
 
 class CaseRow(NamedTuple):

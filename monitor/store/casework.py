@@ -476,7 +476,8 @@ class Casework:
         )
         query = select(table.opened_at, claimed.c.at, table.decided_at, table.outcome)
         joined = query.outerjoin(claimed, claimed.c.case_id == table.id)
-        return [Worked(*row) for row in self._all(joined.where(or_(table.opened_at >= since, table.decided_at >= since)))]
+        lately = or_(table.opened_at >= since, table.decided_at >= since)
+        return [Worked(*row) for row in self._all(joined.where(lately))]
 
     def _all(self, query: Any) -> Sequence[Any]:
         with self._database.reading() as connection:

@@ -713,6 +713,21 @@ class SqlStore:
         """How many dead letters of all books wait for a person."""
         return int(self._all(select(func.count()).where(LETTER_WAITS))[0][0])
 
+    def letters_by_reason(self) -> dict[str, int]:
+        """How many dead letters of all books wait for a person, by why they were refused."""
+        table = DEAD_LETTERS.c
+        found = self._all(select(table.reason, func.count()).where(LETTER_WAITS).group_by(table.reason))
+        return dict(map(tuple, found))
+
+    def latest_letters(self, limit: int, body_bytes: int) -> list[DeadLetter]:
+        """The latest dead letters that wait for a person, the latest first, with so much of their bodies."""
+        table = DEAD_LETTERS.c
+        part = func.substr(table.body, 1, body_bytes, type_=table.body.type)
+        begins = func.coalesce(part, table.body, type_=table.body.type).label("body")  # SQLite: no part of nothing
+        columns = [begins if column is table.body else column for column in DEAD_LETTERS.columns]
+        query = select(*columns).where(LETTER_WAITS).order_by(table.id.desc()).limit(limit)
+        return [rows.dead_letter_of(letter) for letter in self._all(query)]
+
     def unpublished(self, limit: int, partitions: Collection[int]) -> list[DeadLetter]:
         """The oldest dead letters of the books of these partitions that are not in their topic yet, at most so many."""
         query = select(*DEAD_LETTERS.columns).where(UNPUBLISHED, DEAD_LETTERS.c.partition.in_(sorted(partitions)))

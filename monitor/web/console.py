@@ -31,6 +31,8 @@ from monitor.web.pages import (
     evidence,
     exports,
     me,
+    overview,
+    pipeline,
     policies,
     proposals,
     queue,
@@ -49,12 +51,14 @@ PACKAGE = Path(__file__).parents[1]
 
 # The pages that every page leads to, in this order, for those who may see them.
 NAVIGATION = (
+    Link("Overview", "/", Permission.VIEW_CASES),
     Link("Queue", "/queue", Permission.VIEW_CASES),
     Link("Tenants", "/tenants", Permission.VIEW_CASES),
     Link("Suppressed", "/suppressed", Permission.VIEW_CASES),
     Link("Policies", "/policies", Permission.VIEW_CASES),
     Link("Proposals", "/proposals", Permission.VIEW_CASES),
     Link("Exports", "/exports", Permission.SEE_NAMES),
+    Link("Pipeline", "/pipeline", Permission.VIEW_CASES),
     Link("Audit", "/audit", Permission.SEE_AUDIT),
     Link("Users", "/users", Permission.MANAGE_USERS),
     Link("Account", "/me", Permission.OWN_ACCOUNT),
@@ -62,6 +66,7 @@ NAVIGATION = (
 ROUTERS = (
     static.router,
     sign_in.router,
+    overview.router,
     queue.router,
     cases.router,
     tenants.router,
@@ -69,6 +74,7 @@ ROUTERS = (
     proposals.router,
     evidence.router,
     exports.router,
+    pipeline.router,
     audit.router,
     me.router,
     users.router,

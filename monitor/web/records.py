@@ -15,7 +15,7 @@ from monitor.core.policy import Policy
 from monitor.run.casework import Desk
 from monitor.run.proposals import Panel
 from monitor.run.survey import Surveys
-from monitor.store import AuditWanted
+from monitor.store import AuditWanted, DeadLetter
 
 MakePack = Callable[[Export, str, int], Mapping[str, bytes]]  # of a released export: by whom, and when
 
@@ -64,6 +64,10 @@ class Stored(Protocol):
 
     def flag_history(self, flag: str) -> list[Entry]:
         """The history of a flag, oldest line first."""
+        ...
+
+    def latest_letters(self, limit: int, body_bytes: int) -> list[DeadLetter]:
+        """The latest dead letters that wait for a person, the latest first, with so much of their bodies."""
         ...
 
     @property

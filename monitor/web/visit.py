@@ -37,6 +37,7 @@ from monitor.log import Log, tenant_reference
 from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
+from monitor.web.banner import troubles
 from monitor.web.display import File
 from monitor.web.records import Records
 from monitor.web.security import SAFE_METHODS
@@ -82,6 +83,7 @@ class Console:
             may=may,
             navigation=[link for link in self.navigation if link.permission in may],
             by_proxy=self.settings.user_header is not None,
+            troubles=troubles(self.records.surveys, may),
             **values,
         )
         return HTMLResponse(text, status)

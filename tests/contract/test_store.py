@@ -339,6 +339,22 @@ def test_dead_letters_are_published_and_settled(store: SqlStore) -> None:
     assert None is store.dead_letter(9)
 
 
+def test_waiting_letters_are_counted_and_shown_in_part(store: SqlStore) -> None:
+    """By reason; the latest first, with the beginning of a long body; what is settled counts no more."""
+    kinds = [("json", b"{"), ("shape", b"x" * 1_000), ("json", b"")]
+    rejected = [
+        Rejected(Record("t", 0, number, number + 1, body, None), reason, "So.")
+        for number, (reason, body) in enumerate(kinds)
+    ]
+    store.commit(commit_of(Book(), 1, rejected=rejected))
+    assert {"json": 2, "shape": 1} == store.letters_by_reason()
+    assert [(3, b""), (2, b"xxxx")] == [(one.number, one.body) for one in store.latest_letters(2, 4)]
+    store.decide(JournalEntry(DECISION, {"reason": "noise"}), [], AT, {3: DISMISSED})
+
+    assert {"json": 1, "shape": 1} == store.letters_by_reason()
+    assert [2, 1] == [one.number for one in store.latest_letters(9, 4)]
+
+
 def test_a_blind_interval_ends_under_its_name(store: SqlStore) -> None:
     """What could not be seen is kept by partition and name; the same name later replaces it."""
     first, second = store.beside(1), store.beside(2)

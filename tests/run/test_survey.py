@@ -15,12 +15,14 @@ from monitor.errors import StoreProblem
 from monitor.log import build_log, tenant_reference
 from monitor.reference.root import config_root
 from monitor.run import survey as surveying
+from monitor.run.condition import AuditSight, Condition, ScreeningLists, condition_of
 from monitor.run.snapshot import Snapshot, Triggers
 from monitor.run.survey import Survey, Surveys
 from tests.cli.command import HELD, fact, flopwatch, written
 from tests.run.test_worker import TurnedClock
 
 REFERENCE = load_reference(config_root())
+EFFECTS = REFERENCE.lists.effects
 SECONDS = 60.0
 
 
@@ -39,13 +41,14 @@ class Place:
         assert 0 == flopwatch("replay", written(self.folder / "events.jsonl", [begun]), "--state", self.state).code
 
     @contextmanager
-    def snapshot(self) -> Iterator[Snapshot]:
+    def snapshot(self) -> Iterator[tuple[Snapshot, Condition]]:
         """One state of the store."""
         if self.broken:
             raise StoreProblem("The store is away.")
         with opened_store(f"sqlite:///{self.state}", create=False) as store, store.still():
             self.open += 1
-            yield Snapshot(load_all(store), REFERENCE, Triggers((), ()))
+            condition = condition_of(store, ScreeningLists(EFFECTS, [], 0), AuditSight(), self.clock.now_ms())
+            yield Snapshot(load_all(store), REFERENCE, Triggers((), ())), condition
             self.open -= 1
 
     def renewed(self) -> Survey:

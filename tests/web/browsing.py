@@ -25,6 +25,7 @@ from monitor.log import build_log
 from monitor.reference.policies import SHIPPED_ALONE, load_policies, texts_of
 from monitor.reference.root import config_root
 from monitor.run.casework import Desk
+from monitor.run.condition import AuditSight, Condition, condition_of
 from monitor.run.proposals import Panel
 from monitor.run.snapshot import Snapshot, Triggers
 from monitor.run.survey import Surveys
@@ -81,6 +82,8 @@ class House:
         policies = reference().policies if books is None else load_policies(config_root(), own)
         self.people = People.open(url_of(folder))
         self.folder = folder
+        self.of_program = Settings(store_url=url_of(folder))
+        self.sight = AuditSight()
         self.clock = HandClock()
         numbers = itertools.count(1)
         self.secrets = lambda: f"{next(numbers):05d}-is-the-number-of-this-secret-one"
@@ -89,7 +92,7 @@ class House:
         self.log = io.StringIO()
         log = build_log("info", self.clock, self.log)
         self.store = SqlStore.open(url_of(folder))
-        self.surveys = Surveys(self._snapshot, self.clock, log, self.settings.survey_seconds)
+        self.surveys = Surveys(self._look, self.clock, log, self.settings.survey_seconds)
         desk, panel = (
             Desk(self.store.casework, policies, self.clock),
             Panel(self.store, policies, self.clock),
@@ -102,10 +105,12 @@ class House:
             self.accounts.add(role.value, role, PASSWORD, TEST)
 
     @contextmanager
-    def _snapshot(self) -> Iterator[Snapshot]:
+    def _look(self) -> Iterator[tuple[Snapshot, Condition]]:
+        lists = app.screening_lists(self.of_program)._replace(now=self.clock.now)
         with app.opened_store(url_of(self.folder), create=False) as store, store.still():
             found = reference() if self.books is None else app.screened_reference(self.books, store)
-            yield Snapshot(app.load_all(store), found, Triggers((), ()))
+            snapshot = Snapshot(app.load_all(store), found, Triggers((), ()))
+            yield snapshot, condition_of(store, lists, self.sight, self.clock.now)
 
     def _pack(self, export: Export, by: str, now: int) -> Mapping[str, bytes]:
         with app.opened_store(url_of(self.folder), create=False) as store, store.still():

@@ -69,6 +69,7 @@ TABLE = {
     "POST /exports/{number}/fetch": "re se po au",
     "POST /exports/{number}/release": "co",
     "POST /exports/{number}/refuse": "co",
+    "GET /pipeline": "+",
     "GET /audit": "au",
     "GET /users": "ad",
     "POST /users": "ad",
@@ -169,7 +170,7 @@ def test_every_page_leads_to_those_that_one_may_see(shared: House, role: Role) -
 
     page = browser.get("/me").text
     assert [link in expected for link in NAVIGATION] == [f'<a href="{link.path}"' in page for link in NAVIGATION]
-    assert expected[0].path == browser.get("/").headers["Location"]
+    assert "/" == expected[0].path
     assert [200] * len(expected) == [browser.get(link.path).status_code for link in expected]
 
 

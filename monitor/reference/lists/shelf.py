@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import zstandard
 
 from monitor.core.lists import ListedName, ListedParty, ListVersion, NameKind
+from monitor.core.model import DAY_MS
 from monitor.errors import ListProblem
 from monitor.reference.lists.effects import Sources
 from monitor.reference.lists.entries import FILE_BYTES_MAX
@@ -58,6 +59,17 @@ class Standing(NamedTuple):
     problem: str  # why the file as it is now does not count; "" if it does
     changes: Changes  # between what counted before and what counts now
     refused: Event | None  # the last refusal on record
+    days_max: int  # how old it may be
+
+    def days_old(self, now: int) -> int | None:
+        """How many whole days ago what counts is dated; None: nothing counts, or it has no date."""
+        dated = None if self.kept is None else self.kept.list.version.dated
+        return None if dated is None else max(0, (now - dated) // DAY_MS)
+
+    def is_stale(self, now: int) -> bool:
+        """Whether it is older than it may be."""
+        days = self.days_old(now)
+        return days is not None and days > self.days_max
 
 
 class ListShelf:
@@ -108,7 +120,7 @@ class ListShelf:
         self._keep(kept)
         self._record(name, Event(now, ACCEPTED, new.version.digest, reason))
         made = changes(before.list.parties if before else (), new.parties)
-        return Standing(name, entry.path, kept, "", made, self._last_refusal(name))
+        return Standing(name, entry.path, kept, "", made, self._last_refusal(name), entry.days_max)
 
     def _look(self, entry: ScreeningList, now: int) -> Standing:
         before, damage = self._kept(entry.name)
@@ -117,17 +129,17 @@ class ListShelf:
             new = self._read(entry)
         except ListProblem as problem:
             said = " ".join(filter(None, [str(problem), damage, _still(before)]))
-            return Standing(entry.name, entry.path, before, said, _NO_CHANGES, refused)
+            return Standing(entry.name, entry.path, before, said, _NO_CHANGES, refused, entry.days_max)
         judged = accept(before.list if before else None, new)
         if isinstance(judged, Refused):
             said = " ".join(filter(None, [judged.sentence, damage, _still(before)]))
-            return Standing(entry.name, entry.path, before, said, _NO_CHANGES, refused)
+            return Standing(entry.name, entry.path, before, said, _NO_CHANGES, refused, entry.days_max)
         same = before is not None and (before.list.version.digest, before.list.parties) == (
             new.version.digest,
             new.parties,
         )
         kept = before if same else Kept(new, now, "")
-        return Standing(entry.name, entry.path, kept, "", judged.changes, refused)
+        return Standing(entry.name, entry.path, kept, "", judged.changes, refused, entry.days_max)
 
     def _read(self, entry: ScreeningList) -> ListFile:
         try:

@@ -36,7 +36,8 @@ class Filter(NamedTuple):
 FILTERS = {
     "waiting": Filter("To do", Wanted()),
     "mine": Filter("Mine", Wanted(hidden=True), Permission.CLAIM),
-    "unclaimed": Filter("Unclaimed", Wanted(), Permission.CLAIM),
+    "unclaimed": Filter("Unclaimed", Wanted()),
+    "overdue": Filter("Overdue", Wanted(hidden=True, overdue=True)),
     "escalated": Filter("Escalated", Wanted(senior=True)),
     "second": Filter("Waiting for a second person", Wanted(hidden=True, proposed=True)),
     "review": Filter("To review", Wanted(review=True)),
@@ -78,7 +79,7 @@ def _page(visit: Visit, show: str = "waiting", level: str = "", after: str = "",
     records, now = visit.console.records, visit.console.clock.now_ms()
     filters = {name: one for name, one in FILTERS.items() if visit.may(one.needs)}
     show, level = show if show in filters else "waiting", level if level in LEVELS else ""
-    found = records.desk.cases.queue(_wanted(visit, show, level, after), now)
+    found = records.desk.cases.queue(wanted_of(visit, show, level, after), now)
     # Whoever decided a case cannot review it.
     rows = [row for row in found.rows if show != "review" or is_blind(row, visit) or not visit.may(Permission.DECIDE)]
     flags = records.desk.cases.flags_by_case([row.id for row in rows])
@@ -90,14 +91,15 @@ def _page(visit: Visit, show: str = "waiting", level: str = "", after: str = "",
         levels=[str(one) for one in reversed(LEVELS)],
         show=show,
         level=level,
-        more=None if found.after is None else _address(show, level, _written(found.after)),
-        address=_address,
+        more=None if found.after is None else address(show, level, _written(found.after)),
+        address=address,
         now=now,
         problem=problem,
     )
 
 
-def _wanted(visit: Visit, show: str, level: str, after: str) -> Wanted:
+def wanted_of(visit: Visit, show: str, level: str = "", after: str = "") -> Wanted:
+    """The cases of one of the FILTERS, as who asks sees it."""
     wanted = FILTERS[show].wanted._replace(level=level or None, limit=CASES_AT_ONCE)
     if show == "mine":
         wanted = wanted._replace(person=visit.name)
@@ -106,7 +108,8 @@ def _wanted(visit: Visit, show: str, level: str, after: str) -> Wanted:
     return wanted._replace(after=_cursor(after)) if after else wanted
 
 
-def _address(show: str, level: str, after: str = "") -> str:
+def address(show: str, level: str, after: str = "") -> str:
+    """Where a list is."""
     said = {"show": show, "level": level, "after": after}
     return f"/queue?{urlencode({name: value for name, value in said.items() if value})}"
 

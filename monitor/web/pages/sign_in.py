@@ -70,12 +70,6 @@ def sign_out(visit: Annotated[Visit, asks(Permission.OWN_ACCOUNT)]) -> Response:
     return response
 
 
-@router.get("/")
-def home(visit: Annotated[Visit, asks(Permission.OWN_ACCOUNT)]) -> Response:
-    """The first page that somebody may see."""
-    return visit.go(next(link.path for link in visit.console.navigation if visit.may(link.permission)))
-
-
 def next_password(visit: Visit, name: str) -> str:
     """A password as it was typed, with any space around it."""
     return "".join(visit.fields(name)[:1])
