@@ -136,6 +136,7 @@ from monitor.run.proposals import Panel
 from monitor.run.relisting import Relisting
 from monitor.run.repartition import Repartitioned, repartition
 from monitor.run.replay import Pace, Tally, Working, evaluated, event_counts, read_all
+from monitor.run.reports import Report, report_of
 from monitor.run.retention import Erased, Keeping, by_name, quiet, refuse_needed
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout
@@ -534,6 +535,13 @@ def suppress_rule(
 
     with desk(settings, state) as at:
         return at.suppress(name, person, rule, until, reason, standing)
+
+
+def report(settings: Settings, state: Path | None) -> Report:
+    """How the work on cases goes."""
+    with _existing(settings, state) as store:
+        blind = [(one.start, one.end) for one in store.blind()]
+        return report_of(store.casework, blind, SystemClock().now_ms())
 
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:

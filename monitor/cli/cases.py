@@ -5,7 +5,7 @@ There is no sign-in on the command line: whoever acts is named with --by, and th
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -24,13 +24,15 @@ from monitor.core.cases import (
     CaseEvent,
     Outcome,
     State,
-    precision_of,
 )
 from monitor.core.clocks import instant
+from monitor.core.model import HOUR_MS
 from monitor.core.policy import LEVELS
 from monitor.core.sight import FIELD as SIGHT
 from monitor.core.suppression import Suppression
+from monitor.core.workload import Month
 from monitor.run.casework import AsItWas, Conclusion, Desk, Looked, Story
+from monitor.run.reports import report_document
 from monitor.settings import load_settings
 from monitor.store import CaseRow, SuppressionRow, Wanted
 
@@ -396,36 +398,36 @@ def suppressed(given: Given, with_ended: bool, state: Path | None, as_json: bool
 @config_option
 @click.pass_obj
 def stats(given: Given, state: Path | None, as_json: bool, config: Path | None) -> None:
-    """Say what rules led to, whether reviewers agree, and how old is what waits.
+    """Say what rules led to, whether reviewers agree, how old is what waits, and how the last months went.
 
     Precision of a rule: of the decided cases with a flag of it, the share that came to authorised, unexplained or
     referred: somebody had to answer for something. Explained and data_error count against it.
     """
-    with _desk(given, state, config) as desk:
-        found = desk.cases.statistics(desk.now())
-    precision = {rule: precision_of(outcomes) for rule, outcomes in sorted(found.outcomes.items())}
-    agreed, disagreed = found.reviews.get("agreed", 0), found.reviews.get("disagreed", 0)
+    found = app.report(load_settings(config or given[1]), state or given[0])
     if as_json:
-        rules = [
-            {"rule": rule, "decided": sum(found.outcomes[rule].values()), "precision": share, **found.outcomes[rule]}
-            for rule, share in precision.items()
-        ]
-        show.document({"rules": rules, "reviews": dict(found.reviews), "waiting": dict(found.ages)})
+        show.document(report_document(found))
         return
-    rows = [
-        (rule, str(sum(found.outcomes[rule].values())), f"{share:.2f}", _outcomes_cell(found.outcomes[rule]))
-        for rule, share in precision.items()
-    ]
+    reviews = {name: found.reviews.get(name, 0) for name in ("agreed", "disagreed", "waiting")}
     lines = ["What waits, by age: " + ", ".join(f"{name} {count}" for name, count in found.ages.items()) + "."]
     lines.append(
-        f"Blind second reviews ({SAMPLE_PER_CENT} per cent of closures): {agreed} agreed, {disagreed} did not, "
-        f"{found.reviews.get('waiting', 0)} wait."
+        f"Blind second reviews ({SAMPLE_PER_CENT} per cent of closures): {reviews['agreed']} agreed, "
+        f"{reviews['disagreed']} did not, {reviews['waiting']} wait."
     )
-    lines += [show.table(("rule", "decided", "precision", "outcomes"), rows)] if rows else ["Nothing is decided yet."]
+    rules = [(one.rule, str(one.decided), f"{one.precision:.2f}", _outcomes_cell(one.outcomes)) for one in found.rules]
+    lines += [show.table(("rule", "decided", "precision", "outcomes"), rules) if rules else "Nothing is decided yet."]
+    worked = [_month_cells(one) for one in found.months if one.opened or one.decided]
+    if worked:
+        lines += ["", show.table(("month", "opened", "decided", "to a claim", "to a decision", "unseen"), worked)]
     click.echo("\n".join(lines))
 
 
-def _outcomes_cell(outcomes: Any) -> str:
+def _month_cells(one: Month) -> tuple[str, ...]:
+    decided = _outcomes_cell(one.decided) or "-"
+    hours = [None if at is None else at / HOUR_MS for at in (one.to_claim, one.to_decision, one.unseen)]
+    return one.name, str(one.opened), decided, *("-" if at is None else f"{at:.1f} h" for at in hours)
+
+
+def _outcomes_cell(outcomes: Mapping[str, int]) -> str:
     return ", ".join(f"{outcome} {count}" for outcome, count in sorted(outcomes.items()))
 
 

@@ -119,7 +119,10 @@ def test_a_case_is_decided_by_two(place: Place, case: str) -> None:
     assert ("explained", "ana", "bo") == tuple(decided[name] for name in ("outcome", "decided_by", "seconded_by"))
     assert "decided: explained" in place.done("--decided")
     assert "1  " in place.done("stats")
-    assert all(row["precision"] == 0 for row in place.run("cases", "stats", "--json").document["rules"])
+    report = place.run("cases", "stats", "--json").document
+    assert all(row["precision"] == 0 for row in report["rules"])
+    assert (12, {"explained": 1}) == (len(report["months"]), report["months"][0]["decided"])
+    assert "explained 1" in place.done("stats").splitlines()[-1]
     assert "Contract 17." in place.done("show", case)
     sights = re.findall(r"--as-it-was ([0-9]+)", place.done("show", case))
     then = place.run("cases", "show", case, "--as-it-was", *sights)

@@ -70,6 +70,7 @@ TABLE = {
     "POST /exports/{number}/release": "co",
     "POST /exports/{number}/refuse": "co",
     "GET /pipeline": "+",
+    "GET /reports": "+",
     "GET /audit": "au",
     "GET /users": "ad",
     "POST /users": "ad",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter
@@ -10,12 +11,12 @@ from starlette.responses import Response
 
 from monitor.core.model import DAY_MS
 from monitor.core.roles import Permission
-from monitor.core.workload import MONTHS, Month, first_of_months, months
+from monitor.core.workload import MONTHS, Month
 from monitor.draw.columns import Kind, columns
 from monitor.run.condition import Condition
+from monitor.run.reports import months_of
 from monitor.web.display import span
 from monitor.web.pages.queue import address, wanted_of
-from monitor.web.records import Records
 from monitor.web.visit import Visit, asks
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
@@ -44,17 +45,11 @@ def overview(visit: Viewing) -> Response:
         as_of=survey.as_of,
         of_cases=_of_cases(visit, now),
         of_monitor=_of_monitor(survey.condition),
-        picture=Markup(drawn(months_of(records, now))),
+        picture=Markup(drawn(months_of(records.desk.cases, survey.condition.spans, now))),
     )
 
 
-def months_of(records: Records, now: int) -> list[Month]:
-    """The work of the last twelve months."""
-    spans = records.surveys.latest().condition.spans
-    return months(records.desk.cases.worked(first_of_months(now)), spans, now)
-
-
-def drawn(found: list[Month]) -> str:
+def drawn(found: Sequence[Month]) -> str:
     """Those months as a picture, the earliest first."""
     shown = found[::-1]
     opened = Kind("opened", "blue", [one.opened for one in shown])
