@@ -119,7 +119,7 @@ from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_
 from monitor.run.backtest import play as run_backtest
 from monitor.run.casework import Cases, Desk, Gatherer
 from monitor.run.checkpoints import Checkpoints
-from monitor.run.condition import AuditSight, Condition, ScreeningLists, condition_of
+from monitor.run.condition import AuditSight, Condition, condition_of
 from monitor.run.decisions import as_decided
 from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
@@ -131,6 +131,7 @@ from monitor.run.evidence_pack import TENANTS_TOLD_MAX, Contents, pack
 from monitor.run.explain import AllocationStory, TenantStory, explain_allocation
 from monitor.run.holdings import make_pieces, past_of
 from monitor.run.letters import REPLAY, Again, asked_again, check_replayable, check_waiting, read_again, rules
+from monitor.run.listing import ScreeningLists
 from monitor.run.outbox import Outbox
 from monitor.run.proposals import Panel
 from monitor.run.relisting import Relisting

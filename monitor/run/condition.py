@@ -12,9 +12,9 @@ from monitor.core.audit import Checkpoint, Row, verify
 from monitor.core.blind import unseen_ms
 from monitor.core.clocks import instant
 from monitor.core.limits import Partition
-from monitor.core.lists import ListEffects
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.reference.lists.shelf import Standing
+from monitor.run.listing import ScreeningLists
 from monitor.run.stops import unanswered_stops
 from monitor.run.task import JOURNAL
 from monitor.store import DECISION, STOP, BlindRow, JournalRow, StoredPosition
@@ -57,14 +57,6 @@ class Stored(Protocol):
     def audit(self) -> Chain:
         """What people did."""
         ...
-
-
-class ScreeningLists(NamedTuple):
-    """How it is with each list of the settings."""
-
-    effects: ListEffects
-    standings: list[Standing]
-    now: int  # milliseconds
 
 
 class Condition(NamedTuple):

@@ -13,7 +13,8 @@ from monitor.core.book import Book
 from monitor.core.model import DAY_MS, HOUR_MS, Record, Rejected
 from monitor.reference.lists.shelf import Standing
 from monitor.reference.lists.versions import Changes
-from monitor.run.condition import WALK_EVERY_MS, AuditSight, Condition, ScreeningLists, condition_of
+from monitor.run.condition import WALK_EVERY_MS, AuditSight, Condition, condition_of
+from monitor.run.listing import ScreeningLists
 from monitor.run.stops import stop_entry
 from monitor.run.task import JOURNAL
 from monitor.store import DECISION, BlindRow, JournalEntry, Position

@@ -15,7 +15,8 @@ from monitor.errors import StoreProblem
 from monitor.log import build_log, tenant_reference
 from monitor.reference.root import config_root
 from monitor.run import survey as surveying
-from monitor.run.condition import AuditSight, Condition, ScreeningLists, condition_of
+from monitor.run.condition import AuditSight, Condition, condition_of
+from monitor.run.listing import ScreeningLists
 from monitor.run.snapshot import Snapshot, Triggers
 from monitor.run.survey import Survey, Surveys
 from tests.cli.command import HELD, fact, flopwatch, written

@@ -69,6 +69,7 @@ TABLE = {
     "POST /exports/{number}/fetch": "re se po au",
     "POST /exports/{number}/release": "co",
     "POST /exports/{number}/refuse": "co",
+    "GET /lists": "+",
     "GET /pipeline": "+",
     "GET /reports": "+",
     "GET /audit": "au",
