@@ -656,14 +656,16 @@ def tenant_amounts(
     return most, hours
 
 
-def group_answer(book: Book, reference: Reference, group: Group, parties: Parties) -> GroupAnswer:
+def group_answer(
+    book: Book, reference: Reference, group: Group, parties: Parties, kind: Aggregation = Aggregation.GROUP
+) -> GroupAnswer:
     """What is known of a group, all of whose tenants are in the book."""
     now = parties.now
     heard, estimator = hearing(book, now), reference.estimator
     flop = sum_of(
         estimator.of(one).total(tenant, totals(tenant, now, heard), now, heard) for one, tenant in group.tenants.items()
     )
-    return _answer_group(book, reference, group, flop, parties, Aggregation.GROUP)
+    return _answer_group(book, reference, group, flop, parties, kind)
 
 
 def _answer_group(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from monitor.core.blind import SILENCE, Blind
@@ -89,11 +89,11 @@ class RunLine(NamedTuple):
 
 
 class LinkLine(NamedTuple):
-    """Tenants that share one thing, or the same things, with a tenant."""
+    """Tenants that share one thing, or the same things, with a tenant or with each other."""
 
     strength: str
     weight: int  # thousandths
-    tenants: tuple[str, ...]
+    tenants: tuple[str, ...]  # sorted
     evidence: tuple[str, ...]  # sentences, the weightiest first
     innocent: str  # the strongest innocent explanation of the weightiest
     settles: str  # what would settle it
@@ -131,6 +131,18 @@ class Kin(NamedTuple):
     links: tuple[Link, ...]
     ties: Ties | None
     signs: tuple[Signal, ...]  # that the sizes of its allocations show
+
+
+class GroupStory(NamedTuple):
+    """Everything that an answer about a group rests on."""
+
+    name: str
+    as_of: int
+    answers: tuple[GroupAnswer, ...]  # as linked tenants, as those of one owner; one at least
+    members: tuple[tuple[str, Bounds], ...]  # with their model FLOP, the largest first
+    links: tuple[LinkLine, ...]  # between them, the strongest first
+    others: tuple[LinkLine, ...]  # to whoever is not in it: weak ones, which group nobody
+    thresholds: tuple[int, ...]  # in model FLOP, of the rules in force that add groups up
 
 
 NO_KIN = Kin((), (), None, ())
@@ -175,7 +187,7 @@ def explain_tenant(
         ],
         _projections(book, reference, name, answered.flop, now),
         list(kin.groups),
-        list(_link_lines(name, kin.links)),
+        list(link_lines(kin.links, lambda link: link.other if name in link.one else link.one)),
         _matches(name, tenant, parties),
         list(reference.lists.versions),
         _signs(book, reference, name, kin, hours, parties),
@@ -226,15 +238,15 @@ def _called(tenant: Tenant, parties: Parties) -> Iterator[str]:
                 yield f"party {party} is {called} ({version.basis}, from {version.source})"
 
 
-def _link_lines(name: str, links: Iterable[Link]) -> Iterator[LinkLine]:
-    """The links of a tenant, those of one strength that rest on the same evidence as one."""
-    alike: dict[tuple[str, int, tuple[str, ...], LinkKind], list[str]] = {}
+def link_lines(links: Iterable[Link], whom: Callable[[Link], Iterable[str]]) -> Iterator[LinkLine]:
+    """Links in words, those of one strength that rest on the same evidence as one; `whom`: the tenants to be named."""
+    alike: dict[tuple[str, int, tuple[str, ...], LinkKind], set[str]] = {}
     for link in links:
         key = link.strength.value, link.weight, tuple(one.sentence for one in link.evidence), link.evidence[0].kind
-        alike.setdefault(key, []).extend(link.other if name in link.one else link.one)
-    for (strength, weight, sentences, kind), others in alike.items():
+        alike.setdefault(key, set()).update(whom(link))
+    for (strength, weight, sentences, kind), tenants in alike.items():
         weighing = WEIGHING[kind]
-        yield LinkLine(strength, weight, tuple(sorted(others)), sentences, weighing.innocent, weighing.settles)
+        yield LinkLine(strength, weight, tuple(sorted(tenants)), sentences, weighing.innocent, weighing.settles)
 
 
 def _signs(

@@ -38,7 +38,7 @@ from monitor.core.timeline import Effects
 from monitor.log import tenant_reference
 from monitor.run.chart import Chart, bars_of, chart, thresholds_of
 from monitor.run.evidence import Chains, Evidence, evidence
-from monitor.run.explain import Kin, TenantStory, explain_tenant
+from monitor.run.explain import GroupStory, Kin, TenantStory, explain_tenant, link_lines
 from monitor.run.holdings import Span, launched_with
 from monitor.run.replay import MakeArchive
 from monitor.run.run_story import RunStory, TenantRun, story_of
@@ -201,6 +201,32 @@ class Snapshot:
             thresholds_of(story.findings, rungs),
             story.blind,
             now,
+        )
+
+    def group(self, name: str) -> GroupStory | None:
+        """Everything that an answer about a group rests on; None: there is none of that name."""
+        kinds = ((self.linked.groups, Aggregation.GROUP), (self.linked.corporate, Aggregation.CORPORATE_GROUP))
+        found = [(group, kind) for groups, kind in kinds for group in groups if group.name == name]
+        if not found:
+            return None
+        members = {tenant for group, _ in found for tenant in group.tenants}
+        flop = [(one.tenant, one.flop) for one in self.tenants().tenants if one.tenant in members]
+        known = [link for tenant in sorted(members) for link in self.linked.links_of(tenant)]
+        links = dict.fromkeys(sorted(known, key=lambda link: (-link.weight, *sorted((link.one, link.other)))))
+        between = {link: None for link in links if members.issuperset((*link.one, *link.other))}
+        return GroupStory(
+            name,
+            self.as_of,
+            tuple(group_answer(self._book, self._reference, group, self._parties, kind) for group, kind in found),
+            tuple(sorted(flop, key=lambda one: (-one[1].central, one[0]))),
+            tuple(link_lines(between, lambda link: (*link.one, *link.other))),
+            tuple(
+                link_lines(
+                    (link for link in links if link not in between),
+                    lambda link: link.other if members.issuperset(link.one) else link.one,
+                )
+            ),
+            tuple(self._reference.thresholds(Aggregation.GROUP, self.as_of)),
         )
 
     def _kin(self, name: str) -> Kin:

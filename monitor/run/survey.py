@@ -16,7 +16,7 @@ from monitor.errors import MonitorError
 from monitor.log import Log, tenant_reference
 from monitor.run.chart import Chart
 from monitor.run.condition import Condition
-from monitor.run.explain import TenantStory
+from monitor.run.explain import GroupStory, TenantStory
 from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot
 
 REMEMBERED_MAX = 500  # stories, each of what one page shows
@@ -62,6 +62,16 @@ class Survey:
     def named(self, reference: str) -> str | None:
         """The tenant with an opaque reference; None: there is none."""
         return self._names.get(reference)
+
+    def group(self, reference: str) -> GroupStory | None:
+        """Everything that an answer about a group rests on, by an opaque reference; None: there is none."""
+        name = self._groups.get(reference)
+        return None if name is None else self._once(("group", name), lambda: self._snapshot.group(name))
+
+    @cached_property
+    def _groups(self) -> dict[str, str]:
+        known = self.linked()
+        return {tenant_reference(one.name): one.name for one in (*known.groups, *known.corporate)}
 
     def hits(self) -> KnownHits:
         """The hits of everybody on lists, the weightiest first."""

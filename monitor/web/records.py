@@ -9,7 +9,7 @@ from typing import Protocol
 
 from monitor.core.audit import Person, Row
 from monitor.core.exports import Export, Handover, Verdict
-from monitor.core.flags import Entry
+from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
 from monitor.core.policy import Policy
 from monitor.run.casework import Desk
@@ -61,6 +61,10 @@ class Exports(Protocol):
 
 class Stored(Protocol):
     """What is read from the store as it stands, by many threads at once."""
+
+    def flags(self, tenant: str | None = None) -> list[Flag]:
+        """All flags, or those of a tenant or a group."""
+        ...
 
     def flag_history(self, flag: str) -> list[Entry]:
         """The history of a flag, oldest line first."""

@@ -52,6 +52,7 @@ TABLE = {
     "GET /tenants": "+",
     "GET /tenants/{reference}": "+",
     "GET /tenants/{reference}/runs/{run}": "+",
+    "GET /groups/{reference}": "+",
     "GET /policies": "+",
     "GET /policies/{name}": "+",
     "POST /policies/{name}/propose": "po",
