@@ -232,6 +232,15 @@ def dark_rules() -> str:
     return f"@media (prefers-color-scheme: dark){{{rules}}}"
 
 
+def inline(picture: str) -> str:
+    """A document as a part of a page that brings the dark colours itself, and forbids styles anywhere else."""
+    return picture.replace(_style(), "")
+
+
+def _style() -> str:
+    return f"<style>{dark_rules()}</style>\n"
+
+
 def document(width: float, height: float, title: str, description: str, body: Iterable[str]) -> str:
     """A whole SVG file: its title and description are read to those who cannot see it."""
     number_of = _number_of(title, description)
@@ -243,7 +252,7 @@ def document(width: float, height: float, title: str, description: str, body: It
         f' aria-labelledby="fw-{number_of}-title fw-{number_of}-desc">\n'
         f'<title id="fw-{number_of}-title">{escaped(title)}</title>\n'
         f'<desc id="fw-{number_of}-desc">{escaped(description)}</desc>\n'
-        f"<style>{dark_rules()}</style>\n"
+        f"{_style()}"
         f'<defs><pattern id="{hatch}" width="7" height="7" patternUnits="userSpaceOnUse"'
         f' patternTransform="rotate(45)">{line(1, 0, 1, 7, "hatch", 1.4)}</pattern></defs>\n'
         f"{rect(Box(0, 0, width, height), 'paper')}\n{shapes}\n</svg>\n"

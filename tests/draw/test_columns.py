@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 import pytest
 
 from monitor.draw.columns import HEIGHT, Kind, columns
+from monitor.draw.svg import inline
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -32,3 +33,12 @@ def test_a_column_is_as_high_as_it_counts() -> None:
 def test_nothing_is_no_failure(groups: list[str]) -> None:
     """Neither no groups, nor groups of nothing."""
     assert [0.0] * len(groups) == heights(columns("Cases", groups, [Kind("opened", "blue", [0] * len(groups))]))
+
+
+def test_a_picture_for_a_page_brings_no_style() -> None:
+    """The page has the colours of the dark scheme, and forbids styles anywhere else; nothing else is missing."""
+    picture = columns("Cases", ["2027-01"], [Kind("opened", "blue", [1])])
+
+    assert "<style>" in picture
+    assert "<style" not in inline(picture)
+    assert heights(picture) == heights(inline(picture))

@@ -14,9 +14,12 @@ from playwright.sync_api import Browser, BrowserContext, Page
 from monitor.core.approval import APPROVE
 from monitor.core.exports import handover
 from monitor.core.roles import Permission
+from monitor.log import tenant_reference
 from monitor.web.server import ConsoleServer
 from tests.web.browsing import NOW, PASSWORD, TEST, House
 from tests.web.test_cases import HOSTILE, CaseHouse
+from tests.web.test_groups import GROUP, grouped
+from tests.web.test_overview import troubled
 from tests.web.test_proposals import HERE, REPORT, deciding
 
 PAGES = (
@@ -30,6 +33,10 @@ PAGES = (
     "/policies/internal-ladder@1",
     "/proposals",
     "/backtests",
+    "/",
+    "/reports",
+    "/lists",
+    "/pipeline",
 )
 LABEL = "the export of everything that anybody has ever wanted to know <b>at once</b>"
 
@@ -157,6 +164,35 @@ def test_the_look_of_a_page_comes_from_its_file(chromium: Browser, serving: str)
     page = visit(context, serving)
 
     assert "rgb(20, 23, 26)" == page.evaluate("getComputedStyle(document.body).backgroundColor")
+    context.close()
+
+
+@pytest.fixture(scope="module")
+def broken(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a console with much to say: a group with a hostile name, and all that can be broken."""
+    house = grouped(tmp_path_factory.mktemp("house"), origin=None)
+    troubled(house)
+    server = ConsoleServer("127.0.0.1", 0, house.app)
+    server.start()
+    yield f"http://127.0.0.1:{server.port}"
+    server.close()
+    house.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_bad_news_keeps_nobody_out(chromium: Browser, broken: str, scheme: Literal["light", "dark"]) -> None:
+    """axe finds no barrier on pages full of trouble, all opened; they fit a phone, whatever the names are."""
+    context = chromium.new_context(color_scheme=scheme, viewport={"width": 320, "height": 640})
+    page = visit(context, broken, "senior-reviewer", "/")
+    found = []
+    for path in ("/", "/pipeline", "/reports", f"/groups/{tenant_reference(GROUP)}"):
+        page.goto(f"{broken}{path}")
+        page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
+        assert 1 == page.locator(".troubles").count(), path
+        assert 320 == page.evaluate("document.documentElement.scrollWidth"), path
+        found += [f"{path}: {problem['id']}" for problem in Axe().run(page).response["violations"]]
+
+    assert [] == found
     context.close()
 
 

@@ -29,27 +29,30 @@ GROUP = f"tenants linked with {HOSTILE}"
 PAGE_BYTES_MAX = 100_000
 
 
-@pytest.fixture(scope="module")
-def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    """Two tenants with one payer, of whom one has a hostile name; a weak link to a third; one with a flag together."""
-    folder = tmp_path_factory.mktemp("house")
-    tenants = (HOSTILE, "basalt", "cedar")
+def grouped(folder: Path, **settings: object) -> House:
+    """Two tenants with one payer, one of a hostile name; a weak link to a third; the two have a flag together."""
     profiles = {
         HOSTILE: {"payer": PAYER, "contact_domain": "acme.example"},
         "basalt": {"payer": PAYER},
         "cedar": {"contact_domain": "acme.example"},
     }
-    facts = [
-        *(fact("allocation.started", f"a{n}", tenant=one, **{**HELD, "count": 64}) for n, one in enumerate(tenants)),
-        *(
-            fact("tenant.profiled", f"p{n}", tenant=one, **profiles[one], basis=dict.fromkeys(profiles[one], "claimed"))
-            for n, one in enumerate(tenants)
-        ),
-    ]
+    facts = []
+    for place, (tenant, profile) in enumerate(profiles.items()):
+        facts += [
+            fact("allocation.started", f"a{place}", tenant=tenant, **{**HELD, "count": 64}),
+            fact("tenant.profiled", f"p{place}", tenant=tenant, **profile, basis=dict.fromkeys(profile, "claimed")),
+        ]
     state = Path(url_of(folder).removeprefix("sqlite:///"))
     assert 0 == flopwatch("replay", written(folder / "events.jsonl", facts), "--state", state).code
-    house = House(folder)
+    house = House(folder, **settings)
     flagged(house)
+    return house
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A console over such a group."""
+    house = grouped(tmp_path_factory.mktemp("house"))
     yield house
     house.close()
 

@@ -14,7 +14,7 @@ from monitor.run.stops import stop_entry
 from monitor.settings import ScreeningList
 from monitor.store import BlindRow
 from tests.store.taking import commit_of
-from tests.web.browsing import NOW, Browser
+from tests.web.browsing import NOW, Browser, House
 from tests.web.test_cases import CaseHouse, listed
 
 PAGE_BYTES_MAX = 100_000
@@ -46,7 +46,7 @@ def renewed(office: CaseHouse) -> None:
         making.join()
 
 
-def troubled(office: CaseHouse) -> None:
+def troubled(office: House) -> None:
     """A partition that stands still, silence since an hour, and sixty dead letters that were made to do harm."""
     rejected = [
         Rejected(Record("t", 0, number, number + 1, HOSTILE, None), "json", f"No JSON: {HOSTILE!r}.")

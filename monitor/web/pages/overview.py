@@ -13,6 +13,7 @@ from monitor.core.model import DAY_MS
 from monitor.core.roles import Permission
 from monitor.core.workload import MONTHS, Month
 from monitor.draw.columns import Kind, columns
+from monitor.draw.svg import inline
 from monitor.run.condition import Condition
 from monitor.run.reports import months_of
 from monitor.web.display import span
@@ -50,11 +51,11 @@ def overview(visit: Viewing) -> Response:
 
 
 def drawn(found: Sequence[Month]) -> str:
-    """Those months as a picture, the earliest first."""
+    """Those months as a picture for a page, the earliest first."""
     shown = found[::-1]
     opened = Kind("opened", "blue", [one.opened for one in shown])
     decided = Kind("decided", "green", [sum(one.decided.values()) for one in shown])
-    return columns(f"Cases of the last {MONTHS} months", [one.name for one in shown], [opened, decided])
+    return inline(columns(f"Cases of the last {MONTHS} months", [one.name for one in shown], [opened, decided]))
 
 
 def _of_cases(visit: Visit, now: int) -> list[Tile]:

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from monitor.core.engine import TenantAnswer, TenantMatch
 from monitor.core.policy import LEVELS
 from monitor.core.roles import Permission
+from monitor.draw.svg import inline
 from monitor.errors import ProposalProblem
 from monitor.run.chart import Chart
 from monitor.run.proposals import OF_HITS
@@ -117,7 +118,7 @@ def run(visit: Viewing, reference: str, run: str) -> Response:
     if story is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such run: runs may join when facts come late.")
     shown = story.found.run
-    drawn = picture(story) if visit.may(Permission.SEE_NAMES) else ""
+    drawn = inline(picture(story)) if visit.may(Permission.SEE_NAMES) else ""
     return visit.page(
         "run.html",
         story=story,
