@@ -541,8 +541,7 @@ def suppress_rule(
 def report(settings: Settings, state: Path | None) -> Report:
     """How the work on cases goes."""
     with _existing(settings, state) as store:
-        blind = [(one.start, one.end) for one in store.blind()]
-        return report_of(store.casework, blind, SystemClock().now_ms())
+        return report_of(store.casework, store.blind(), SystemClock().now_ms())
 
 
 def verify_store(settings: Settings, state: Path | None, as_of: int | None) -> Verified:

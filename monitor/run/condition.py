@@ -14,7 +14,9 @@ from monitor.core.clocks import instant
 from monitor.core.limits import Partition
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.reference.lists.shelf import Standing
+from monitor.run.casework import Cases
 from monitor.run.listing import ScreeningLists
+from monitor.run.reports import Report, report_of, spans_of
 from monitor.run.stops import unanswered_stops
 from monitor.run.task import JOURNAL
 from monitor.store import DECISION, STOP, BlindRow, JournalRow, StoredPosition
@@ -54,6 +56,11 @@ class Stored(Protocol):
         ...
 
     @property
+    def casework(self) -> Cases:
+        """Its cases."""
+        ...
+
+    @property
     def audit(self) -> Chain:
         """What people did."""
         ...
@@ -68,6 +75,7 @@ class Condition(NamedTuple):
     blind: Sequence[BlindRow]  # the latest first, what lasts before all others
     letters: Mapping[str, int]  # that wait, by reason
     lists: ScreeningLists
+    report: Report  # of the work on cases
     audit: str  # what is wrong with the chain; "": nothing that is known
 
     @property
@@ -78,12 +86,7 @@ class Condition(NamedTuple):
     @property
     def unseen_today(self) -> int:
         """How much of this day in UTC something could not be seen, in milliseconds."""
-        return unseen_ms(self.spans, self.at - self.at % DAY_MS, self.at)
-
-    @property
-    def spans(self) -> list[tuple[int, int | None]]:
-        """When something could not be seen."""
-        return [(one.start, one.end) for one in self.blind]
+        return unseen_ms(spans_of(self.blind), self.at - self.at % DAY_MS, self.at)
 
     @property
     def doubtful_lists(self) -> list[Standing]:
@@ -124,12 +127,14 @@ def condition_of(store: Stored, lists: ScreeningLists, audit: AuditSight, now: i
     """
     positions = {where: position for where, position in store.positions().items() if where != JOURNAL}
     offsets = {where: position.next_offset for where, position in positions.items()}
+    blind = sorted(store.blind(), key=lambda one: (one.end is not None, -one.start, one.name))
     return Condition(
         at=now,
         positions=positions,
         stops=unanswered_stops(store.journal(0, (STOP, DECISION)), offsets),
-        blind=sorted(store.blind(), key=lambda one: (one.end is not None, -one.start, one.name)),
+        blind=blind,
         letters=store.letters_by_reason(),
         lists=lists,
+        report=report_of(store.casework, blind, now),
         audit=audit.trouble(store.audit, now),
     )

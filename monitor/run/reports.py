@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from monitor.core.cases import precision_of
 from monitor.core.model import SECOND_MS
 from monitor.core.workload import Month, first_of_months, months
 from monitor.run.casework import Cases
+from monitor.store import BlindRow
 
 
 class RuleLine(NamedTuple):
@@ -37,20 +38,21 @@ class Report(NamedTuple):
     months: Sequence[Month]  # the latest first
 
 
-def report_of(cases: Cases, blind: Sequence[tuple[int, int | None]], now: int) -> Report:
-    """How the work goes. `blind`: spans of time for which facts may be missing; `now`: the wall clock, in milliseconds.
+def report_of(cases: Cases, blind: Sequence[BlindRow], now: int) -> Report:
+    """How the work goes. `blind`: what could not be seen; `now`: the wall clock, in milliseconds.
 
     Raises:
         StoreProblem: the store cannot be read.
     """
     found = cases.statistics(now)
     rules = [RuleLine(rule, outcomes) for rule, outcomes in sorted(found.outcomes.items())]
-    return Report(rules, found.reviews, found.ages, months_of(cases, blind, now))
+    by_month = months(cases.worked(first_of_months(now)), spans_of(blind), now)
+    return Report(rules, found.reviews, found.ages, by_month)
 
 
-def months_of(cases: Cases, blind: Sequence[tuple[int, int | None]], now: int) -> list[Month]:
-    """The work of the last twelve months, the latest first."""
-    return months(cases.worked(first_of_months(now)), blind, now)
+def spans_of(blind: Iterable[BlindRow]) -> list[tuple[int, int | None]]:
+    """When something could not be seen."""
+    return [(one.start, one.end) for one in blind]
 
 
 def report_document(report: Report) -> dict[str, Any]:

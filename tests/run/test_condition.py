@@ -15,6 +15,7 @@ from monitor.reference.lists.shelf import Standing
 from monitor.reference.lists.versions import Changes
 from monitor.run.condition import WALK_EVERY_MS, AuditSight, Condition, condition_of
 from monitor.run.listing import ScreeningLists
+from monitor.run.reports import Report
 from monitor.run.stops import stop_entry
 from monitor.run.task import JOURNAL
 from monitor.store import DECISION, BlindRow, JournalEntry, Position
@@ -97,7 +98,9 @@ def test_a_refused_list_is_doubtful() -> None:
     standing = Standing("dps", Path("dps.csv"), None, "It cannot be read.", Changes((), (), ()), None, 30)
     lists = ScreeningLists(EFFECTS, [standing, standing._replace(name="csl", problem="")], NOW)
 
-    assert ["dps"] == [one.name for one in Condition(NOW, {}, {}, [], {}, lists, "").doubtful_lists]
+    assert ["dps"] == [
+        one.name for one in Condition(NOW, {}, {}, [], {}, lists, Report([], {}, {}, []), "").doubtful_lists
+    ]
 
 
 def test_an_audit_that_changes_is_noticed(tmp_path: Path, store: SqlStore) -> None:

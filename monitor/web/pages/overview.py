@@ -15,7 +15,6 @@ from monitor.core.workload import MONTHS, Month
 from monitor.draw.columns import Kind, columns
 from monitor.draw.svg import inline
 from monitor.run.condition import Condition
-from monitor.run.reports import months_of
 from monitor.web.display import span
 from monitor.web.pages.queue import address, wanted_of
 from monitor.web.visit import Visit, asks
@@ -46,7 +45,7 @@ def overview(visit: Viewing) -> Response:
         as_of=survey.as_of,
         of_cases=_of_cases(visit, now),
         of_monitor=_of_monitor(survey.condition),
-        picture=Markup(drawn(months_of(records.desk.cases, survey.condition.spans, now))),
+        picture=Markup(drawn(survey.condition.report.months)),
     )
 
 
@@ -78,7 +77,8 @@ def _of_cases(visit: Visit, now: int) -> list[Tile]:
 
 def _of_monitor(condition: Condition) -> list[Tile]:
     letters, stops, unseen = sum(condition.letters.values()), len(condition.stops), condition.unseen_today
-    now_blind = f"{len(condition.lasting)} now" if condition.lasting else "nothing is hidden now"
+    lasting = len(condition.lasting)
+    now_blind = f"{lasting} interval{'s' * (lasting > 1)} now" if lasting else "nothing is hidden now"
     return [
         Tile("Blind time today", span(unseen) if unseen else "none", now_blind, "/pipeline", bool(unseen)),
         _of_lists(condition),

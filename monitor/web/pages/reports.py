@@ -10,7 +10,6 @@ from starlette.responses import Response
 
 from monitor.core.cases import SAMPLE_PER_CENT, Outcome
 from monitor.core.roles import Permission
-from monitor.run.reports import report_of
 from monitor.web.case_view import rules_of
 from monitor.web.pages.overview import drawn
 from monitor.web.visit import Visit, asks
@@ -22,15 +21,14 @@ router = APIRouter()
 @router.get("/reports")
 def reports(visit: Viewing) -> Response:
     """The page."""
-    records, now = visit.console.records, visit.console.clock.now_ms()
+    records = visit.console.records
     condition = records.surveys.latest().condition
-    report = report_of(records.desk.cases, condition.spans, now)
     return visit.page(
         "reports.html",
-        report=report,
-        picture=Markup(drawn(report.months)),
+        report=condition.report,
+        picture=Markup(drawn(condition.report.months)),
         outcomes=[str(one) for one in Outcome],
         titles={rule: found[1].title for (_, rule), found in rules_of(records.policies).items()},
         per_cent=SAMPLE_PER_CENT,
-        now=now,
+        at=condition.at,
     )
