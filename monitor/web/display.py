@@ -22,7 +22,7 @@ from monitor.core.findings import Finding, number
 from monitor.core.model import DAY_MS, HOUR_MS
 from monitor.core.policy import LEVELS
 from monitor.draw.axes import day
-from monitor.draw.svg import dark_rules
+from monitor.draw.svg import dark_rules, inline
 from monitor.log import tenant_reference
 
 FOLDER = Path(__file__).parent
@@ -75,10 +75,15 @@ def environment(files: dict[str, File]) -> Environment:
         "worst_first": worst_first,
         "span": span,
         "per_cent": in_per_cent,
-        "picture": Markup,  # of our own drawing, where every text of others is escaped
+        "picture": picture,
     }
     made.globals["static"] = lambda name: f"/static/{files[name].digest}/{name}"
     return made
+
+
+def picture(drawn: str) -> Markup:
+    """A picture of our own drawing, where every text of others is escaped, as a part of a page."""
+    return Markup(inline(drawn))
 
 
 def visible(text: object) -> str:

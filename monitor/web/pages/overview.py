@@ -6,14 +6,12 @@ from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 from fastapi import APIRouter
-from markupsafe import Markup
 from starlette.responses import Response
 
 from monitor.core.model import DAY_MS
 from monitor.core.roles import Permission
 from monitor.core.workload import MONTHS, Month
 from monitor.draw.columns import Kind, columns
-from monitor.draw.svg import inline
 from monitor.run.condition import Condition
 from monitor.web.display import span
 from monitor.web.pages.queue import address, wanted_of
@@ -45,16 +43,16 @@ def overview(visit: Viewing) -> Response:
         as_of=survey.as_of,
         of_cases=_of_cases(visit, now),
         of_monitor=_of_monitor(survey.condition),
-        picture=Markup(drawn(survey.condition.report.months)),
+        picture=drawn(survey.condition.report.months),
     )
 
 
 def drawn(found: Sequence[Month]) -> str:
-    """Those months as a picture for a page, the earliest first."""
+    """Those months as a picture, the earliest first."""
     shown = found[::-1]
     opened = Kind("opened", "blue", [one.opened for one in shown])
     decided = Kind("decided", "green", [sum(one.decided.values()) for one in shown])
-    return inline(columns(f"Cases of the last {MONTHS} months", [one.name for one in shown], [opened, decided]))
+    return columns(f"Cases of the last {MONTHS} months", [one.name for one in shown], [opened, decided])
 
 
 def _of_cases(visit: Visit, now: int) -> list[Tile]:

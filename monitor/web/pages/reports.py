@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter
-from markupsafe import Markup
 from starlette.responses import Response
 
 from monitor.core.cases import SAMPLE_PER_CENT, Outcome
@@ -26,7 +25,7 @@ def reports(visit: Viewing) -> Response:
     return visit.page(
         "reports.html",
         report=condition.report,
-        picture=Markup(drawn(condition.report.months)),
+        picture=drawn(condition.report.months),
         outcomes=[str(one) for one in Outcome],
         titles={rule: found[1].title for (_, rule), found in rules_of(records.policies).items()},
         per_cent=SAMPLE_PER_CENT,

@@ -7,14 +7,12 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from markupsafe import Markup
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from monitor.core.engine import TenantAnswer, TenantMatch
 from monitor.core.policy import LEVELS
 from monitor.core.roles import Permission
-from monitor.draw.svg import inline
 from monitor.errors import ProposalProblem
 from monitor.run.chart import Chart
 from monitor.run.proposals import OF_HITS
@@ -118,7 +116,7 @@ def run(visit: Viewing, reference: str, run: str) -> Response:
     if story is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, "There is no such run: runs may join when facts come late.")
     shown = story.found.run
-    drawn = inline(picture(story)) if visit.may(Permission.SEE_NAMES) else ""
+    drawn = picture(story) if visit.may(Permission.SEE_NAMES) else ""
     return visit.page(
         "run.html",
         story=story,
@@ -126,7 +124,7 @@ def run(visit: Viewing, reference: str, run: str) -> Response:
         training=story.found.training,
         reference=reference,
         segments=list(zip(shown.segments[:SEGMENTS_MAX], (None, *shown.links), strict=False)),
-        picture=Markup(drawn) if len(drawn) <= PICTURE_BYTES_MAX else "",
+        picture=drawn if len(drawn) <= PICTURE_BYTES_MAX else "",
     )
 
 
