@@ -130,6 +130,34 @@ def test_a_group_that_is_none_is_not_found(house: House) -> None:
         assert "There is no such group" in viewer.get(f"/groups/{name}").text
 
 
+def test_a_large_group_fits_a_page(tmp_path: Path) -> None:
+    """Forty tenants with long names, pairs of whom share more than all of them do; who is left out is counted."""
+    names = [f"{number:02d}-{'<&' * 60}" for number in range(40)]
+    facts = [
+        fact(
+            "tenant.profiled",
+            f"p{number}",
+            tenant=name,
+            payer="acct-9",
+            contact_domain=f"d{number // 2}.example",
+            basis={"payer": "claimed", "contact_domain": "claimed"},
+        )
+        for number, name in enumerate(names)
+    ]
+    facts += [fact("allocation.started", f"a{number}", tenant=name, **HELD) for number, name in enumerate(names)]
+    state = Path(url_of(tmp_path).removeprefix("sqlite:///"))
+    assert 0 == flopwatch("replay", written(tmp_path / "events.jsonl", facts), "--state", state).code
+    house = House(tmp_path)
+    (group,) = house.surveys.latest().linked().groups
+    page = house.signed_in("reviewer").get(f"/groups/{tenant_reference(group.name)}").text
+    house.close()
+
+    assert "40 tenants that are taken for one customer" in page
+    assert "And 10 smaller ones." in page
+    assert "And 15 weaker ones." in page
+    assert PAGE_BYTES_MAX > len(page.encode())
+
+
 @pytest.mark.parametrize(
     ("threshold", "said"),
     [

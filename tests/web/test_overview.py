@@ -12,7 +12,7 @@ from monitor.core.book import Book
 from monitor.core.model import DAY_MS, HOUR_MS, Record, Rejected
 from monitor.run.stops import stop_entry
 from monitor.settings import ScreeningList
-from monitor.store import BlindRow
+from monitor.store import BlindRow, Position
 from tests.store.taking import commit_of
 from tests.web.browsing import NOW, Browser, House
 from tests.web.test_cases import CaseHouse, listed
@@ -145,6 +145,25 @@ def test_the_pipeline_says_what_the_command_line_says(office: CaseHouse) -> None
     assert "<script>alert" not in page
     assert "\u202e" not in page
     assert PAGE_BYTES_MAX > len(page.encode())
+
+
+def test_a_busy_pipeline_fits_a_page(office: CaseHouse) -> None:
+    """Hundreds of partitions, blind intervals and dead letters: what is left out is counted, the worst comes first."""
+    troubled(office)
+    name, sentence = "tenant-events-of-the-west", "x" * 200
+    positions = [Position(name, number, 10**12, NOW, "") for number in range(200)]
+    spans = [
+        BlindRow(f"b{number}", "dead letters", None, name, number, NOW - number, NOW, sentence, NOW)
+        for number in range(200)
+    ]
+    office.store.commit(commit_of(Book(), 2)._replace(positions=positions, blind=spans))
+    for partition in range(200):
+        office.store.record([stop_entry((name, partition), 10**12, "dead letters", sentence)], NOW)
+    page = office.signed_in("reviewer").get("/pipeline").text
+
+    assert PAGE_BYTES_MAX > len(page.encode())
+    assert ["And 181 more.", "And 137 more", "And 181 more."] == re.findall(r"And \d+ more\.?", page)
+    assert "Nothing came from //a." in page
 
 
 def test_who_sees_no_names_sees_no_words_of_others(office: CaseHouse) -> None:

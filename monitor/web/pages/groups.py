@@ -18,7 +18,7 @@ from monitor.web.case_view import NO_RULE, rule_of, rules_of
 from monitor.web.visit import Visit, asks
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
-MEMBERS_MAX, LINKS_MAX, EVIDENCE_MAX, FLAGS_MAX = 100, 20, 5, 20
+MEMBERS_MAX, LINKS_MAX, EVIDENCE_MAX, FLAGS_MAX = 30, 6, 5, 20
 
 router = APIRouter()
 

@@ -17,7 +17,7 @@ from monitor.web.display import visible
 from monitor.web.visit import Visit, asks
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
-LETTERS_MAX, SPANS_MAX, PARTITIONS_MAX = 50, 50, 100
+LETTERS_MAX, SPANS_MAX, PARTITIONS_MAX, STOPS_MAX = 50, 20, 64, 20
 SHOWN_MAX = 140  # characters of a dead letter and of why it is one: fifty of them fit a page, whatever they are
 BODY_BYTES = 4 * SHOWN_MAX + 1
 BLIND_DAYS = 30
@@ -45,6 +45,7 @@ def pipeline(visit: Viewing) -> Response:
         "pipeline.html",
         condition=condition,
         as_of=survey.as_of,
+        stops=sorted(condition.stops.items())[:STOPS_MAX],
         positions=sorted(condition.positions.items())[:PARTITIONS_MAX],
         spans=recent[:SPANS_MAX],
         recent=len(recent),
