@@ -216,7 +216,7 @@ def test_a_case_is_decided_without_scripts(chromium: Browser, working: str) -> N
     """From the queue to a decision; nothing else than pages and forms."""
     context = chromium.new_context(java_script_enabled=False)
     page = visit(context, working, "reviewer", "/queue")
-    page.click("text=Watch")
+    page.click("a:text-is('Watch')")
     page.click("tr:has-text('orchid') >> a")
     page.click("button:text-is('Claim')")
     page.click("button:text-is('Begin to investigate')")
