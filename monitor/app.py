@@ -31,8 +31,6 @@ from monitor.core.clocks import (
 )
 from monitor.core.clocks import (
     UNSEEN,
-    Due,
-    Times,
     knowledge_decision,
     moves_later,
     viewed_decision,
@@ -57,12 +55,9 @@ from monitor.core.manifest import NAME as MANIFEST
 from monitor.core.manifest import content_of
 from monitor.core.model import HOUR_MS, Observation, Rejected
 from monitor.core.notices import (
-    GONE,
     Recipient,
     Telling,
-    due_of_flag,
     terms_of,
-    times_of,
     trial_message,
 )
 from monitor.core.partitions import adopter
@@ -125,6 +120,7 @@ from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.detection import Detection, detect
+from monitor.run.documents import FlagTimes, times_of_flags
 from monitor.run.evidence_check import Checked as PackChecked
 from monitor.run.evidence_check import check_pack
 from monitor.run.evidence_pack import TENANTS_TOLD_MAX, Contents, pack
@@ -1087,22 +1083,10 @@ def _check_sinks(settings: Settings) -> Iterator[str]:
             yield f"The sink {one.name}: {problem}"
 
 
-class FlagTimes(NamedTuple):
-    """When what happened to a flag, and what must be done by when."""
-
-    times: Times
-    due: Due | None  # None: its rule has no clock
-
-
 def flag_times(settings: Settings, state: Path | None, flags: Iterable[Flag]) -> dict[str, FlagTimes]:
     """The clocks of flags, by id."""
     with _existing(settings, state) as store:
-        terms, seen = terms_of(_policies_of(settings, store)), store.seen()
-    found = {}
-    for flag in flags:
-        said = seen.get(flag.id, UNSEEN)
-        found[flag.id] = FlagTimes(times_of(flag, said), due_of_flag(flag, terms.get(flag.rule, GONE), said))
-    return found
+        return times_of_flags(flags, terms_of(_policies_of(settings, store)), store.seen())
 
 
 def view_flag(settings: Settings, state: Path | None, name: str, by: str) -> Flag:

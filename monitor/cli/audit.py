@@ -12,7 +12,7 @@ from monitor import app
 from monitor.app import AuditVerified
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, since_option, state_option
-from monitor.core.audit import Row
+from monitor.run.documents import audit_document, content_of_row, instant_of_row
 from monitor.settings import load_settings
 from monitor.store import AuditWanted
 
@@ -57,14 +57,14 @@ def list_rows(
     found = app.audit_rows(load_settings(config), state, wanted, limit + 1)
     rows, more = found[:limit], len(found) > limit
     if as_json:
-        show.document([_document(row, who) for row, who in rows])
+        show.document([audit_document(row, who) for row, who in rows])
     elif not rows:
         click.echo("Nothing of that kind is in the audit." if any(wanted) else "The audit is empty.")
     else:
         cells = [
             (
                 str(row.entry.number),
-                _instant(row.entry.at),
+                instant_of_row(row.entry.at),
                 who,
                 row.entry.act,
                 row.entry.subject,
@@ -131,38 +131,7 @@ def _verdict_document(verified: AuditVerified) -> dict[str, Any]:
     }
 
 
-def _document(row: Row, who: str) -> dict[str, Any]:
-    number, at, actor, act, subject, body = row.entry
-    return {
-        "row": number,
-        "at": _instant(at),
-        "actor": actor,
-        "who": who,
-        "act": act,
-        "subject": subject,
-        "body": _content(body),
-        "previous": row.previous,
-        "hash": row.hash,
-    }
-
-
-def _instant(at: int) -> str:
-    """A row that somebody has changed may have any time."""
-    try:
-        return show.instant(at)
-    except OverflowError:
-        return str(at)
-
-
-def _content(body: str) -> object:
-    """What a body says; of one that somebody has changed, its text."""
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return body
-
-
 def _short(body: str) -> str:
-    content = _content(body)
+    content = content_of_row(body)
     text = json.dumps(content, ensure_ascii=False)[1:-1] if isinstance(content, dict) else body
     return text if len(text) <= BODY_SHOWN_MAX else f"{text[:BODY_SHOWN_MAX]}…"

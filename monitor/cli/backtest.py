@@ -20,6 +20,7 @@ from monitor.draw.axes import day
 from monitor.draw.days import Lane, Mark, days
 from monitor.draw.page import Section, page
 from monitor.run.backtest import OTHER, PRESENT, Difference, Kind, Outcome, Told, Under
+from monitor.run.documents import bounds_document, finding_document
 from monitor.settings import load_settings
 
 SENTENCES = {
@@ -149,7 +150,7 @@ def as_document(found: Backtested) -> dict[str, Any]:
                 "who": one.finding.tenant,
                 "per_mille": one.per_mille,
                 "threshold": one.threshold,
-                "amount": show.bounds_document(one.finding.amount),
+                "amount": bounds_document(one.finding.amount),
                 "reason": one.finding.reasons[-1],
                 "tenants": list(one.finding.members),
             }
@@ -162,7 +163,7 @@ def _difference(one: Difference) -> dict[str, Any]:
     return {
         "first_told": show.instant(one.told.first),
         "late_facts": one.told.late,
-        **show.finding_document(one.told.finding),
+        **finding_document(one.told.finding),
         "who": one.told.flag.tenant,
         "before": _levels(one.before),
         "after": _levels(one.after),

@@ -33,8 +33,9 @@ from monitor.core.suppression import Suppression
 from monitor.core.workload import Month
 from monitor.run.casework import AsItWas, Conclusion, Desk, Looked, Story
 from monitor.run.reports import report_document
+from monitor.run.documents import row_document, shown_events, story_document, suppression_document
 from monitor.settings import load_settings
-from monitor.store import CaseRow, SuppressionRow, Wanted
+from monitor.store import CaseRow, Wanted
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 Given = tuple[Path | None, Path | None]  # store and settings, where they stand before the command's own name
@@ -491,85 +492,6 @@ def _state_cell(row: CaseRow, now: int, blind: bool) -> str:
     return f"{row.state}, snoozed" if row.snoozed_until > now else row.state
 
 
-def row_document(row: CaseRow, now: int, blind: bool = False) -> dict[str, Any]:
-    """A case of the queue as JSON."""
-    document: dict[str, Any] = {
-        "case": row.id,
-        "subject": row.subject,
-        "state": str(row.state),
-        "level": str(row.level),
-        "event": row.number,
-        "opened_at": show.instant(row.opened_at),
-        "due_at": _instant(row.due_at),
-        "flop": row.tera * 10**12,
-        "two_people": row.two_people,
-        "assigned": row.assigned or None,
-        "holder": row.holder(now) or None,
-        "claimed_until": _instant(row.claimed_until or None),
-        "senior": row.senior,
-        "snoozed_until": _instant(row.snoozed_until or None),
-        "suppressed_until": _instant(row.suppressed_until or None),
-        "proposed_by": row.proposed_by,
-    }
-    if blind:
-        return document
-    return document | {
-        "outcome": None if row.outcome is None else str(row.outcome),
-        "decided_at": _instant(row.decided_at),
-        "decided_by": row.decided_by,
-        "seconded_by": row.seconded_by,
-        "expires_at": _instant(row.expires_at),
-        "review": row.review,
-    }
-
-
-def _instant(at: int | None) -> str | None:
-    return None if at is None else show.instant(at)
-
-
-def story_document(story: Story, now: int, blind: bool) -> dict[str, Any]:
-    """All of a case as JSON."""
-    case = story.case
-    events = _shown(story, blind)
-    return {
-        "case": case.id,
-        "subject": case.subject,
-        "state": str(case.state),
-        "level": str(case.level),
-        "worst": str(case.worst),
-        "two_people": case.two_people,
-        "legal_hold": case.held,
-        "holder": case.holder(now) or None,
-        "clocks": {name: _instant(at) for name, at in story.times._asdict().items()},
-        "flags": [
-            {"flag": flag.id, "rule": flag.rule, "level": str(flag.level), "state": str(flag.state)}
-            for flag in story.flags
-        ],
-        "events": [
-            {
-                "event": event.number,
-                "at": show.instant(event.at),
-                "act": str(event.act),
-                "by": event.actor,
-                "said": dict(event.body),
-            }
-            for event in events
-        ],
-        "approvals": []
-        if blind
-        else [
-            one._asdict() | {"proposed_at": show.instant(one.proposed_at), "answered_at": _instant(one.answered_at)}
-            for one in story.approvals
-        ],
-        "others": [row_document(row, now, blind) for row in story.others],
-    }
-
-
-def _shown(story: Story, blind: bool) -> list[CaseEvent]:
-    hidden = {Act.DECIDED, Act.PROPOSED, Act.DROPPED, Act.REVIEWED} if blind else set()
-    return [event for event in story.events if event.act not in hidden]
-
-
 def _as_it_was_line(then: AsItWas) -> str:
     """Whose sight it is, and whether it is to be trusted."""
     whose = f"As {then.act.actor} saw it, who on {instant(then.act.at)} did this: {then.act.act}."
@@ -590,9 +512,9 @@ def story_lines(story: Story, now: int, blind: bool) -> list[str]:
         "Flags:",
         *(show.plain(f"  {flag.id} {flag.level} {flag.state}: {flag.finding.reasons[0]}") for flag in story.flags),
         "What happened:",
-        *(show.plain(f"  {_event_line(event)}") for event in _shown(story, blind)),
+        *(show.plain(f"  {_event_line(event)}") for event in shown_events(story, blind)),
     ]
-    sighted = [event.number for event in _shown(story, blind) if SIGHT in event.body]
+    sighted = [event.number for event in shown_events(story, blind) if SIGHT in event.body]
     if sighted:
         lines += [f"  `flopwatch cases show {case.id} --as-it-was {sighted[-1]}`: the case as was seen at that event."]
     if story.others:
@@ -616,22 +538,3 @@ def _value(name: str, value: object) -> object:
 def _suppression_cells(one: Suppression, ended: str | None) -> tuple[str, ...]:
     people = f"{one.proposed_by}, {one.approved_by}"
     return one.id, one.case, one.subject, one.rule, one.saw.level, instant(one.until), people, ended or "-"
-
-
-def suppression_document(row: SuppressionRow) -> dict[str, Any]:
-    """A suppression as JSON."""
-    one = row.suppression
-    return {
-        "suppression": one.id,
-        "case": one.case,
-        "subject": one.subject,
-        "rule": one.rule,
-        "level": str(one.saw.level),
-        "since": show.instant(one.since),
-        "until": show.instant(one.until),
-        "reason": one.reason,
-        "proposed_by": one.proposed_by,
-        "approved_by": one.approved_by,
-        "ended_at": _instant(row.ended_at),
-        "ended": row.ended,
-    }

@@ -11,6 +11,7 @@ from monitor.cli import show
 from monitor.cli.options import json_option
 from monitor.core.model import HOUR_MS
 from monitor.core.priors import PPM
+from monitor.run.documents import bounds_document
 from monitor.run.single import FORMATS, FP8, Estimate, Single
 
 COUNT_MAX = 10_000_000
@@ -86,15 +87,13 @@ def estimate(
     single = Single(accelerator, count, held_ms, FP8 if fp8 else number_format, duty_ppm, earlier_ppm)
     estimated = app.estimate(single)
     if as_json:
-        show.document({"flop": show.bounds_document(estimated.flop), "assumptions": dict(estimated.assumptions)})
+        show.document({"flop": bounds_document(estimated.flop), "assumptions": dict(estimated.assumptions)})
     else:
         click.echo("\n".join(_lines(single, estimated)))
 
 
 def _lines(single: Single, estimated: Estimate) -> list[str]:
-    rows = [
-        (name, show.flop(amount), BOUND_MEANINGS[name]) for name, amount in show.bounds_document(estimated.flop).items()
-    ]
+    rows = [(name, show.flop(amount), BOUND_MEANINGS[name]) for name, amount in bounds_document(estimated.flop).items()]
     return [
         f"{single.accelerators:,} x {show.plain(str(estimated.assumptions['accelerator']))} "
         f"for {single.held_ms / HOUR_MS:,g} hours",

@@ -8,9 +8,8 @@ from pathlib import Path
 import click
 
 from monitor import app
-from monitor.app import FlagTimes
 from monitor.cli import show
-from monitor.cli.flags import clock_lines, flag_document, history_lines
+from monitor.cli.flags import clock_lines, history_lines
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.bounds import in_per_cent
 from monitor.core.engine import GroupAnswer
@@ -18,6 +17,7 @@ from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
 from monitor.core.structuring import Signal, signal_sentence
 from monitor.errors import MonitorError
+from monitor.run.documents import FlagTimes, flag_document, run_document
 from monitor.run.explain import AllocationStory, LinkLine, TenantStory, story_document, utilisation_text
 from monitor.run.run_story import RunStory
 from monitor.settings import load_settings
@@ -45,7 +45,7 @@ def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -
         )
     times = app.flag_times(settings, state, [story[0]]) if isinstance(story[0], Flag) else {}
     if as_json and isinstance(story, RunStory):
-        show.document({"tenant": story.found.tenant, **show.run_document(story.found.run, story.found.training)})
+        show.document({"tenant": story.found.tenant, **run_document(story.found.run, story.found.training)})
     elif as_json:
         show.document(
             {"flag": flag_document(story[0], times[story[0].id]), "history": [entry._asdict() for entry in story[1]]}

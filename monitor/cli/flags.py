@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import click
 
 from monitor import app
-from monitor.app import FlagTimes
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, known_at_option, state_option
 from monitor.core.clocks import due_sentence
-from monitor.core.flags import Entry, Flag, State
-from monitor.core.policy import LEVELS, Level
+from monitor.core.flags import Entry, State
+from monitor.core.policy import LEVELS
+from monitor.run.documents import FlagTimes, flag_document
 from monitor.settings import load_settings
 
 
@@ -155,39 +154,6 @@ def clock_lines(times: FlagTimes) -> list[str]:
 
 def _instant_or_nobody(at: int | None) -> str:
     return "nobody has said" if at is None else show.instant(at)
-
-
-def clocks_document(times: FlagTimes) -> dict[str, Any]:
-    """The same as JSON."""
-    found: dict[str, Any] = {
-        name: None if at is None else show.instant(at) for name, at in times.times._asdict().items()
-    }
-    due = times.due
-    if due is not None:
-        found |= {
-            "due_at": None if due.due_at is None else show.instant(due.due_at),
-            "days": due.clock.days,
-            "day_kind": due.clock.kind,
-            "since": str(due.clock.since),
-            "what": due.clock.what,
-            "planning": due.planning,
-        }
-    return found
-
-
-def flag_document(flag: Flag, times: FlagTimes) -> dict[str, Any]:
-    """A flag as JSON."""
-    return {
-        "flag": flag.id,
-        "party" if flag.of_group else "tenant": flag.tenant,
-        "rule": flag.rule,
-        "state": flag.state.value,
-        "level": Level(flag.level).value,
-        "raised_at": show.instant(flag.raised_at),
-        "told_at": show.instant(flag.told_at),
-        "clocks": clocks_document(times),
-        "finding": show.finding_document(flag.finding),
-    }
 
 
 def history_lines(entries: list[Entry]) -> list[str]:

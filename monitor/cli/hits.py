@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import click
 
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
-from monitor.core.clearances import AUTHORS, clearance_sentence
+from monitor.core.clearances import AUTHORS
 from monitor.core.engine import TenantMatch
 from monitor.core.lists import BANDS, Band
-from monitor.core.parties import match_sentence
+from monitor.run.documents import hit_document
 from monitor.run.proposals import OF_HITS
 from monitor.settings import load_settings
 
@@ -53,7 +52,7 @@ def hits(
         if (tenant is None or one.tenant == tenant) and (with_cleared or one.match.clearance is None)
     ]
     if as_json:
-        show.document([_document(one) for one in chosen])
+        show.document([hit_document(one) for one in chosen])
     elif not known.lists:
         click.echo("No lists are configured: nobody is screened. `lists` in the settings names them.")
     elif not chosen:
@@ -168,26 +167,3 @@ def reopen(
 
 def _named(one: TenantMatch) -> str:
     return show.plain(f"{one.match.id} ({one.match.subject}, {one.match.hit.matched})")
-
-
-def _document(one: TenantMatch) -> dict[str, Any]:
-    match = one.match
-    listed = match.hit.listed
-    return {
-        "hit": match.id,
-        "tenant": one.tenant,
-        "subject": match.subject,
-        "kind": match.hit.kind,
-        "asked": match.hit.asked,
-        "matched": match.hit.matched,
-        "score": match.hit.score / 1000,
-        "band": match.hit.band,
-        "features": {name: value / 1000 for name, value in match.hit.features},
-        "list": listed.source,
-        "entry": listed.id,
-        "programs": list(listed.programs),
-        "effect": match.effect.direct,
-        "list_version": match.hit.list_version,
-        "sentence": match_sentence(match),
-        "cleared": None if match.clearance is None else clearance_sentence(match.clearance),
-    }

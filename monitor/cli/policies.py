@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from textwrap import wrap
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import click
 
@@ -14,7 +14,8 @@ from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.approval import APPROVE, WITHDRAW
 from monitor.core.findings import number
-from monitor.core.policy import CONSENTS, Condition, Consent, Policy, Rule, standing
+from monitor.core.policy import CONSENTS, Consent, Policy, Rule, standing
+from monitor.run.documents import condition_words, day, policy_details, policy_document
 from monitor.settings import load_settings
 
 WIDTH = 116
@@ -63,7 +64,7 @@ def policies(
         return
     found, now = context.obj.known()
     if as_json:
-        show.document({"policies": [_document(policy, now) for policy in found]})
+        show.document({"policies": [policy_document(policy, now) for policy in found]})
     else:
         head = ("policy", "legal force", "from", "until", "now", "rules", "shadow", "by", "digest")
         click.echo(show.table(head, [_row(policy, now) for policy in found]))
@@ -81,7 +82,7 @@ def show_policy(given: Given, name: str, as_json: bool) -> None:
     found, now = given.known()
     policy = _named(name, found, now)
     if as_json:
-        show.document(_document(policy, now) | _details(policy))
+        show.document(policy_document(policy, now) | policy_details(policy))
     else:
         click.echo("\n".join(_lines(policy, now)))
 
@@ -161,16 +162,12 @@ def _named(name: str, found: Sequence[Policy], now: int) -> Policy:
     return next((policy for policy in versions if policy.in_force(now)), versions[-1])
 
 
-def _day(instant: int) -> str:
-    return show.instant(instant)[:10]
-
-
 def _row(policy: Policy, now: int) -> tuple[str, ...]:
     return (
         policy.name,
         policy.legal_force,
-        _day(policy.effective_from),
-        "-" if policy.ends is None else _day(policy.ends),
+        day(policy.effective_from),
+        "-" if policy.ends is None else day(policy.ends),
         standing(policy, now),
         str(len(policy.rules)),
         str(len(policy.rules) - len(policy.telling)),
@@ -182,9 +179,9 @@ def _row(policy: Policy, now: int) -> tuple[str, ...]:
 def _lines(policy: Policy, now: int) -> Iterator[str]:
     """A policy for people: what it is, what it rests on, its rules."""
     yield f"{policy.name}  {policy.title}"
-    until = "" if policy.ends is None else f" until {_day(policy.ends)}"
+    until = "" if policy.ends is None else f" until {day(policy.ends)}"
     yield f"{policy.jurisdiction}; legal force: {policy.legal_force}; duty of: {policy.duty_holder}"
-    yield f"From {_day(policy.effective_from)}{until}: {standing(policy, now)}. Published {_day(policy.published)}."
+    yield f"From {day(policy.effective_from)}{until}: {standing(policy, now)}. Published {day(policy.published)}."
     if policy.consent is not Consent.FILE:
         yield f"By the word of {CONSENTS[policy.consent]}."
     yield f"Digest {policy.digest}; about {policy.expected_flags_a_week} new flags a week on the demo's fleet."
@@ -209,7 +206,7 @@ def _lines(policy: Policy, now: int) -> Iterator[str]:
         yield from _folded(f"{rule.title}.", "  ")
         yield from _folded(_measures(rule), "  ")
         for level, condition in rule.levels.items():
-            yield f"  {level:8}  {_condition(condition)}"
+            yield f"  {level:8}  {condition_words(condition)}"
         yield from _folded(f"Not established: {' '.join(rule.not_established)}", "  ")
 
 
@@ -225,64 +222,3 @@ def _measures(rule: Rule) -> str:
     unit = show.UNITS[rule.quantity.measure]
     threshold = f"{number(rule.threshold, 9)} {unit}{chips}{window}{network}"
     return f"{rule.quantity.measure} of a {rule.aggregation}, scope {rule.scope}: {threshold}"
-
-
-def _condition(condition: Condition) -> str:
-    """What gives a level."""
-    on = condition.on
-    words = f"probability of {on} per mille" if isinstance(on, int) else f"{on} bound"
-    if condition.projected is not None:
-        words += f", or {condition.projected.per_mille} per mille within {condition.projected.days} days"
-    if condition.needs:
-        words += f"; and {' or '.join(sorted(condition.needs))}"
-    return words
-
-
-def _document(policy: Policy, now: int) -> dict[str, Any]:
-    return {
-        "policy": policy.id,
-        "version": policy.version,
-        "title": policy.title,
-        "jurisdiction": policy.jurisdiction,
-        "legal_force": policy.legal_force,
-        "duty_holder": policy.duty_holder,
-        "published": _day(policy.published),
-        "effective_from": _day(policy.effective_from),
-        "ends": None if policy.ends is None else _day(policy.ends),
-        "supersedes": policy.supersedes,
-        "now": standing(policy, now),
-        "consent": policy.consent.value,
-        "rules": [{"rule": rule.id, "shadow": rule not in policy.telling} for rule in policy.rules],
-        "digest": policy.digest,
-    }
-
-
-def _details(policy: Policy) -> dict[str, Any]:
-    """What `show` has beside the list."""
-    return {
-        "status": policy.status,
-        "citation": policy.citation,
-        "subject": policy.subject,
-        "retroactive": policy.retroactive or None,
-        "runbook": policy.runbook,
-        "owner": policy.owner,
-        "expected_flags_a_week": policy.expected_flags_a_week,
-        "sources": [source._asdict() for source in policy.sources],
-        "rules": [_rule_document(rule) for rule in policy.rules],
-    }
-
-
-def _rule_document(rule: Rule) -> dict[str, Any]:
-    return {
-        "rule": rule.id,
-        "title": rule.title,
-        "shadow": rule.shadow,
-        "scope": rule.scope.value,
-        "measure": rule.quantity.measure.value,
-        "aggregation": rule.aggregation.value,
-        "threshold": rule.threshold,
-        "window_days": rule.window_days,
-        "chips": sorted(rule.quantity.chips),
-        "levels": {level.value: _condition(condition) for level, condition in rule.levels.items()},
-        "not_established": list(rule.not_established),
-    }

@@ -14,6 +14,7 @@ from monitor.cli.options import as_of_option, config_option, json_option
 from monitor.cli.progress import ProgressBar
 from monitor.core.engine import Answer
 from monitor.core.structuring import signal_sentence
+from monitor.run.documents import bounds_document, finding_document, run_document
 from monitor.settings import load_settings
 
 
@@ -59,10 +60,10 @@ def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
                 "accelerator_us": tenant.accelerator_us,
                 "accelerator_us_certain": tenant.accelerator_us_certain,
                 "accelerator_us_open": tenant.accelerator_us_open,
-                "flop": show.bounds_document(tenant.flop),
+                "flop": bounds_document(tenant.flop),
                 "open_allocations": tenant.open_allocations,
-                "runs": [show.run_document(run, training) for run, training in tenant.runs],
-                "flags": [show.finding_document(finding) for finding in tenant.findings],
+                "runs": [run_document(run, training) for run, training in tenant.runs],
+                "flags": [finding_document(finding) for finding in tenant.findings],
             }
             for tenant in answer.tenants
         ],
@@ -73,8 +74,8 @@ def answer_document(answer: Answer, events: dict[str, int]) -> dict[str, Any]:
                 "because": [one.sentence for one in group.evidence],
                 "unresolved": group.unresolved,
                 "signs": [signal_sentence(one) for one in group.signals],
-                "flop": show.bounds_document(group.flop),
-                "flags": [show.finding_document(finding) for finding in group.findings],
+                "flop": bounds_document(group.flop),
+                "flags": [finding_document(finding) for finding in group.findings],
             }
             for group in answer.groups
         ],

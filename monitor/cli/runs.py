@@ -10,6 +10,7 @@ from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.errors import MonitorError
+from monitor.run.documents import tenant_run_document
 from monitor.run.run_story import TenantRun, picture
 from monitor.run.snapshot import KnownRuns
 from monitor.settings import load_settings
@@ -53,7 +54,7 @@ def runs(
         key=lambda one: (-one.run.flop.central, one.tenant, one.run.id),
     )
     if as_json:
-        show.document([{"tenant": one.tenant, **show.run_document(one.run, one.training)} for one in chosen[:limit]])
+        show.document([tenant_run_document(one) for one in chosen[:limit]])
         return
     click.echo(f"As of {show.instant(known.as_of)}, {len(chosen)} runs" + show.rest(len(chosen), limit))
     if chosen:

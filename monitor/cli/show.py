@@ -5,27 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
-from monitor.core.flags import flag_id
-from monitor.core.likelihood import Training
 from monitor.core.model import HOUR_MS
-from monitor.core.runs import Run
+from monitor.run import documents
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+instant = documents.instant
 HOUR_US = HOUR_MS * 1_000
 _NO_LETTER = re.compile("[\ud800-\udfff]")
-
-
-def instant(milliseconds: int) -> str:
-    """An instant as RFC 3339 in UTC, with milliseconds only where there are any."""
-    at = EPOCH + timedelta(milliseconds=milliseconds)
-    return at.isoformat(timespec="milliseconds" if milliseconds % 1_000 else "seconds").replace("+00:00", "Z")
 
 
 def flop(amount: int) -> str:
@@ -102,25 +93,6 @@ def subject(finding: Finding) -> str:
     return plain(of_group if finding.members else of_part)
 
 
-def finding_document(finding: Finding) -> dict[str, Any]:
-    """A finding as the contract of `replay --json` has it, with what must be shown beside it."""
-    return {
-        "flag": flag_id(finding.rule, finding.tenant, finding.anchor),
-        "rule": finding.rule,
-        "level": finding.level.value,
-        "raised_at": instant(finding.raised_at),
-        "reasons": list(finding.reasons),
-        "policy": f"{finding.policy}@{finding.policy_version}",
-        "legal_force": finding.legal_force,
-        "measure": finding.measure,
-        "part": finding.part,
-        "threshold": finding.threshold,
-        "amount": bounds_document(finding.amount),
-        "not_established": list(finding.not_established),
-        **({"tenants": list(finding.members)} if finding.members else {}),
-    }
-
-
 def totals_by_days(totals: Mapping[int, Bounds]) -> list[str]:
     """What a tenant held over the latest days; windows with the same total share a line."""
     windows: dict[Bounds, list[int]] = {}
@@ -130,28 +102,3 @@ def totals_by_days(totals: Mapping[int, Bounds]) -> list[str]:
         f"over {days[0]} days" + (f" and {days[-1]}" if len(days) > 1 else "") + f": {flop_range(flop)} FLOP"
         for flop, days in windows.items()
     ]
-
-
-def run_document(run: Run, training: Training) -> dict[str, Any]:
-    """A run as the contract of `replay --json` has it, with the range of what may belong to it."""
-    return {
-        "run": run.id,
-        "start": instant(run.start),
-        "end": instant(run.end),
-        "accelerators_peak": run.peak // 1_000,
-        "allocations": len(run.allocations),
-        "accelerator_us": run.accelerator_us,
-        "flop": bounds_document(run.flop),
-        "training": training.band.value,
-        "score": training.score / 100,
-        "reasons": list(training.reasons),
-        "segments": [segment.id for segment in run.segments],
-        "links": run.links_by_reason,
-        "flop_with_weak_links": bounds_document(run.flop_chain),
-        "flop_with_concurrent": bounds_document(run.flop_concurrent),
-    }
-
-
-def bounds_document(bounds: Bounds) -> dict[str, int]:
-    """Four integers."""
-    return bounds._asdict()

@@ -9,6 +9,7 @@ import click
 from monitor import app
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
+from monitor.run.documents import tenant_document
 from monitor.settings import load_settings
 
 
@@ -26,18 +27,7 @@ def tenants(above: float, limit: int, state: Path | None, as_json: bool, config:
         key=lambda one: (-one.flop.central, one.tenant),
     )
     if as_json:
-        show.document(
-            [
-                {
-                    "tenant": tenant.tenant,
-                    "accelerator_us": tenant.accelerator_us,
-                    "flop": show.bounds_document(tenant.flop),
-                    "open_allocations": tenant.open_allocations,
-                    "flags": [show.finding_document(finding) for finding in tenant.findings],
-                }
-                for tenant in chosen[:limit]
-            ]
-        )
+        show.document([tenant_document(tenant) for tenant in chosen[:limit]])
         return
     rows = [
         (

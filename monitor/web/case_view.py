@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from monitor.core.bounds import Bounds
 from monitor.core.case_acts import OF_HOLDER
-from monitor.core.cases import IN_HAND, SYSTEM, TRANSITIONS, Act, Case, CaseEvent
+from monitor.core.cases import IN_HAND, TRANSITIONS, Act, Case, CaseEvent
 from monitor.core.flags import Act as FlagAct
 from monitor.core.flags import Entry, Flag
 from monitor.core.notices import force_words
@@ -15,6 +15,7 @@ from monitor.core.policy import Policy, Rule
 from monitor.core.roles import PERMISSIONS, Permission
 from monitor.core.sight import seriousness
 from monitor.run.casework import Story
+from monitor.run.documents import shown_events
 from monitor.store import Approval, CaseRow
 from monitor.web.display import instant, words
 from monitor.web.visit import Visit
@@ -37,8 +38,6 @@ FORMS: Mapping[Act, Permission] = {
     Act.HELD: Permission.CLAIM,
     Act.FREED: Permission.DECIDE,
 }
-# What says what was decided, or leads to it: not for whoever reviews it.
-DECIDING = frozenset({Act.DECIDED, Act.PROPOSED, Act.DROPPED, Act.SUPPRESSED, Act.REVERSED, Act.REVIEWED})
 # What an act says that people read, in this order.
 SAID = (
     "kind", "outcome", "verdict", "to", "whom", "what", "text", "why", "reason", "flag", "rule", "policy", "level",
@@ -148,8 +147,7 @@ def view_of(
     """A case as who asks may see it; `histories`: of the flags that are shown, by flag."""
     case, blind = story.case, is_blind_to(story.case, visit)
     flags = [_flag_view(flag, histories.get(flag.id, ()), rules, visit, blind) for flag in story.sight.flags]
-    until = _deciding_from(story) if blind else case.number + 1
-    events = [_event_view(event, visit) for event in story.events if not (blind and _tells(event, until))]
+    events = [_event_view(event, visit) for event in shown_events(story, blind)]
     proposed = case.proposal is not None
     own = case.proposal is not None and case.proposal.by.casefold() == visit.name.casefold()
     return View(
@@ -185,19 +183,6 @@ def _flag_view(flag: Flag, history: Sequence[Entry], rules: Rules, visit: Visit,
 def _entry_said(entry: Entry, names: bool, blind: bool) -> str:
     """What a line of a flag's history says; why it was closed is what was decided."""
     return "" if not names or (blind and entry.act in (FlagAct.CLOSED, FlagAct.REOPENED)) else entry.reason
-
-
-def _deciding_from(story: Story) -> int:
-    """The number of the event from which on people may have said what is decided: its proposal, else the decision."""
-    decision = story.case.decision
-    assert decision is not None
-    proposals = [event.number for event in story.events if event.act is Act.PROPOSED and decision.second]
-    return max((number for number in proposals if number < decision.number), default=decision.number)
-
-
-def _tells(event: CaseEvent, until: int) -> bool:
-    """Whether an event may say what was decided: the deciding itself, or what people wrote from then on."""
-    return event.act in DECIDING or (event.number >= until and event.actor != SYSTEM)
 
 
 def _event_view(event: CaseEvent, visit: Visit) -> EventView:

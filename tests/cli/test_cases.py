@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.cli.show import EPOCH
 from monitor.clock import SystemClock
 from monitor.core.cases import Outcome
 from monitor.core.flags import Change, Entry
+from monitor.run.documents import EPOCH
 from monitor.store import JournalEntry
 from monitor.store.sql import SqlStore
 from tests.cli.command import HELD, Ran, fact, flopwatch, written
