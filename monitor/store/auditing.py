@@ -164,6 +164,8 @@ def entries(connection: Connection, wanted: AuditWanted = ALL, limit: int | None
         query = query.where(AUDIT.c.at >= wanted.since)
     if wanted.actors is not None:
         query = query.where(AUDIT.c.actor.in_(sorted(wanted.actors)))
+    if wanted.before is not None:
+        query = query.where(AUDIT.c.number < wanted.before)
     for column, value in ((AUDIT.c.act, wanted.act), (AUDIT.c.subject, wanted.subject)):
         if value is not None:
             query = query.where(column == storable(value))

@@ -146,3 +146,4 @@ class AuditWanted(NamedTuple):
     actors: Collection[str] | None = None  # names, or what stands for them
     act: str | None = None
     subject: str | None = None
+    before: int | None = None  # only rows with a smaller number

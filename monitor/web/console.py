@@ -24,6 +24,8 @@ from monitor.log import Log
 from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
+from monitor.web.api import description, routes
+from monitor.web.api.answers import failure, is_of_api
 from monitor.web.display import environment, read_files
 from monitor.web.pages import (
     audit,
@@ -86,6 +88,8 @@ ROUTERS = (
     audit.router,
     me.router,
     users.router,
+    routes.router,
+    description.router,
 )
 
 SENTENCES = {
@@ -117,8 +121,8 @@ def make_console(
 def build(console: Console, secrets: Secrets, routers: Sequence[APIRouter] = ROUTERS) -> ASGIApp:
     """The whole console: the application, guarded."""
 
-    def refuse(status: HTTPStatus, sentence: str, request_id: str) -> Response:
-        return _error_page(console, None, status, sentence, request_id)
+    def refuse(path: str, status: HTTPStatus, sentence: str, request_id: str) -> Response:
+        return _problem(console, path, None, status, sentence, request_id)
 
     guarded = application(console, routers)
     return Guard(guarded, console.settings, refuse, console.clock, secrets, console.metrics)
@@ -144,15 +148,19 @@ def application(console: Console, routers: Sequence[APIRouter] = ROUTERS) -> Fas
     return app
 
 
-def _error_page(
-    console: Console, visitor: Visitor | None, status: HTTPStatus, sentence: str, request_id: str
+def _problem(
+    console: Console, path: str, visitor: Visitor | None, status: HTTPStatus, sentence: str, request_id: str
 ) -> Response:
+    """What is wrong: a document for programs, a page for people."""
+    if is_of_api(path):
+        return failure(status, sentence, request_id)
     said = {"title": status.phrase, "sentence": sentence, "request_id": request_id}
     return console.write("error.html", visitor, status, path="", **said)
 
 
-def _page(request: Request, status: HTTPStatus, sentence: str, visitor: Visitor | None = None) -> Response:
-    return _error_page(request.app.state.console, visitor, status, sentence, request.state.request_id)
+def _said(request: Request, status: HTTPStatus, sentence: str, visitor: Visitor | None = None) -> Response:
+    console, path = request.app.state.console, request.url.path
+    return _problem(console, path, visitor, status, sentence, request.state.request_id)
 
 
 def _refused(request: Request, problem: Exception) -> Response:
@@ -165,18 +173,26 @@ def _refused(request: Request, problem: Exception) -> Response:
     visitor = None
     with suppress(StoreProblem):
         visitor = request.app.state.console.sessions.visitor(request)
-    response = _page(request, status, own, visitor)
+    response = _said(request, status, own, visitor)
     response.headers.update(problem.headers or {})
     return response
 
 
-def _unreadable(request: Request, _problem: Exception) -> Response:
-    return _page(request, HTTPStatus.BAD_REQUEST, SENTENCES[HTTPStatus.BAD_REQUEST])
+def _unreadable(request: Request, problem: Exception) -> Response:
+    if is_of_api(request.url.path) and isinstance(problem, RequestValidationError):
+        return _said(request, HTTPStatus.BAD_REQUEST, _unusable(problem))
+    return _said(request, HTTPStatus.BAD_REQUEST, SENTENCES[HTTPStatus.BAD_REQUEST])
+
+
+def _unusable(problem: RequestValidationError) -> str:
+    """Which parameter cannot be used, and why: what it was is not repeated."""
+    first = problem.errors()[0]
+    return f"The parameter `{first['loc'][-1]}` cannot be used: {first['msg'].lower()}."
 
 
 def _no_answer(request: Request, problem: Exception) -> Response:
     request.app.state.console.log.error("console request", problem=str(problem), request=request.state.request_id)
-    return _page(request, HTTPStatus.SERVICE_UNAVAILABLE, NO_STORE)
+    return _said(request, HTTPStatus.SERVICE_UNAVAILABLE, NO_STORE)
 
 
 def _failed(request: Request, problem: Exception) -> Response:
@@ -186,4 +202,4 @@ def _failed(request: Request, problem: Exception) -> Response:
     place = f"{Path(ours[-1].filename).name}:{ours[-1].lineno}" if ours else "unknown"
     log = request.app.state.console.log
     log.error("console failure", reason=type(problem).__name__, place=place, request=request.state.request_id)
-    return _page(request, HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)
+    return _said(request, HTTPStatus.INTERNAL_SERVER_ERROR, FAILED)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from monitor.core.audit import Person, Row
+from monitor.core.clocks import Seen
 from monitor.core.exports import Export, Handover, Verdict
 from monitor.core.flags import Entry, Flag
 from monitor.core.model import HOUR_MS
@@ -64,6 +65,10 @@ class Stored(Protocol):
 
     def flags(self, tenant: str | None = None) -> list[Flag]:
         """All flags, or those of a tenant or a group."""
+        ...
+
+    def seen(self) -> Mapping[str, Seen]:
+        """By flag what people said of who looked at it and who knew."""
         ...
 
     def flag_history(self, flag: str) -> list[Entry]:

@@ -51,7 +51,8 @@ REQUEST_ID = "X-Request-Id"
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
 SLOW = HTTPStatus.SERVICE_UNAVAILABLE, "This took too long and was given up: try again, or ask for less at once."
 
-Refuse = Callable[[HTTPStatus, str, str], Response]  # (status, a sentence, the request's id) -> a page
+# (path, status, a sentence, the request's id) -> what is said of it
+Refuse = Callable[[str, HTTPStatus, str, str], Response]
 
 
 class Guard:
@@ -101,7 +102,7 @@ class Guard:
 
     async def _refusal(self, problem: tuple[HTTPStatus, str], answer: _Answer, scope: Scope) -> None:
         answer.all_was_read = lambda: False
-        response = self._refuse(*problem, answer.request_id)
+        response = self._refuse(scope["path"], *problem, answer.request_id)
         await response(scope, _nothing, answer.send)
 
     def _problem(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:

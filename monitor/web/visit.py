@@ -38,6 +38,7 @@ from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
 from monitor.web.banner import troubles
+from monitor.web.api.answers import is_of_api
 from monitor.web.display import File
 from monitor.web.records import Records
 from monitor.web.security import SAFE_METHODS
@@ -47,6 +48,8 @@ FORM_TOKEN = "form_token"
 FIELDS_MAX = 200
 EXPIRED = "This page is from before you signed in: go back, reload it, and send it again."
 SIGNED_OUT = "You are not signed in any more: sign in, and send it again."
+NO_TOKEN = "Say who asks: a token, as `Authorization: Bearer TOKEN`, or a session of the console."
+BEARER = {"WWW-Authenticate": "Bearer"}
 SOMEBODY = "somebody"  # a person, to whoever sees no names
 ANYBODY = None  # asks for nothing, not even for being signed in
 
@@ -197,8 +200,9 @@ def _must_be_permitted(request: Request, visitor: Visitor | None, permission: Pe
     if visitor is not None:
         raise HTTPException(HTTPStatus.FORBIDDEN, "Your role does not permit this: ask an administrator for another.")
     if "authorization" in request.headers:
-        headers = {"WWW-Authenticate": "Bearer"}
-        raise HTTPException(HTTPStatus.UNAUTHORIZED, "This token lets nobody in: make a new one.", headers)
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, "This token lets nobody in: make a new one.", BEARER)
+    if is_of_api(request.url.path):
+        raise HTTPException(HTTPStatus.UNAUTHORIZED, NO_TOKEN, BEARER)
     if "hx-request" in request.headers:  # for a part of a page: the sign-in page is to replace all of it
         raise HTTPException(HTTPStatus.UNAUTHORIZED, SIGNED_OUT, {"HX-Redirect": "/sign-in"})
     if request.method in SAFE_METHODS:

@@ -334,7 +334,7 @@ def test_the_journal_knows_people_until_they_are_erased(store: SqlStore) -> None
     assert cy != bo
 
 
-def test_people_are_wanted_by_name_or_hash(store: SqlStore) -> None:
+def test_people_are_wanted_of_name_or_hash(store: SqlStore) -> None:
     """As long as they are known; afterwards by the hash alone."""
     for person in (ANA, Person(NAMED, "ana"), Person(NAMED, "bo")):
         store.audit.add(AT, person, "evidence.read", "F-1", {})

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from monitor.core.policy import LEVELS
 from monitor.core.roles import Permission
 from monitor.errors import CaseProblem
-from monitor.store import Cursor, Wanted
+from monitor.store import CaseRow, Cursor, Wanted
 from monitor.web.case_view import is_blind, lines_of, rules_of
 from monitor.web.visit import Visit, asks
 
@@ -80,8 +80,7 @@ def _page(visit: Visit, show: str = "waiting", level: str = "", after: str = "",
     filters = {name: one for name, one in FILTERS.items() if visit.may(one.needs)}
     show, level = show if show in filters else "waiting", level if level in LEVELS else ""
     found = records.desk.cases.queue(wanted_of(visit, show, level, after), now)
-    # Whoever decided a case cannot review it.
-    rows = [row for row in found.rows if show != "review" or is_blind(row, visit) or not visit.may(Permission.DECIDE)]
+    rows = [row for row in found.rows if is_for(row, show, visit)]
     flags = records.desk.cases.flags_by_case([row.id for row in rows])
     return visit.page(
         "queue.html",
@@ -91,21 +90,30 @@ def _page(visit: Visit, show: str = "waiting", level: str = "", after: str = "",
         levels=[str(one) for one in reversed(LEVELS)],
         show=show,
         level=level,
-        more=None if found.after is None else address(show, level, _written(found.after)),
+        more=None if found.after is None else address(show, level, written(found.after)),
         address=address,
         now=now,
         problem=problem,
     )
 
 
+def is_for(row: CaseRow, show: str, visit: Visit) -> bool:
+    """Whether a case is in a list for who asks: whoever decided a case cannot review it."""
+    return show != "review" or is_blind(row, visit) or not visit.may(Permission.DECIDE)
+
+
 def wanted_of(visit: Visit, show: str, level: str = "", after: str = "") -> Wanted:
-    """The cases of one of the FILTERS, as who asks sees it."""
+    """The cases of one of the FILTERS, as who asks sees it, after a place in it.
+
+    Raises:
+        HTTPException: `after` names no place.
+    """
     wanted = FILTERS[show].wanted._replace(level=level or None, limit=CASES_AT_ONCE)
     if show == "mine":
         wanted = wanted._replace(person=visit.name)
     if show == "unclaimed":
         wanted = wanted._replace(free_for=visit.name)
-    return wanted._replace(after=_cursor(after)) if after else wanted
+    return wanted._replace(after=cursor_of(after)) if after else wanted
 
 
 def address(show: str, level: str, after: str = "") -> str:
@@ -114,11 +122,12 @@ def address(show: str, level: str, after: str = "") -> str:
     return f"/queue?{urlencode({name: value for name, value in said.items() if value})}"
 
 
-def _written(cursor: Cursor) -> str:
+def written(cursor: Cursor) -> str:
+    """A place in the queue, as addresses have it."""
     return ".".join(map(str, cursor))
 
 
-def _cursor(text: str) -> Cursor:
+def cursor_of(text: str) -> Cursor:
     """The place in the queue that an address names.
 
     Raises:

@@ -17,6 +17,7 @@ from monitor.errors import ProposalProblem
 from monitor.run.chart import Chart
 from monitor.run.proposals import OF_HITS
 from monitor.run.run_story import picture, story_of_run
+from monitor.run.snapshot import KnownTenants
 from monitor.run.survey import Survey
 from monitor.web.visit import Visit, asks
 
@@ -31,10 +32,7 @@ router = APIRouter()
 @router.get("/tenants")
 def tenants(visit: Viewing, named: str = "", page: Annotated[int, Query(ge=1, le=10_000)] = 1) -> Response:
     """All tenants: the worst findings first, then most compute; or those whose name has this in it."""
-    survey = visit.console.records.surveys.latest()
-    known = survey.tenants()
-    wanted = named.strip().casefold()
-    found = sorted((one for one in known.tenants if wanted in visit.tenant(one.tenant).casefold()), key=_order)
+    known, found = tenants_named(visit, named)
     start = (page - 1) * TENANTS_A_PAGE
     return visit.page(
         "tenants.html",
@@ -45,6 +43,12 @@ def tenants(visit: Viewing, named: str = "", page: Annotated[int, Query(ge=1, le
         page=page,
         pages=-(-len(found) // TENANTS_A_PAGE),
     )
+
+
+def tenants_named(visit: Visit, named: str) -> tuple[KnownTenants, list[TenantAnswer]]:
+    """All tenants, and those whose name, as far as who asks may know it, has this in it, in the order of the page."""
+    known, wanted = visit.console.records.surveys.latest().tenants(), named.strip().casefold()
+    return known, sorted((one for one in known.tenants if wanted in visit.tenant(one.tenant).casefold()), key=_order)
 
 
 def _order(one: TenantAnswer) -> tuple[int, int, str]:
@@ -61,7 +65,7 @@ def tenant(visit: Viewing, reference: str) -> Response:
 @router.post("/tenants/{reference}/hits/{hit}/clear")
 def clear_hit(visit: Annotated[Visit, asks(Permission.DECIDE)], reference: str, hit: str) -> Response:
     """Propose that a hit of the tenant is somebody else, for a while."""
-    survey, name = _named(visit, reference)
+    survey, name = named_by(visit, reference)
     try:
         known = survey.hits()
         found = next((one for one in known.hits if (one.tenant, one.match.id) == (name, hit)), None)
@@ -84,10 +88,10 @@ def _day(text: str) -> int:
 
 
 def _tenant_page(visit: Visit, reference: str, problem: str = "", form: str = "") -> Response:
-    survey, name = _named(visit, reference)
+    survey, name = named_by(visit, reference)
     story = survey.tenant(name)
     if story is None:
-        raise _nobody()
+        raise nobody()
     hits: list[TenantMatch] = []
     if story.matches and visit.may(Permission.SEE_NAMES):
         hits = [one for one in survey.hits().hits if one.tenant == name]
@@ -110,7 +114,7 @@ def _tenant_page(visit: Visit, reference: str, problem: str = "", form: str = ""
 @router.get("/tenants/{reference}/runs/{run}")
 def run(visit: Viewing, reference: str, run: str) -> Response:
     """One run of a tenant, with its picture for whoever may see the names in it."""
-    survey, name = _named(visit, reference)
+    survey, name = named_by(visit, reference)
     of_tenant = survey.runs(name).story
     story = None if of_tenant is None else story_of_run(of_tenant, run)
     if story is None:
@@ -134,13 +138,19 @@ def chart_of(survey: Survey, tenant: str, visit: Visit) -> Chart | None:
     return None if found is None or len(found.svg) > PICTURE_BYTES_MAX else found
 
 
-def _named(visit: Visit, reference: str) -> tuple[Survey, str]:
+def named_by(visit: Visit, reference: str) -> tuple[Survey, str]:
+    """The latest survey, and the name of the tenant that an address means.
+
+    Raises:
+        HTTPException: there is none.
+    """
     survey = visit.console.records.surveys.latest()
     name = survey.named(reference)
     if name is None:
-        raise _nobody()
+        raise nobody()
     return survey, name
 
 
-def _nobody() -> HTTPException:
+def nobody() -> HTTPException:
+    """That there is no such tenant."""
     return HTTPException(HTTPStatus.NOT_FOUND, "There is no such tenant in the books as they were read last.")
