@@ -21,6 +21,7 @@ from monitor.clock import Clock, Secrets
 from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.addresses import is_among
+from monitor.web.api.answers import is_of_api
 
 HEADER_BYTES_MAX = 16_384
 HEADERS_MAX = 100
@@ -49,6 +50,7 @@ HEADERS = {
 NO_STORE = "no-store"
 REQUEST_ID = "X-Request-Id"
 LOOPBACK_HOST = re.compile(r"(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?")
+FORMS = "Pages are read with GET and HEAD, forms are sent with POST."
 SLOW = HTTPStatus.SERVICE_UNAVAILABLE, "This took too long and was given up: try again, or ask for less at once."
 
 # (path, status, a sentence, the request's id) -> what is said of it
@@ -103,6 +105,8 @@ class Guard:
     async def _refusal(self, problem: tuple[HTTPStatus, str], answer: _Answer, scope: Scope) -> None:
         answer.all_was_read = lambda: False
         response = self._refuse(scope["path"], *problem, answer.request_id)
+        if problem[0] is HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(sorted(_methods(scope["path"])))
         await response(scope, _nothing, answer.send)
 
     def _problem(self, scope: Scope, headers: Headers) -> tuple[HTTPStatus, str] | None:
@@ -111,7 +115,7 @@ class Guard:
             _size_problem(scope, headers, self._settings.body_bytes_max)
             or self._peer_problem(scope)
             or self._host_problem(headers)
-            or _method_problem(scope["method"], headers)
+            or _method_problem(scope["method"], scope["path"], headers)
             or self._cross_site_problem(scope["method"], headers)
         )
 
@@ -229,9 +233,14 @@ def _too_long(bytes_max: int) -> tuple[HTTPStatus, str]:
     return HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"A request may carry {bytes_max:,} bytes: send less at once."
 
 
-def _method_problem(method: str, headers: Headers) -> tuple[HTTPStatus, str] | None:
-    if method not in METHODS:
-        return HTTPStatus.METHOD_NOT_ALLOWED, "Pages are read with GET and HEAD, forms are sent with POST."
+def _methods(path: str) -> frozenset[str]:
+    return SAFE_METHODS if is_of_api(path) else METHODS
+
+
+def _method_problem(method: str, path: str, headers: Headers) -> tuple[HTTPStatus, str] | None:
+    if method not in _methods(path):
+        sentence = "The API is read with GET and HEAD." if is_of_api(path) else FORMS
+        return HTTPStatus.METHOD_NOT_ALLOWED, sentence
     if method in SAFE_METHODS and _announces_body(headers):
         return HTTPStatus.BAD_REQUEST, "A request that reads carries nothing: send it without a body."
     return None

@@ -19,6 +19,18 @@ ABOUT = (
     "no names gets opaque references in their place."
 )
 SCHEMES = {"token": {"type": "http", "scheme": "bearer"}}
+# Where what one answer names is asked for further: operation -> names of the parameters, and where they stand.
+LINKS: dict[str, dict[str, dict[str, str]]] = {
+    "/cases": {"/cases/{id}": {"id": "/cases/0/case"}},
+    "/flags": {"/flags/{id}": {"id": "/flags/0/flag"}},
+    "/tenants": {
+        "/tenants/{reference}": {"reference": "/tenants/0/reference"},
+        "/tenants/{reference}/runs": {"reference": "/tenants/0/reference"},
+    },
+    "/tenants/{reference}/runs": {
+        "/tenants/{reference}/runs/{run}": {"reference": "/runs/0/reference", "run": "/runs/0/run"}
+    },
+}
 UNUSED = ("HTTPValidationError", "ValidationError")  # what the framework would answer to a bad request; ours is 400
 
 router = APIRouter(prefix=PREFIX)
@@ -39,6 +51,20 @@ def document() -> dict[str, Any]:
             operation["responses"].pop("422", None)
             operation["security"] = [{name: []} for name in SCHEMES]
     found["components"]["securitySchemes"] = SCHEMES
+    for start, ends in LINKS.items():
+        _answer(found, start)["links"] = {
+            end.rpartition("/")[2].strip("{}"): _link(found, end, ends[end]) for end in ends
+        }
     for name in UNUSED:
         found["components"]["schemas"].pop(name, None)
     return found
+
+
+def _answer(found: dict[str, Any], path: str) -> dict[str, Any]:
+    answer: dict[str, Any] = found["paths"][PREFIX + path]["get"]["responses"]["200"]
+    return answer
+
+
+def _link(found: dict[str, Any], path: str, parameters: dict[str, str]) -> dict[str, Any]:
+    places = {name: f"$response.body#{place}" for name, place in parameters.items()}
+    return {"operationId": found["paths"][PREFIX + path]["get"]["operationId"], "parameters": places}

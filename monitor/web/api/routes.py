@@ -46,6 +46,7 @@ from monitor.web.visit import Visit, asks
 AT_ONCE = 100
 OFFSET_MAX = 10_000_000
 ROWS_MAX = 2**62
+PLACE = r"^((-?([0-9]{1,18}|[1-4][0-9]{18})\.){3}[A-Za-z0-9-]{1,64})?$"  # in the queue; each number in 64 bits
 
 Viewing = Annotated[Visit, asks(Permission.VIEW_CASES)]
 Limit = Annotated[int, Query(ge=1, le=AT_ONCE, description="At most so many.")]
@@ -97,7 +98,7 @@ def cases(
     visit: Viewing,
     show: Annotated[Show, Query(description="Which list; some are only for whoever claims cases.")] = "waiting",
     level: Annotated[Level | None, Query(description="Only those at this level.")] = None,
-    after: Annotated[str, Query(max_length=300, description="Those after this place: what an answer says.")] = "",
+    after: Annotated[str, Query(pattern=PLACE, description="Those after this place: what an answer says.")] = "",
     limit: Limit = queue.CASES_AT_ONCE,
 ) -> Response:
     """The queue, or another list of cases, as on its page."""
