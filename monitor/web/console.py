@@ -43,6 +43,7 @@ from monitor.web.pages import (
     reports,
     sign_in,
     static,
+    tables,
     tenants,
     users,
 )
@@ -85,6 +86,7 @@ ROUTERS = (
     lists.router,
     pipeline.router,
     reports.router,
+    tables.router,
     audit.router,
     me.router,
     users.router,

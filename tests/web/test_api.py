@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -24,6 +26,7 @@ from monitor.web.server import ConsoleServer
 from tests.cli.command import flopwatch
 from tests.store.taking import url_of
 from tests.web.browsing import TEST, Browser, House
+from tests.web.test_exported_tables import exported, unpacked
 
 EXAMPLES = 12  # of each operation, beside those at the edges of each parameter
 
@@ -174,6 +177,28 @@ def words(page: str) -> str:
 def written(bounds: dict[str, int]) -> str:
     """A range as pages have it."""
     return f"{flop(bounds['central'])} ({flop(bounds['low'])} to {flop(bounds['high'])})"
+
+
+def test_exported_tables_say_the_same(fleet: Fleet) -> None:
+    """As CSV and as JSON: what the API and the command line say of each tenant and each flag."""
+    browser, program_ = fleet.house.signed_in("auditor"), program(fleet.house)
+    tenants = {one["tenant"]: one for one in asked(program_, "tenants")["tenants"]}
+    text, _ = unpacked(exported(browser, "tenants", "csv"))
+
+    for row in csv.DictReader(io.StringIO(text, newline="")):
+        expected = tenants.pop(row["tenant"])
+        assert expected["flop"] == {bound: int(row[f"flop_{bound}"]) for bound in expected["flop"]}
+        assert expected["accelerator_us"] == json.loads(row["accelerator_us"])
+    assert {} == tenants
+    told = {one["flag"]: one for one in fleet.told("flags")}
+    assert told == {one["flag"]: one for one in exported(browser, "flags").json()["rows"]}
+    runs = exported(browser, "runs").json()["rows"]
+    assert by_run(fleet.told("runs", "--limit", "1000")) == by_run(runs)
+
+
+def by_run(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Runs by their id."""
+    return {one["run"]: one for one in found}
 
 
 def test_the_overview_counts_what_the_lists_have(fleet: Fleet) -> None:

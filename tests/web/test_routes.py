@@ -66,6 +66,8 @@ TABLE = {
     "POST /tenants/{reference}/hits/{hit}/clear": "re se",
     "GET /cases/{id}/evidence": "re se po au",
     "POST /cases/{id}/evidence": "re se po au",
+    "GET /exports/tables": "re se po au",
+    "POST /exports/tables": "re se po au",
     "GET /exports": "re se po au co",
     "POST /exports/{number}/fetch": "re se po au",
     "POST /exports/{number}/release": "co",

@@ -14,10 +14,11 @@ from monitor.core.roles import Permission
 from monitor.errors import ExportProblem
 from monitor.web.handing_over import Make, given_out
 from monitor.web.pages.evidence import pack
+from monitor.web.pages.tables import table_of
 from monitor.web.visit import Visit, asks
 
 EXPORTS_SHOWN = 100
-MAKERS: Mapping[str, Make] = {"case": pack}  # by what is exported
+MAKERS: Mapping[str, Make] = {"case": pack, "table": table_of}  # by what is exported
 
 Exporting = Annotated[Visit, asks(Permission.EXPORT)]
 Releasing = Annotated[Visit, asks(Permission.RELEASE)]
