@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import hashlib
 import os
 import pwd
 import signal
@@ -70,6 +71,7 @@ from monitor.core.runs import is_segment_id
 from monitor.core.sight import FIELD as SIGHT
 from monitor.core.structuring import Trigger
 from monitor.core.suppression import Standing as FlagStanding
+from monitor.core.tables import Table
 from monitor.core.units import unit_slips
 from monitor.errors import (
     BacktestProblem,
@@ -120,7 +122,16 @@ from monitor.run.delivery import Delivery
 from monitor.run.delivery import Rules as DeliveryRules
 from monitor.run.demo import Moment, Stage, play
 from monitor.run.detection import Detection, detect
-from monitor.run.documents import FlagTimes, times_of_flags
+from monitor.run.documents import (
+    FlagTimes,
+    audit_document,
+    flag_document,
+    most_serious_first,
+    row_document,
+    tenant_document,
+    tenant_run_document,
+    times_of_flags,
+)
 from monitor.run.evidence_check import Checked as PackChecked
 from monitor.run.evidence_check import check_pack
 from monitor.run.evidence_pack import TENANTS_TOLD_MAX, Contents, pack
@@ -142,6 +153,8 @@ from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
 from monitor.run.snapshot import KnownHits, KnownRuns, KnownTenants, Snapshot, Triggers
 from monitor.run.survey import Surveys
+from monitor.run.table_files import ROWS_AT_MOST, every_case, table_file
+from monitor.run.table_files import Known as KnownRows
 from monitor.run.task import JOURNAL, Store, Watch, blind_of
 from monitor.run.verify import Kept, Verified, verify
 from monitor.run.walk import DAILY, arrivals, decoded, in_order
@@ -930,15 +943,15 @@ def propose_evidence(settings: Settings, state: Path | None, asked: Handover, by
         return known.propose(asked, by, SystemClock().now_ms())
 
 
-def proposed_evidence(settings: Settings, state: Path | None, case: str, number: int) -> Export:
-    """An export of a case that was proposed before.
+def proposed_export(settings: Settings, state: Path | None, kind: str, what: str, number: int) -> Export:
+    """An export of a case or a table that was proposed before.
 
     Raises:
         ExportProblem: there is none of that number, it is of something else, was refused, or released too long ago.
     """
     with _existing(settings, state) as store:
         export = store.exports.export(number)
-    if (export.handover.kind, export.handover.what) != ("case", case):
+    if (export.handover.kind, export.handover.what) != (kind, what):
         raise ExportProblem(f"Export {number} is of {export.handover.kind} {export.handover.what}.")
     wrong = not_ready(export, SystemClock().now_ms())
     if wrong is not None and export.verdict is not None:
@@ -969,6 +982,53 @@ def write_evidence(settings: Settings, state: Path | None, export: Export, folde
             f"The pack cannot be written to {folder}: {(problem.strerror or 'no reason given').lower()}."
         ) from None
     return len(files)
+
+
+def propose_table(settings: Settings, state: Path | None, asked: Handover, by: Person) -> Export:
+    """Write down that somebody wants a table; where it takes nobody else, it is released with that."""
+    with exports(settings, state) as known:
+        return known.propose(asked, by, SystemClock().now_ms())
+
+
+def write_table(settings: Settings, state: Path | None, export: Export, file: Path, by: Person) -> int:
+    """Write the table of a released export into a file, once the audit has it; returns how many rows.
+
+    Raises:
+        MonitorError: there is such a file already, it cannot be written, or the store cannot.
+    """
+    now, known = SystemClock().now_ms(), known_rows(settings, state, Table(export.handover.what))
+    content = table_file(export, known, by.value, now).content
+    try:
+        with file.open("xb") as out:
+            with exports(settings, state) as recorded:
+                recorded.hand_over(export.number, by, now, hashlib.sha256(content).hexdigest())
+            out.write(content)
+    except FileExistsError:
+        raise ExportProblem(f"{file} is there already: give a new file.") from None
+    except OSError as problem:
+        reason = (problem.strerror or "no reason given").lower()
+        raise ExportProblem(f"The table cannot be written to {file}: {reason}.") from None
+    return len(known.rows)
+
+
+def known_rows(settings: Settings, state: Path | None, table: Table) -> KnownRows:
+    """What a store knows for a table: the documents that the commands print."""
+    now = SystemClock().now_ms()
+    if table is Table.TENANTS:
+        known = stored_tenants(settings, state)
+        return KnownRows(known.as_of, [tenant_document(one) for one in known.tenants])
+    if table is Table.RUNS:
+        runs = stored_runs(settings, state)
+        return KnownRows(runs.as_of, [tenant_run_document(one) for one in runs.runs])
+    if table is Table.FLAGS:
+        flags = most_serious_first(stored_flags(settings, state))
+        times = flag_times(settings, state, flags)
+        return KnownRows(now, [flag_document(one, times[one.id]) for one in flags])
+    if table is Table.CASES:
+        with desk(settings, state) as at:
+            return KnownRows(now, [row_document(one, now) for one in every_case(at.cases, now)])
+    rows = audit_rows(settings, state, AuditWanted(), ROWS_AT_MOST)
+    return KnownRows(now, [audit_document(*one) for one in rows])
 
 
 def evidence_pack(settings: Settings, state: Path | None, export: Export, by: str, now: int) -> dict[str, bytes]:

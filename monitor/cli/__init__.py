@@ -16,6 +16,7 @@ from monitor.cli.demo import demo
 from monitor.cli.estimate import estimate
 from monitor.cli.evidence import evidence
 from monitor.cli.explain import explain
+from monitor.cli.export import export
 from monitor.cli.exports import exports
 from monitor.cli.flags import flags
 from monitor.cli.hits import hits
@@ -52,6 +53,7 @@ for command in (
     estimate,
     evidence,
     explain,
+    export,
     exports,
     flags,
     hits,

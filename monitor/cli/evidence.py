@@ -90,7 +90,7 @@ def pack(
             raise click.UsageError(str(wrong)) from None
         export = app.propose_evidence(settings, state, asked, person)
     else:
-        export = app.proposed_evidence(settings, state, case, number)
+        export = app.proposed_export(settings, state, "case", case, number)
     if export.verdict is None:
         click.echo(waiting_line(export))
         context.exit(1)

@@ -11,8 +11,7 @@ from monitor.cli import show
 from monitor.cli.options import config_option, json_option, known_at_option, state_option
 from monitor.core.clocks import due_sentence
 from monitor.core.flags import Entry, State
-from monitor.core.policy import LEVELS
-from monitor.run.documents import FlagTimes, flag_document
+from monitor.run.documents import FlagTimes, flag_document, most_serious_first
 from monitor.settings import load_settings
 
 
@@ -37,12 +36,11 @@ def flags(
         return
     settings = load_settings(config)
     stored = app.stored_flags(settings, state)
-    chosen = [
+    chosen = most_serious_first(
         flag
         for flag in stored
         if (tenant is None or tenant in flag.tenants) and (with_closed or flag.state is not State.CLOSED)
-    ]
-    chosen.sort(key=lambda flag: (-LEVELS.index(flag.level), flag.raised_at, flag.id))
+    )
     times = app.flag_times(settings, state, chosen)
     if as_json:
         show.document([flag_document(flag, times[flag.id]) for flag in chosen])

@@ -21,7 +21,7 @@ from monitor.core.flags import Flag, flag_id
 from monitor.core.likelihood import Training
 from monitor.core.notices import GONE, Terms, due_of_flag, times_of
 from monitor.core.parties import match_sentence
-from monitor.core.policy import Condition, Level, Policy, Rule, standing
+from monitor.core.policy import LEVELS, Condition, Level, Policy, Rule, standing
 from monitor.core.runs import Run
 from monitor.run.casework import Story
 from monitor.run.run_story import TenantRun
@@ -130,6 +130,11 @@ def times_of_flags(flags: Iterable[Flag], terms: Mapping[str, Terms], seen: Mapp
         said = seen.get(flag.id, UNSEEN)
         found[flag.id] = FlagTimes(times_of(flag, said), due_of_flag(flag, terms.get(flag.rule, GONE), said))
     return found
+
+
+def most_serious_first(flags: Iterable[Flag]) -> list[Flag]:
+    """Flags in the order in which lists have them."""
+    return sorted(flags, key=lambda flag: (-LEVELS.index(flag.level), flag.raised_at, flag.id))
 
 
 def clocks_document(times: FlagTimes) -> Document:

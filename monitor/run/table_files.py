@@ -9,10 +9,13 @@ from typing import NamedTuple
 
 from monitor.core.exports import Export
 from monitor.core.tables import Table, as_csv
+from monitor.run.casework import Cases
 from monitor.run.documents import Document, instant
 from monitor.run.evidence_pack import zipped
+from monitor.store import CaseRow, Wanted
 
 FORMATS = ("csv", "json")
+ROWS_AT_MOST = 2**31
 ABOUT = "about.json"
 
 
@@ -55,6 +58,13 @@ def table_file(export: Export, known: Known, by: str, now: int) -> TableFile:
     name = f"{table}.csv"
     files = {name: text, ABOUT: _json({**about, "file": name, "sha256": hashlib.sha256(text).hexdigest()})}
     return TableFile(zipped(files, now), "application/zip", "zip")
+
+
+def every_case(cases: Cases, now: int, limit: int | None = None) -> list[CaseRow]:
+    """All cases, those that are open first; `limit`: no more than so many of those, and of the decided ones."""
+    at_most = ROWS_AT_MOST if limit is None else limit
+    wanted = (Wanted(hidden=True, limit=at_most), Wanted(decided=True, limit=at_most))
+    return [row for one in wanted for row in cases.queue(one, now).rows]
 
 
 def _json(content: object) -> bytes:

@@ -24,6 +24,7 @@ from monitor.run.documents import (
     flag_document,
     hit_document,
     instant,
+    most_serious_first,
     policy_document,
     row_document,
     story_document,
@@ -167,11 +168,15 @@ def tenant(visit: Viewing, reference: Name) -> Response:
         "flop_by_days": {str(days): bounds_document(flop) for days, flop in story.flop_by_days.items()},
         "flop_unseen": bounds_document(story.flop_unseen),
         "runs": [names.run_for(visit, tenant_run_document(one)) for one in _runs_of(survey, name)],
-        "flags": _flags(visit, [one for one in visit.console.records.stored.flags() if name in one.tenants]),
+        "flags": _flags(visit, _of_tenant(visit, name)),
     }
     if visit.may(Permission.SEE_NAMES):
         document["hits"] = [hit_document(one) for one in survey.hits().hits if one.tenant == name]
     return answered(document)
+
+
+def _of_tenant(visit: Visit, name: str) -> list[Flag]:
+    return most_serious_first(one for one in visit.console.records.stored.flags() if name in one.tenants)
 
 
 def _runs_of(survey: Survey, name: str) -> list[TenantRun]:
@@ -207,12 +212,11 @@ def flags(
     limit: Limit = AT_ONCE,
 ) -> Response:
     """What people were told, the most serious first."""
-    found = [
+    found = most_serious_first(
         flag
         for flag in visit.console.records.stored.flags()
         if (closed or flag.state is not State.CLOSED) and level in (None, str(flag.level))
-    ]
-    found.sort(key=lambda flag: (-LEVELS.index(flag.level), flag.raised_at, flag.id))
+    )
     return answered({"total": len(found), "flags": _flags(visit, found[offset : offset + limit])})
 
 
@@ -237,7 +241,7 @@ def _line(visit: Visit, entry: Entry, blind: bool) -> Document:
 
 def _flags(visit: Visit, flags: list[Flag]) -> list[Document]:
     records = visit.console.records
-    times = times_of_flags(flags, terms_of(records.policies), records.stored.seen())
+    times = times_of_flags(flags, terms_of(records.panel.policies()), records.stored.seen())
     return [names.flag_for(visit, flag_document(one, times[one.id])) for one in flags]
 
 
@@ -248,7 +252,7 @@ def _flags(visit: Visit, flags: list[Flag]) -> list[Document]:
 def policies(visit: Viewing) -> Response:
     """All versions of all policies."""
     now = visit.console.clock.now_ms()
-    return answered({"policies": [policy_document(one, now) for one in visit.console.records.policies]})
+    return answered({"policies": [policy_document(one, now) for one in visit.console.records.panel.policies()]})
 
 
 @_route("/audit", models.Audit)

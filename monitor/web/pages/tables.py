@@ -19,13 +19,14 @@ from monitor.errors import ExportProblem
 from monitor.run.documents import (
     audit_document,
     flag_document,
+    most_serious_first,
     row_document,
     tenant_document,
     tenant_run_document,
     times_of_flags,
 )
-from monitor.run.table_files import FORMATS, Known, table_file
-from monitor.store import AuditWanted, Wanted
+from monitor.run.table_files import FORMATS, Known, every_case, table_file
+from monitor.store import AuditWanted
 from monitor.web.case_view import is_blind
 from monitor.web.handing_over import Made, given_out, proposed
 from monitor.web.pages.tenants import tenants_named
@@ -126,16 +127,14 @@ def _runs(visit: Visit, _now: int) -> Known:
 
 def _flags(visit: Visit, now: int) -> Known:
     records = visit.console.records
-    flags = records.stored.flags()
-    times = times_of_flags(flags, terms_of(records.policies), records.stored.seen())
+    flags = most_serious_first(records.stored.flags())
+    times = times_of_flags(flags, terms_of(records.panel.policies()), records.stored.seen())
     return Known(now, [flag_document(one, times[one.id]) for one in flags])
 
 
 def _cases(visit: Visit, now: int) -> Known:
     """Those that are open and those that are decided; what is to be reviewed blindly stays hidden here, too."""
-    cases = visit.console.records.desk.cases
-    wanted = (Wanted(hidden=True, limit=ROWS_MAX + 1), Wanted(decided=True, limit=ROWS_MAX + 1))
-    rows = [row for one in wanted for row in cases.queue(one, now).rows]
+    rows = every_case(visit.console.records.desk.cases, now, ROWS_MAX + 1)
     return Known(now, [row_document(row, now, is_blind(row, visit)) for row in rows])
 
 
