@@ -295,6 +295,7 @@ class CaseStory(BaseModel):
     level: Level
     worst: Annotated[Level, Field(description="The most serious level that it ever had.")]
     two_people: bool
+    legal_hold: Annotated[bool, Field(description="Nothing that it rests on is removed.")]
     holder: Somebody | None
     clocks: Clocks
     flags: list[FlagOfCase]
