@@ -148,6 +148,7 @@ def test_rows_are_found_by_who_what_and_when(database: Database) -> None:
     assert [5, 4, 3, 2, 1] == found()
     assert [5, 4] == found(2)
     assert [5, 4] == found(since=AT + 100)
+    assert [2, 1] == found(before=3)
     assert [3, 2, 1] == found(act="flag.closed")
     assert [4, 1] == found(subject="F-0")
     assert [5, 4, 3, 2, 1] == found(actors=[ana, "bo"])

@@ -26,6 +26,7 @@ from monitor.web.server import ConsoleServer
 from tests.cli.command import flopwatch
 from tests.store.taking import url_of
 from tests.web.browsing import TEST, Browser, House
+from tests.web.test_cases import DECIDED, REASON, CaseHouse
 from tests.web.test_exported_tables import exported, unpacked
 
 EXAMPLES = 12  # of each operation, beside those at the edges of each parameter
@@ -335,3 +336,43 @@ def test_lists_go_on_where_an_answer_ends(fleet: Fleet) -> None:
     assert asked(browser, "cases?limit=100")["cases"] == cases
     assert len(Role) == len(rows)
     assert sorted(rows, reverse=True) == rows
+
+
+# -- what others wrote, and what waits for a review --------------------------------------------------------------------
+
+
+@pytest.fixture
+def office(tmp_path: Path) -> Iterator[CaseHouse]:
+    house = CaseHouse(tmp_path)
+    yield house
+    house.close()
+
+
+def test_a_name_of_whatever_letters_is_told(office: CaseHouse) -> None:
+    """What turns text around, marks of pages, formulas: all of it in ASCII, and it comes back."""
+    hostile = '=<script>\u202e\u2028"'
+    case = office.raise_flag("F-1", tenant=hostile)
+    browser = program(office)
+
+    for path in ("cases", f"cases/{case}", "flags", "flags/F-1"):
+        answer = browser.get(f"/api/v1/{path}")
+        assert (200, True) == (answer.status_code, answer.content.isascii())
+    assert hostile == asked(browser, "flags")["flags"][0]["tenant"]
+
+
+def test_what_waits_for_a_blind_review_is_not_told(office: CaseHouse) -> None:
+    """Whoever may review it finds nothing of what was decided; whoever decides nothing finds it all."""
+    case = office.raise_flag("F-1")
+    browser = office.signed_in("reviewer")
+    office.act(browser, case, "claim")
+    office.act(browser, case, "decide", **DECIDED)
+    office.sample(case)
+    paths = (f"cases/{case}", "cases?show=decided", "cases?show=review", "flags/F-1", "flags?closed=true")
+
+    blind = json.dumps([asked(program(office, "senior-two"), path) for path in paths])
+    whole = json.dumps([asked(program(office, "auditor"), path) for path in paths])
+
+    assert ([False, False], [True, True]) == (
+        [word in blind for word in (REASON, "explained")],
+        [word in whole for word in (REASON, "explained")],
+    )

@@ -242,7 +242,7 @@ def test_exports_keep_nobody_out(chromium: Browser, working: str, scheme: Litera
         context = chromium.new_context(color_scheme=scheme, viewport={"width": 320, "height": 640})
         page = visit(context, working, name, "/exports")
         case = page.get_attribute("td a", "href")
-        for path in ("/exports", *([f"{case}/evidence"] if name == "auditor" else [])):
+        for path in ("/exports", *([f"{case}/evidence", "/exports/tables"] if name == "auditor" else [])):
             page.goto(f"{working}{path}")
             page.evaluate("document.querySelectorAll('details').forEach(e => e.open = true)")
             assert 320 == page.evaluate("document.documentElement.scrollWidth"), path
