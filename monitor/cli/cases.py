@@ -32,8 +32,8 @@ from monitor.core.sight import FIELD as SIGHT
 from monitor.core.suppression import Suppression
 from monitor.core.workload import Month
 from monitor.run.casework import AsItWas, Conclusion, Desk, Looked, Story
-from monitor.run.reports import report_document
 from monitor.run.documents import row_document, shown_events, story_document, suppression_document
+from monitor.run.reports import report_document
 from monitor.settings import load_settings
 from monitor.store import CaseRow, Wanted
 

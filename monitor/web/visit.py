@@ -37,8 +37,8 @@ from monitor.log import Log, tenant_reference
 from monitor.metrics import ConsoleMetrics
 from monitor.settings import Console as ConsoleSettings
 from monitor.web.accounts import Accounts
-from monitor.web.banner import troubles
 from monitor.web.api.answers import is_of_api
+from monitor.web.banner import troubles
 from monitor.web.display import File
 from monitor.web.records import Records
 from monitor.web.security import SAFE_METHODS
