@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 import pytest
 from fastapi.routing import APIRoute
@@ -22,6 +22,7 @@ from monitor.core.roles import SCOPES, Permission, Role
 from monitor.log import tenant_reference
 from monitor.web.api import description, models, routes
 from monitor.web.display import flop
+from monitor.web.pages import queue
 from monitor.web.server import ConsoleServer
 from tests.cli.command import flopwatch
 from tests.store.taking import url_of
@@ -203,7 +204,7 @@ def by_run(found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 
 def test_the_overview_counts_what_the_lists_have(fleet: Fleet) -> None:
-    """Tenants by their worst finding, flags by level."""
+    """Tenants by their worst finding, flags by level, cases by list."""
     browser = program(fleet.house)
     found, tenants, flags = (asked(browser, path) for path in ("overview", "tenants", "flags"))
 
@@ -212,7 +213,9 @@ def test_the_overview_counts_what_the_lists_have(fleet: Fleet) -> None:
     for level, count in found["flags"].items():
         assert count == asked(browser, f"flags?level={level}")["total"]
     assert sum(bool(one["flags"]) for one in tenants["tenants"]) == sum(found["tenants_by_level"].values())
-    assert len(asked(browser, "cases?limit=100")["cases"]) == sum(found["cases"].values())
+    assert set(get_args(routes.Show)) == set(queue.FILTERS)
+    for name, count in found["cases"].items():
+        assert count == len(asked(browser, f"cases?limit=100&show={name}")["cases"])
 
 
 # -- who may see what --------------------------------------------------------------------------------------------------

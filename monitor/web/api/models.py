@@ -395,5 +395,5 @@ class Overview(BaseModel):
     tenants: int
     tenants_by_level: Annotated[dict[str, int], Field(description="By the most serious of what rules find now.")]
     flags: Annotated[dict[str, int], Field(description="That are not closed, by level.")]
-    cases: Annotated[dict[str, int], Field(description="That people have something to do about, by age.")]
+    cases: Annotated[dict[str, int], Field(description="By the lists that `cases` has.")]
     reviews: Annotated[dict[str, int], Field(description="Of decided cases: waiting, agreed, disagreed.")]

@@ -68,8 +68,9 @@ def _route(path: str, model: type, more: Mapping[int | str, dict[str, Any]] = {}
 @_route("/overview", models.Overview)
 def overview(visit: Viewing) -> Response:
     """How many there are of what."""
-    records = visit.console.records
-    known, found = records.surveys.latest().tenants(), records.desk.cases.statistics(visit.console.clock.now_ms())
+    records, now = visit.console.records, visit.console.clock.now_ms()
+    known, work = records.surveys.latest().tenants(), records.desk.cases
+    lists = [name for name, one in queue.FILTERS.items() if name != "review" and visit.may(one.needs)]
     worst = (max((one.level for one in tenant.findings), key=LEVELS.index, default=None) for tenant in known.tenants)
     return answered(
         {
@@ -77,8 +78,8 @@ def overview(visit: Viewing) -> Response:
             "tenants": len(known.tenants),
             "tenants_by_level": _by_level(level for level in worst if level is not None),
             "flags": _by_level(flag.level for flag in records.stored.flags() if flag.state is not State.CLOSED),
-            "cases": dict(found.ages),
-            "reviews": dict(found.reviews),
+            "cases": {name: work.tally(queue.wanted_of(visit, name), now).number for name in lists},
+            "reviews": dict(work.statistics(now).reviews),
         }
     )
 
@@ -91,7 +92,7 @@ def _by_level(found: Iterable[str]) -> dict[str, int]:
 # -- cases -------------------------------------------------------------------------------------------------------------
 
 
-Show = Literal["waiting", "mine", "unclaimed", "escalated", "second", "review", "hidden", "decided"]
+Show = Literal["waiting", "mine", "unclaimed", "escalated", "overdue", "second", "review", "hidden", "decided"]
 
 
 @_route("/cases", models.Cases)
