@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from monitor.core.clocks import instant
 from monitor.core.lists import NO_EFFECT, ListEffects
 from monitor.reference.lists.shelf import Standing
+from monitor.run.documents import Document, instant
 
 
 class ScreeningLists(NamedTuple):
@@ -54,7 +54,7 @@ def problems_of(standing: Standing, now: int) -> list[str]:
     return said
 
 
-def lists_document(lists: ScreeningLists) -> dict[str, Any]:
+def lists_document(lists: ScreeningLists) -> Document:
     """All lists as JSON."""
     return {
         "effects": {"version": lists.effects.version, "digest": lists.effects.digest},
@@ -62,7 +62,7 @@ def lists_document(lists: ScreeningLists) -> dict[str, Any]:
     }
 
 
-def _document(standing: Standing, now: int) -> dict[str, Any]:
+def _document(standing: Standing, now: int) -> Document:
     kept = standing.kept
     version = None if kept is None else kept.list.version
     dated = None if version is None else version.dated

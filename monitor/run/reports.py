@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from monitor.core.cases import precision_of
 from monitor.core.model import SECOND_MS
 from monitor.core.workload import Month, first_of_months, months
 from monitor.run.casework import Cases
+from monitor.run.documents import Document
 from monitor.store import BlindRow
 
 
@@ -55,7 +56,7 @@ def spans_of(blind: Iterable[BlindRow]) -> list[tuple[int, int | None]]:
     return [(one.start, one.end) for one in blind]
 
 
-def report_document(report: Report) -> dict[str, Any]:
+def report_document(report: Report) -> Document:
     """The same as JSON; durations in seconds."""
     return {
         "rules": [

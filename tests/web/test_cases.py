@@ -20,6 +20,7 @@ from monitor.core.roles import Role
 from monitor.log import tenant_reference
 from monitor.run.casework import Gatherer
 from monitor.store import TICK, AuditWanted, Deed, JournalEntry, Wanted
+from monitor.web.display import picture
 from tests.cli.command import HELD, fact, flopwatch, written
 from tests.core.casefile import flag
 from tests.web.browsing import NOW, PASSWORD, TEST, Browser, House, reference
@@ -484,7 +485,7 @@ def test_a_case_tells_of_its_tenants(tmp_path: Path) -> None:
     pages = [one.get(f"/cases/{known.id}").text for one in (reviewer, viewer)]
     assert chart is not None
 
-    assert [True, False] == [chart.svg in page for page in pages]
+    assert [True, False] == [picture(chart.svg) in page for page in pages]
     assert [2, 2] == [page.count("</svg>") + page.count("Its largest runs") for page in pages]
     assert f'href="/tenants/{tenant_reference("acme")}/runs/' in pages[0]
     assert "acme" not in pages[1]
