@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
@@ -220,3 +223,19 @@ def test_pages_show_names_and_do_nothing_that_they_say(running: Running) -> None
     assert [] == [path for path, one in seen.items() if one.intruders or CONTROL.search(one.text)]
     scripts = {src for one in seen.values() for src in one.scripts}
     assert all(src is not None and src.startswith("/static/") for src in scripts)
+
+
+@pytest.mark.parametrize("table", ["tenants", "flags", "cases", "runs"])
+def test_a_table_of_them_holds_no_formula(running: Running, table: str) -> None:
+    """A sheet shows each name as text, and a program that takes the apostrophe away has it as it is."""
+    archive = running.folder / f"{table}.zip"
+    named = ("--recipient", "audit", "--legal-basis", "a test of ours", "--config", running.config)
+    assert 0 == flopwatch("export", table, "--out", archive, *named).code
+    with zipfile.ZipFile(archive) as packed:
+        (name,) = [one for one in packed.namelist() if one.endswith(".csv")]
+        rows = list(csv.reader(io.StringIO(packed.read(name).decode("utf-8"), newline="")))
+    cells = [cell for row in rows for cell in row]
+
+    assert len(rows) > len(NAMES)
+    assert [] == [cell for cell in cells if cell.strip().startswith(("=", "+", "@", "\t", "\r"))]
+    assert set(NAMES) <= {part for cell in cells for part in (cell.removeprefix("'"), *cell.split(" ", 1)[1:])}
