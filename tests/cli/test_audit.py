@@ -266,7 +266,8 @@ def test_hits_are_in_the_audit_without_the_names_of_two_people(tmp_path: Path) -
     assert 0 == hits.run("hits", "clear", name, *PEOPLE, *LATER, *REASON).code
     assert 0 == hits.run("hits", "reopen", name, *REASON).code
 
-    reopened, cleared = hits.run("audit", "list", "--json").document
+    rows = hits.run("audit", "list", "--json").document
+    reopened, cleared = (row for row in rows if row["act"].startswith("hit."))
 
     assert ("hit.reopened", "hit.cleared") == (reopened["act"], cleared["act"])
     assert reopened["subject"] == cleared["subject"]

@@ -147,6 +147,14 @@ def test_programs_over_fabrics_by_image() -> None:
         assert [("a",), ("b",)] == sorted(members(at("a", "f", 0, 50), other))
 
 
+def test_segments_that_begin_with_one_allocation_have_different_ids() -> None:
+    """One goes on while others of its job come and go: each time that there are enough is a segment of its own."""
+    (run,) = found(one("a", held(0, 9, 8, JOB)), one("b", held(0, 2, 8, JOB)), one("c", held(5, 9, 8, JOB)))
+
+    assert [("a", "b"), ("a", "c")] == [segment.allocations for segment in run.segments]
+    assert 2 == len({segment.id for segment in run.segments})
+
+
 def test_ids_are_of_segments() -> None:
     """A run has the id of its first segment, and the segments of one allocation have different ones."""
     early, late = held(0, 9, traits=JOB), held(10, 19, traits=JOB)

@@ -18,7 +18,6 @@ from monitor.draw.runs import Bar, CumulativePoint, Strength, Threshold
 from monitor.log import tenant_reference
 from monitor.run.chart import ROWS_MAX, bars_of, chart, thresholds_of
 from monitor.run.snapshot import Snapshot, Triggers
-from monitor.run.survey import Survey
 from tests.cli.command import HELD, fact, flopwatch, written
 from tests.core.casefile import flag
 from tests.core.test_estimate import reference
@@ -87,7 +86,7 @@ def test_thresholds_are_those_of_what_was_found() -> None:
 
 
 @pytest.fixture
-def survey(tmp_path: Path) -> Iterator[Survey]:
+def snapshot(tmp_path: Path) -> Iterator[Snapshot]:
     """A tenant that trained, and whose partition was blind for a day."""
     begun = fact("allocation.started", "a", **{**HELD, "count": 512})
     ended = fact("allocation.stopped", "b", "2026-06-01T00:00:00Z")
@@ -98,15 +97,14 @@ def survey(tmp_path: Path) -> Iterator[Survey]:
         day = ended["time"]
         start = max(one.book.clock for one in kept) - 30 * 24 * HOUR_MS
         blind = (Blind("lost_offset", "", "topic", 0, start, start + 24 * HOUR_MS, f"Before {day}."),)
-        yield Survey(Snapshot([one._replace(blind=blind) for one in kept], reference(), Triggers((), ())))
+        yield Snapshot([one._replace(blind=blind) for one in kept], reference(), Triggers((), ()))
 
 
-def test_a_chart_says_what_the_story_says(survey: Survey) -> None:
+def test_a_chart_says_what_the_story_says(snapshot: Snapshot) -> None:
     """The same total, the rules that found something, when nothing was seen; names only for whoever may know them."""
-    story, named, other = survey.tenant("acme"), survey.chart("acme", True), survey.chart("acme", False)
+    story = snapshot.tenant("acme")
     assert story is not None
-    assert named is not None
-    assert other is not None
+    named, other = (snapshot.chart(story, named) for named in (True, False))
 
     assert story.flop[:3] == named.rows[-1][1:] == other.rows[-1][1:]
     assert any(finding.rule in named.svg for finding in story.findings)
@@ -114,5 +112,3 @@ def test_a_chart_says_what_the_story_says(survey: Survey) -> None:
     assert [True, False] == ["acme" in one.svg for one in (named, other)]
     assert [True, False] == ["job" in one.svg for one in (named, other)]
     assert tenant_reference("acme") in other.svg
-    assert named is survey.chart("acme", True)
-    assert None is survey.chart("nobody", True)
