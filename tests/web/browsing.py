@@ -54,6 +54,12 @@ def reference() -> Reference:
     return app.load_reference(config_root())
 
 
+@cache
+def texts() -> Mapping[str, str]:
+    """The policies that are shipped, as pages compare them."""
+    return texts_of(config_root(), SHIPPED_ALONE)
+
+
 class HandClock:
     """A clock that stands still until it is turned."""
 
@@ -78,8 +84,7 @@ class House:
     ) -> None:
         self.settings = ConsoleSettings(**{"origin": ORIGIN, **settings})
         self.books = books
-        own = SHIPPED_ALONE if books is None else books.policies
-        policies = reference().policies if books is None else load_policies(config_root(), own)
+        policies = reference().policies if books is None else load_policies(config_root(), books.policies)
         self.people = People.open(url_of(folder))
         self.folder = folder
         self.of_program = Settings(store_url=url_of(folder))
@@ -97,8 +102,9 @@ class House:
             Desk(self.store.casework, policies, self.clock),
             Panel(self.store, policies, self.clock),
         )
-        texts, reports = texts_of(config_root(), own), self.settings.reports
-        self.records = Records(desk, self.surveys, self.store, policies, panel, texts, self._pack, reports)
+        compared = texts() if books is None else texts_of(config_root(), books.policies)
+        reports = self.settings.reports
+        self.records = Records(desk, self.surveys, self.store, policies, panel, compared, self._pack, reports)
         self.console = make_console(self.accounts, self.records, self.settings, self.clock, self.registry, log)
         self.app = build(self.console, self.secrets)
         for role in Role:
