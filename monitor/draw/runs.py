@@ -124,8 +124,11 @@ def runs_picture(
     points: Iterable[CumulativePoint],
     thresholds: Iterable[Threshold] = (),
     blind: Iterable[Blind] = (),
+    bars_max: int = BARS_MAX,
 ) -> str:
     """An SVG file of a run, or of a tenant: allocations as bars above, FLOP low to high as a band below.
+
+    More bars than `bars_max` are merged into what was held.
 
     ValueError: a bar's strength is none of Strength.
     """
@@ -135,7 +138,7 @@ def runs_picture(
     first, last = _span(bars, points, blind := sorted(blind))
     blind = [one for one in blind if one.end_ms >= first and one.start_ms <= last]
     time = Scale(first, last, LEFT, WIDTH - RIGHT)
-    upper = _allocations(bars, time)
+    upper = _allocations(bars, time, bars_max)
     lower = Box(LEFT, TOP + upper.height + BETWEEN, time.end - LEFT, FLOP_HEIGHT)
     sentence = _sentence(bars, points, first, last)
     hatch = hatch_id(title, sentence)
@@ -201,11 +204,11 @@ def _changes(bars: Iterable[Bar]) -> list[tuple[int, int]]:
 # -- allocations -----------------------------------------------------------------------------------------------------
 
 
-def _allocations(bars: Sequence[Bar], time: Scale) -> _Upper:
+def _allocations(bars: Sequence[Bar], time: Scale, bars_max: int) -> _Upper:
     if not bars:
         words = text((time.start + time.end) / 2, TOP + 26, "No allocations", fill="muted", anchor="middle")
         return _Upper([words], [], 44, "")
-    lanes = _lanes(bars) if len(bars) <= BARS_MAX else None
+    lanes = _lanes(bars) if len(bars) <= bars_max else None
     return _merged(bars, time) if lanes is None else _drawn(lanes, time)
 
 

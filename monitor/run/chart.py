@@ -16,6 +16,7 @@ from monitor.core.segments import Holding
 from monitor.draw.runs import Bar, CumulativePoint, Strength, Threshold, runs_picture
 from monitor.draw.runs import Blind as Unseen
 
+BARS_MAX = 60  # on a page; more are merged, since each takes some 400 bytes
 ROWS_MAX = 12  # of the numbers that stand below the picture
 RULES_MAX = 2  # that are named at one threshold
 
@@ -43,7 +44,8 @@ def chart(
         for one in blind
         if one.touches(first, now)
     ]
-    return Chart(runs_picture(title, bars, points, thresholds, unseen), tuple(_rows(points)))
+    picture = runs_picture(title, bars, points, thresholds, unseen, BARS_MAX)
+    return Chart(picture, tuple(_rows(points)))
 
 
 def bars_of(holdings: Iterable[Holding], catalogue: Catalogue, now: int, named: bool) -> list[Bar]:

@@ -16,7 +16,7 @@ from monitor.core.segments import Holding, Stay
 from monitor.core.timeline import Shape
 from monitor.draw.runs import Bar, CumulativePoint, Strength, Threshold
 from monitor.log import tenant_reference
-from monitor.run.chart import ROWS_MAX, bars_of, chart, thresholds_of
+from monitor.run.chart import BARS_MAX, ROWS_MAX, bars_of, chart, thresholds_of
 from monitor.run.snapshot import Snapshot, Triggers
 from tests.cli.command import HELD, fact, flopwatch, written
 from tests.core.casefile import flag
@@ -72,6 +72,16 @@ def test_the_numbers_below_are_few() -> None:
 
     assert ROWS_MAX >= len(rows) > ROWS_MAX - 2
     assert 10_000 == rows[-1].central
+
+
+@pytest.mark.parametrize("count", [1, BARS_MAX, BARS_MAX + 1, 300, 3_000])
+def test_a_picture_fits_a_page_however_much_was_held(count: int) -> None:
+    """One allocation after another in one lane, with long names; what is too much is merged."""
+    bars = [Bar(f"{'job' * 20}-{n}", n * HOUR_MS, (n + 1) * HOUR_MS, 8 + n % 7, Strength.HELD) for n in range(count)]
+    hours = [TenantHour(number, EVEN, EVEN) for number in range(count)]
+    named = [Threshold(f"ladder.{number}", 10**number) for number in range(20, 27)]
+
+    assert len(chart("t", bars, hours, named, [], count * HOUR_MS).svg) < 45_000
 
 
 def test_thresholds_are_those_of_what_was_found() -> None:
