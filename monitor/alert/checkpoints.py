@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ class CheckpointFile:
         """
         try:
             with self._path.open("a+b") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)  # or what another one is writing looks torn
                 file.write(_end_of_torn(file) + line.encode("ascii") + b"\n")
                 file.flush()
                 os.fsync(file.fileno())
