@@ -112,6 +112,7 @@ from monitor.reference.root import config_root
 from monitor.reference.training_score import load_weights
 from monitor.run.apply import Archive, take_in
 from monitor.run.aside import Aside
+from monitor.run.backlog import BacklogWatch
 from monitor.run.backtest import BACKTEST_PACE, Outcome, Question, facts_of, in_its_own_period, shadows
 from monitor.run.backtest import play as run_backtest
 from monitor.run.casework import Cases, Desk, Gatherer
@@ -1676,7 +1677,10 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
         books = _Books(store, settings, partitions, metrics)
         delivery = None if telling is None else stack.enter_context(_delivery(settings, store, telling, watch, layout))
         checkpoints = stack.enter_context(_checkpoints(settings, store, watch))
-        ends = Ends(source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery, checkpoints)
+        backlog = BacklogWatch(store.casework, watch)
+        ends = Ends(
+            source, books, metrics, clock, log, outbox, rollup, relisting, telling, delivery, checkpoints, backlog
+        )
         worker = Worker(ends, reference, settings, layout)
         healthy = worker.healthy
         if console:

@@ -1,14 +1,16 @@
 """What Prometheus can read of the daemon: one described list, and the numbers of the books as of the latest pass.
 
 Names follow the Prometheus conventions: one prefix, base units, `_total` on counters, times instead of ages (an age
-stops growing when the loop that computes it stands still). No label names a tenant or a person; what can have many
-values, such as the sources of events, has a maximum and a name for the rest.
+stops growing when the loop that computes it stands still). No label names a person, and a tenant only by an opaque
+reference: of the largest ones, so that having a series says nothing but that. What can have many values, such as the
+sources of events, has a maximum and a name for the rest.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import platform
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Literal, NamedTuple
 
@@ -19,12 +21,13 @@ from prometheus_client.registry import Collector
 
 from monitor.core.blind import CAUSES
 from monitor.core.book import OTHER_CONTENT
-from monitor.core.engine import Reference
+from monitor.core.engine import Reference, Sizes
 from monitor.core.flags import State
 from monitor.core.inventory import Conservation
 from monitor.core.model import SECOND_MS
 from monitor.core.policy import LEVELS
 from monitor.intake.refusal import MISROUTED, REASONS
+from monitor.log import tenant_reference
 
 OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
 ARRIVED, FAILED = "arrived", "failed"  # outcomes of sending a message
@@ -39,7 +42,9 @@ ANOMALIES = (
     OTHER_CONTENT,
 )
 SOURCES_MAX = 50  # that have a series of their own; the rest share one
-OTHER_SOURCES = "other"
+OTHER_SOURCES = OTHER_TENANTS = "other"
+METHODS = ("GET", "HEAD", "POST")
+MICRO = 1_000_000
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
 Type = Literal["counter", "gauge", "histogram", "state"]
@@ -67,6 +72,18 @@ METRICS = (
         "flopwatch_screening_list_refused",
         "gauge",
         "1 while the file of a screening list does not count, and the last good version does.",
+        ("list",),
+    ),
+    Described(
+        "flopwatch_screening_list_info",
+        "gauge",
+        "Version of a screening list that counts, by its digest; always 1.",
+        ("list", "digest"),
+    ),
+    Described(
+        "flopwatch_screening_list_stale_timestamp_seconds",
+        "gauge",
+        "When the version of a screening list that counts is older than it may be; 0 where none does.",
         ("list",),
     ),
     Described("flopwatch_screening_list_entries", "gauge", "Entries of a screening list that count.", ("list",)),
@@ -156,10 +173,55 @@ METRICS = (
     Described("flopwatch_store_transaction_seconds", "histogram", "Duration of a commit."),
     Described("flopwatch_batch_seconds", "histogram", "Duration of decoding a batch of records and taking it in."),
     Described("flopwatch_evaluation_seconds", "histogram", "Duration of evaluating tenants on a tick."),
+    Described(
+        "flopwatch_evaluations_total",
+        "counter",
+        "Looks at one tenant: at its totals, where they are far below all thresholds, or at its hours.",
+        ("depth",),
+    ),
+    Described(
+        "flopwatch_findings_total",
+        "counter",
+        "Looks at one tenant in which a rule held.",
+        ("rule",),
+    ),
     Described("flopwatch_tenants", "state", "Tenants in the books."),
+    Described(
+        "flopwatch_tenant_compute_flop",
+        "state",
+        "Model FLOP of one of the largest tenants since it was first seen, by bound; as of the last full count.",
+        ("tenant", "bound"),
+    ),
+    Described(
+        "flopwatch_tenant_held_accelerator_seconds",
+        "state",
+        "Accelerator time held by one of the largest tenants since it was first seen, and by all others together.",
+        ("tenant",),
+    ),
+    Described("flopwatch_collect_seconds", "state", "How long it took to put the numbers of the books together."),
     Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
     Described(
         "flopwatch_flags", "state", "Flags by state, level and rule; none of shadow rules.", ("state", "level", "rule")
+    ),
+    Described("flopwatch_cases", "gauge", "Cases that are not decided, by state and level.", ("state", "level")),
+    Described(
+        "flopwatch_case_oldest_unclaimed_timestamp_seconds",
+        "gauge",
+        "Since when the longest has waited of the cases that nobody has claimed; 0 if none waits.",
+        ("level",),
+    ),
+    Described(
+        "flopwatch_case_next_due_timestamp_seconds",
+        "gauge",
+        "When the first of the cases is due that are not decided; 0 if none has a time by which.",
+        ("level",),
+    ),
+    Described("flopwatch_cases_decided", "gauge", "Cases that are decided, by outcome.", ("outcome",)),
+    Described(
+        "flopwatch_suppressions",
+        "gauge",
+        "Suppressions that hold, by whether they end within seven days.",
+        ("ending_soon",),
     ),
     Described(
         "flopwatch_notifications_total",
@@ -182,6 +244,7 @@ METRICS = (
         "gauge",
         "When all rows of the audit were last known to be in a checkpoint at each place; 0 if never.",
     ),
+    Described("flopwatch_audit_rows", "gauge", "Rows of the audit, as of its latest checkpoint."),
     Described(
         "flopwatch_audit_trouble",
         "gauge",
@@ -201,14 +264,31 @@ METRICS = (
 # What the process that serves the console counts; a worker without it has none of these.
 CONSOLE_METRICS = (
     Described(
-        "flopwatch_console_requests_total", "counter", "Requests that the console answered, by status.", ("status",)
+        "flopwatch_console_request_seconds",
+        "histogram",
+        "Duration of answering a request, by the first part of its route, method and status.",
+        ("route", "method", "status"),
     ),
-    Described("flopwatch_console_request_seconds", "histogram", "Duration of answering a request."),
     Described(
         "flopwatch_console_sign_ins_total",
         "counter",
         "Tries to sign in to the console: let in, refused, or made to wait after too many that failed.",
         ("outcome",),
+    ),
+    Described(
+        "flopwatch_console_survey_timestamp_seconds",
+        "gauge",
+        "As of when the console shows the books; 0 before it has read them.",
+    ),
+    Described(
+        "flopwatch_audit_verified_timestamp_seconds",
+        "gauge",
+        "When the console last walked over all rows of the audit; 0 if never.",
+    ),
+    Described(
+        "flopwatch_audit_chain_valid",
+        "gauge",
+        "1 if each row of the audit followed from the one before, and nothing was taken away since.",
     ),
 )
 BY_NAME: Mapping[str, Described] = {described.name: described for described in (*METRICS, *CONSOLE_METRICS)}
@@ -222,6 +302,7 @@ class BooksState(NamedTuple):
     flags: Mapping[tuple[str, str, str], int] = {}  # (state, level, rule) -> how many
     unattributed: float = 0.0  # accelerators
     conservation_error: float = 0.0
+    sizes: Sizes = Sizes((), 0)
 
 
 class Metrics:
@@ -266,6 +347,13 @@ class Metrics:
         for policy in reference.policies:
             self.set("flopwatch_policy_info", 1, policy=policy.id, version=str(policy.version), digest=policy.digest)
 
+    def show_list(self, name: str, digest: str) -> None:
+        """Say which version of a screening list counts; "": none."""
+        info = self._gauges["flopwatch_screening_list_info"]
+        info.remove_by_labels({"list": name})
+        if digest:
+            info.labels(list=name, digest=digest).set(1)
+
     def initialise_topics(self, topics: Iterable[str]) -> None:
         """Give the counters of these topics a zero before the first record, so that a rate over them starts there."""
         for topic in topics:
@@ -295,10 +383,15 @@ class Metrics:
 
     def expose(self, read: Callable[[], BooksState], rules: Iterable[str]) -> None:
         """Show the state of the books at each scrape; each of these rules has a number before its first flag."""
-        self.registry.register(_BooksCollector(read, tuple(rules)))
+        told = tuple(rules)
+        for rule in told:
+            self.add("flopwatch_findings_total", 0, rule=rule)
+        self.registry.register(_BooksCollector(read, told))
 
     def _initialise(self) -> None:
         """A series of a known label exists before the first event, so that a rate over it starts at zero."""
+        for depth in ("totals", "hours"):
+            self.add("flopwatch_evaluations_total", 0, depth=depth)
         for reason in (*REASONS, *MISROUTED):
             self.add("flopwatch_dead_letters_total", 0, reason=reason)
         for kind in ANOMALIES:
@@ -313,17 +406,24 @@ class ConsoleMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        requests, seconds, sign_ins = CONSOLE_METRICS
-        self._requests = Counter(*_arguments(requests), registry=registry)
+        seconds, sign_ins, *gauges = CONSOLE_METRICS
         self._seconds = Histogram(*_arguments(seconds), buckets=BUCKETS, registry=registry)
         self._sign_ins = Counter(*_arguments(sign_ins), registry=registry)
+        self._surveyed, self._verified, self._valid = (Gauge(*_arguments(one), registry=registry) for one in gauges)
         for outcome in (LET_IN, REFUSED, MADE_TO_WAIT):
             self._sign_ins.labels(outcome=outcome).inc(0)
 
-    def answered(self, status: int, seconds: float) -> None:
-        """Count a request that was answered."""
-        self._requests.labels(status=str(status)).inc()
-        self._seconds.observe(seconds)
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """Note a request that was answered. `route`: the template of its path, "" if there is none."""
+        first = "/" + route.strip("/").partition("/")[0] if route else "none"
+        known = method if method in METHODS else "other"  # else whoever asks could make series without end
+        self._seconds.labels(route=first, method=known, status=str(status)).observe(seconds)
+
+    def follow(self, read: Callable[[], tuple[int, int, bool]]) -> None:
+        """At each scrape ask when the books were read, when the audit was walked over, and whether it was in order."""
+        self._surveyed.set_function(lambda: read()[0] / SECOND_MS)
+        self._verified.set_function(lambda: read()[1] / SECOND_MS)
+        self._valid.set_function(lambda: int(read()[2]))
 
     def tried(self, outcome: str) -> None:
         """Count a try to sign in: let in, refused or made to wait."""
@@ -354,13 +454,16 @@ class _BooksCollector(Collector):
         self._rules = rules
 
     def collect(self) -> Iterator[Metric]:
-        """The gauges, from one reading."""
+        """The gauges, from one reading. What fails here fails the scrape: then `up` is 0, and FlopwatchDown fires."""
+        began = time.perf_counter()
         state = self._read()
         yield _gauge("flopwatch_tenants", state.tenants)
         yield _gauge("flopwatch_open_allocations", state.open_allocations)
         yield _gauge("flopwatch_unattributed_accelerators", state.unattributed)
         yield _gauge("flopwatch_conservation_error_ratio", state.conservation_error)
         yield self._flags(state.flags)
+        yield from _tenants(state.sizes)
+        yield _gauge("flopwatch_collect_seconds", time.perf_counter() - began)
 
     def _flags(self, flags: Mapping[tuple[str, str, str], int]) -> GaugeMetricFamily:
         described = BY_NAME["flopwatch_flags"]
@@ -369,6 +472,23 @@ class _BooksCollector(Collector):
         for labels in sorted(known | set(flags)):
             family.add_metric(labels, flags.get(labels, 0))
         return family
+
+
+def _tenants(sizes: Sizes) -> Iterator[Metric]:
+    """The largest tenants by their opaque references, and what all others hold; nothing where no tenant is shown."""
+    flop, held = (
+        GaugeMetricFamily(name, BY_NAME[name].help, labels=BY_NAME[name].labels)
+        for name in ("flopwatch_tenant_compute_flop", "flopwatch_tenant_held_accelerator_seconds")
+    )
+    for tenant, usage, bounds in sizes.shown:
+        reference = tenant_reference(tenant)
+        held.add_metric((reference,), usage / MICRO)
+        for bound, amount in bounds._asdict().items():
+            flop.add_metric((reference, bound), float(amount))
+    if sizes.shown:
+        held.add_metric((OTHER_TENANTS,), sizes.rest / MICRO)
+    yield flop
+    yield held
 
 
 def _gauge(name: str, value: float) -> GaugeMetricFamily:

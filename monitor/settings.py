@@ -341,12 +341,16 @@ class Retention(BaseModel):
 
 
 class Http(BaseModel):
-    """Where /metrics, /healthz and /readyz answer."""
+    """Where /metrics, /healthz and /readyz answer.
+
+    `tenants_shown`: so many of the largest tenants of a worker have series of their own, by opaque references; 0: none.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     host: str = Field(default="127.0.0.1", min_length=1)
     port: int = Field(default=9464, ge=0, le=65_535)
+    tenants_shown: int = Field(default=200, ge=0, le=1_000)
 
 
 class Console(BaseModel):

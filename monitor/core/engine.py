@@ -11,6 +11,8 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from heapq import nsmallest
+from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from monitor.core.book import Book
@@ -146,6 +148,13 @@ class GroupAnswer(NamedTuple):
     unresolved: str | None
     signals: tuple[Signal, ...]
     kind: Aggregation
+
+
+class Sizes(NamedTuple):
+    """How large the largest tenants are, and all others together. Accelerator-microseconds; FLOP of the model."""
+
+    shown: tuple[tuple[str, int, Bounds], ...]  # tenant, held time of every class, compute; the largest first
+    rest: int  # held time
 
 
 class Answer(NamedTuple):
@@ -599,6 +608,35 @@ def answer_tenant(
         tenant.open_allocations,
         tuple(tenant_findings(book, reference, name, by_shape, parties, past, known)),
     )
+
+
+def largest(book: Book, reference: Reference, most: int, now: int) -> Sizes:
+    """The `most` tenants that have held most accelerator time; at equal size, by name."""
+    heard, catalogue = hearing(book, now), reference.estimator.catalogue
+    held: list[tuple[int, str, Usage]] = []
+    for name, tenant in book.tenants.items():
+        by_shape = totals(tenant, now, heard)
+        usage = sum(
+            sum(by_class.values()) * catalogue.resolve(shape.hardware, shape.unit, now).per_unit // 1_000
+            for shape, by_class in by_shape.items()
+        )
+        held.append((-usage, name, by_shape))
+    shown = nsmallest(most, held, key=itemgetter(0, 1))
+    return Sizes(
+        tuple(
+            (name, -usage, reference.estimator.of(name).total(book.tenants[name], by_shape, now, heard))
+            for usage, name, by_shape in shown
+        ),
+        -sum(usage for usage, _, _ in held) + sum(usage for usage, _, _ in shown),
+    )
+
+
+def joined_sizes(parts: Iterable[Sizes], most: int) -> Sizes:
+    """The largest of the tenants of several books, each of which has its own."""
+    found = list(parts)
+    ordered = sorted((one for part in found for one in part.shown), key=lambda one: (-one[1], one[0]))
+    rest = sum(part.rest for part in found) + sum(usage for _, usage, _ in ordered[most:])
+    return Sizes(tuple(ordered[:most]), rest)
 
 
 TOTAL_DAYS = (90, 180, 365, 540)  # a slow accumulator passes a threshold that no single year of it reaches

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from monitor.core.blind import unseen_ms
+from monitor.core.cases import Outcome, State
+from monitor.core.model import DAY_MS
+from monitor.core.policy import Level
 
 MONTHS = 12
 
@@ -19,6 +22,46 @@ class Worked(NamedTuple):
     claimed_at: int | None  # for the first time
     decided_at: int | None
     outcome: str | None  # as it stands: a decision that was taken back has none
+
+
+class Undecided(NamedTuple):
+    """What counts of a case that people have something to do about; instants in milliseconds."""
+
+    state: State
+    level: Level
+    waits_since: int  # for the latest of: it was opened, a claim lapsed, it was snoozed until, suppressed until
+    due_at: int | None
+
+
+class Backlog(NamedTuple):
+    """What waits for people, and what they have decided, as of an instant."""
+
+    cases: Mapping[tuple[str, str], int]  # (state, level) -> cases that are not decided, whatever hides them
+    unclaimed_since: Mapping[str, int]  # level -> since when the longest has waited that nobody has claimed
+    due_at: Mapping[str, int]  # level -> when the first is due
+    decided: Mapping[str, int]  # outcome -> cases that are decided
+    suppressions: Mapping[str, int]  # whether they end within a week -> how many hold
+
+
+UNCLAIMED = (State.NEW, State.CLAIMED, State.REOPENED)  # claimed: a claim that has lapsed, before anything was begun
+SOON_MS = 7 * DAY_MS
+SOON, LATER = "yes", "no"
+
+
+def backlog(undecided: Iterable[Undecided], decided: Mapping[str, int], ends: Iterable[int], now: int) -> Backlog:
+    """Of cases, outcomes, and when suppressions end. What is hidden at `now` waits for nobody, but may be due."""
+    cases: Counter[tuple[str, str]] = Counter()
+    since: dict[str, int] = {}
+    due: dict[str, int] = {}
+    for one in undecided:
+        cases[one.state, one.level] += 1
+        if one.state in UNCLAIMED and one.waits_since <= now:
+            since[one.level] = min(since.get(one.level, one.waits_since), one.waits_since)
+        if one.due_at is not None:
+            due[one.level] = min(due.get(one.level, one.due_at), one.due_at)
+    held = Counter(SOON if end - now <= SOON_MS else LATER for end in ends)
+    outcomes = {str(outcome): decided.get(outcome, 0) for outcome in Outcome}
+    return Backlog(dict(cases), since, due, outcomes, {SOON: held[SOON], LATER: held[LATER]})
 
 
 class Month(NamedTuple):

@@ -143,3 +143,4 @@ class Checkpoints:
         if self._last is not None:
             covered = min(one.covered_at(self._last) for one in self._places)
             metrics.set_time("flopwatch_audit_checkpoint_timestamp_seconds", covered)
+            metrics.set("flopwatch_audit_rows", self._last.rows)

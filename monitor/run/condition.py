@@ -77,6 +77,7 @@ class Condition(NamedTuple):
     lists: ScreeningLists
     report: Report  # of the work on cases
     audit: str  # what is wrong with the chain; "": nothing that is known
+    audit_walked_at: int  # over all of it; 0: never
 
     @property
     def lasting(self) -> list[BlindRow]:
@@ -100,6 +101,11 @@ class AuditSight:
     def __init__(self) -> None:
         self._known: Checkpoint | None = None  # what the latest walk found, when
         self._trouble = ""
+
+    @property
+    def walked_at(self) -> int:
+        """When all of it was looked at last; 0: never."""
+        return 0 if self._known is None else self._known.at
 
     def trouble(self, audit: Chain, now: int) -> str:
         """What is wrong with it; "": nothing that is known. Once something is wrong, it stays so.
@@ -137,4 +143,5 @@ def condition_of(store: Stored, lists: ScreeningLists, audit: AuditSight, now: i
         lists=lists,
         report=report_of(store.casework, blind, now),
         audit=audit.trouble(store.audit, now),
+        audit_walked_at=audit.walked_at,
     )

@@ -6,7 +6,9 @@ slices between which the loop reads, commits, and answers whether it is well.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book
@@ -29,10 +31,18 @@ from monitor.store import DECISION, JournalRow
 
 # Tenants that hold something, or have a flag, change with time alone: once a minute of the books' clock at most.
 ROUND_MS = 60_000
+TOTALS, HOURS = "totals", "hours"  # how closely a tenant is looked at
 SLICE_SECONDS = 0.5
 REST = 4  # a round, and a slice while there is more to read, is followed by so many times its duration without one
 
 Hours = tuple[Iterable[tuple[UsageKey, tuple[int, int]]], Iterable[tuple[MeasuredKey, Measured]]]
+
+
+class Looks(NamedTuple):
+    """How often tenants were looked at."""
+
+    tenants: Counter[str]  # by how closely: TOTALS or HOURS
+    held: Counter[str]  # rule -> looks at a tenant in which it held
 
 
 class Evaluation:
@@ -50,7 +60,7 @@ class Evaluation:
     ) -> None:
         """`old_hours(tenant, before)`: what the store has of its hours before one; `past`: of its allocations."""
         self.open_allocations = 0  # as of the latest round
-        self.evaluated = 0  # tenants
+        self._looks = Looks(Counter(), Counter())
         self._book = book
         self._flags = flags
         self._reference = reference
@@ -107,6 +117,11 @@ class Evaluation:
         names, self._book.dirty_tenants = self._book.dirty_tenants, set()
         self._changed.update(dict.fromkeys(sorted(names)))
 
+    def take_looks(self) -> Looks:
+        """What was looked at since this was asked last."""
+        looks, self._looks = self._looks, Looks(Counter(), Counter())
+        return looks
+
     def _changing_with_time(self) -> set[str]:
         """Tenants that hold something or have an open flag."""
         names: set[str] = set()
@@ -137,7 +152,6 @@ class Evaluation:
             del queue[name]
             before = self._clock.monotonic()
             changes += self._applied(self._evaluate(name, parties))
-            self.evaluated += 1
             now = self._clock.monotonic()
             if in_round:
                 self._round_seconds += now - before
@@ -151,11 +165,14 @@ class Evaluation:
         tenant, as_of = self._book.tenants[name], parties.now
         by_shape = totals(tenant, as_of, hearing(self._book, as_of))
         findings: list[Finding] = []
-        if by_the_hour(self._book, self._reference, name, by_shape, parties):
+        closely = by_the_hour(self._book, self._reference, name, by_shape, parties)
+        if closely:
             ledger = tenant.ledger
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))
             findings = hourly_findings(self._book, self._reference, name, parties, self._past)
+        self._looks.tenants[HOURS if closely else TOTALS] += 1
+        self._looks.held.update({finding.rule for finding in findings})
         late = {name: self._book.came_late.pop(name, 0)}
         return with_late(follow({name: findings}, self._flags, as_of), late)
 

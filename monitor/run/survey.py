@@ -151,6 +151,11 @@ class Surveys:
         finally:
             self._lock.release()
 
+    @property
+    def condition(self) -> Condition | None:
+        """How the monitor was at the latest survey; None: there is none. Begins nothing."""
+        return None if self._survey is None else self._survey.condition
+
     def _begin(self) -> None:
         self._making = threading.Thread(target=self._renew, name="survey", daemon=True)
         self._making.start()

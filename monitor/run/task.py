@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from monitor.clock import Clock
 from monitor.core.blind import DEAD_LETTERS, GAP, HOLE, Blind, Rhythm, Sight
 from monitor.core.book import Book, NewFact
-from monitor.core.engine import Reference
+from monitor.core.engine import Reference, largest
 from monitor.core.flags import Change
 from monitor.core.inventory import Conservation
 from monitor.core.limits import DeadLetterLimits, Partition
@@ -27,7 +27,7 @@ from monitor.log import Log
 from monitor.metrics import BooksState, Metrics, conservation_figures
 from monitor.run.apply import take_in
 from monitor.run.decisions import as_decided
-from monitor.run.evaluation import Evaluation, Hours
+from monitor.run.evaluation import Evaluation, Hours, Looks
 from monitor.run.letters import Again, asked_again, read_again, rules
 from monitor.run.routing import Part, whose
 from monitor.run.stops import lifted, stop_entry
@@ -51,6 +51,8 @@ from monitor.store import Position as BookedPosition
 UNCOMMITTED_RECORDS_MAX = 50_000
 UNCOMMITTED_REJECTED_MAX = 200  # a dead letter keeps its bytes, so that few of them may be large
 RETRY_SECONDS_MIN, RETRY_SECONDS_MAX = 1.0, 30.0
+SIZES_SECONDS = 60.0  # between two looks at which tenants are the largest
+SIZES_REST = 50  # and at least so many times as long as a look takes
 FILE_LABEL = "file"  # a path is no label: anybody can choose one
 JOURNAL = ("journal", 0)  # decisions are read like a topic: which of them these books have heard is a position, too
 
@@ -178,6 +180,7 @@ class Task:
         self._committed_at = watch.clock.monotonic()
         self._conservation: dict[tuple[str, str], Conservation] = {}
         self.state = BooksState()
+        self._next_sizes = watch.clock.monotonic()
         journal = store.journal(0, (STOP, DECISION))
         self._decisions = [row for row in journal if row.entry.kind == DECISION]
         self._reference = as_decided(reference, self._decisions)
@@ -398,12 +401,16 @@ class Task:
             evaluation.tick(self._instant(caught_up))
             if caught_up:
                 self._sight.listen(self._rhythms(), self._as_of)
-        as_of, started, before = self._instant(caught_up), self._now(), evaluation.evaluated
+        as_of, started = self._instant(caught_up), self._now()
         self._keep(evaluation.work(as_of, caught_up))
         self.book.looked_at = as_of
-        if evaluation.evaluated > before:
+        looks = evaluation.take_looks()
+        if looks.tenants:
             metrics.observe("flopwatch_evaluation_seconds", self._now() - started)
+            self._show_looks(looks)
             self._show_flags()
+        if self._settings.http.tenants_shown and self._now() >= self._next_sizes:
+            self._show_sizes(as_of)
         if not evaluation.pending:
             metrics.set_time("flopwatch_evaluated_timestamp_seconds", as_of)
 
@@ -455,6 +462,19 @@ class Task:
         self._settled |= {one.number: REPLAYED for one in again if one.fact.tenant or self.number == 0}
         self._evaluation.note_retracted({one.fact.tenant for one in again if one.fact.kind is Kind.RETRACTED})
         self._watch.log.info("dead letters taken in", accepted=len(again))
+
+    def _show_looks(self, looks: Looks) -> None:
+        for depth, count in looks.tenants.items():
+            self._watch.metrics.add("flopwatch_evaluations_total", count, depth=depth)
+        for rule, count in looks.held.items():
+            self._watch.metrics.add("flopwatch_findings_total", count, rule=rule)
+
+    def _show_sizes(self, as_of: int) -> None:
+        started = self._now()
+        sizes = largest(self.book, self._reference, self._settings.http.tenants_shown, as_of)
+        self.state = self.state._replace(sizes=sizes)
+        after = self._now()
+        self._next_sizes = after + max(SIZES_SECONDS, SIZES_REST * (after - started))
 
     def _show_flags(self) -> None:
         self.state = self.state._replace(

@@ -18,7 +18,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
 from monitor.core.blind import CAUSES
-from monitor.core.engine import Reference
+from monitor.core.engine import Reference, joined_sizes
 from monitor.core.limits import Partition
 from monitor.core.model import Record
 from monitor.core.notices import Telling
@@ -27,6 +27,7 @@ from monitor.intake.decode import Decoded, decode
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.aside import Aside
+from monitor.run.backlog import BacklogWatch
 from monitor.run.checkpoints import Checkpoints
 from monitor.run.control import ControlFacts
 from monitor.run.delivery import Delivery
@@ -82,6 +83,7 @@ class Ends(NamedTuple):
     telling: Telling | None = None  # who is told of flags; None: nobody
     delivery: Delivery | None = None  # of what they are told
     checkpoints: Checkpoints | None = None  # of the audit, where there is a place for them
+    backlog: BacklogWatch | None = None  # of what waits for people
 
 
 class Worker:
@@ -188,6 +190,8 @@ class Worker:
             self._ends.delivery.work()
         if self._ends.checkpoints is not None:
             self._ends.checkpoints.work()
+        if self._ends.backlog is not None:
+            self._ends.backlog.work()
         self._progress.look(self._positions())
         self._beat()
         return busy
@@ -255,6 +259,7 @@ class Worker:
             flags,
             sum(state.unattributed for state in states),
             max((state.conservation_error for state in states), default=0.0),
+            joined_sizes((state.sizes for state in states), self._settings.http.tenants_shown),
         )
 
     # -- what is assigned ----------------------------------------------------------------------------------------

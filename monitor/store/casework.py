@@ -26,7 +26,7 @@ from monitor.core.notices import Telling, recipients_of, resumed_of
 from monitor.core.policy import LEVELS, Level
 from monitor.core.sight import sight_hash
 from monitor.core.suppression import Suppression, standing_body, standing_from
-from monitor.core.workload import Worked
+from monitor.core.workload import Backlog, Undecided, Worked, backlog
 from monitor.errors import CaseProblem
 from monitor.store import rows
 from monitor.store.auditing import append, remember, without_names
@@ -451,6 +451,22 @@ class Casework:
         (older,) = self._all(select(*aged).where(CASE_LIVES, table.suppressed_until <= now))
         ages = {name: older[place] - sum(older[place + 1 : place + 2]) for place, (_, name) in enumerate(AGES)}
         return Statistics(outcomes, dict(map(tuple, reviews)), ages)
+
+    def backlog(self, now: int) -> Backlog:
+        """What waits for people at an instant of the wall clock, and what they have decided."""
+        table = CASES.c
+        times = table.opened_at, table.claimed_until, table.snoozed_until, table.suppressed_until
+        undecided = [
+            Undecided(State(state), Level(level), max(waits), due_at)
+            for state, level, due_at, *waits in self._all(
+                select(table.state, table.level, table.due_at, *times).where(CASE_LIVES)
+            )
+        ]
+        outcomes = self._all(
+            select(table.outcome, func.count()).where(table.outcome.is_not(None)).group_by(table.outcome)
+        )
+        ends = [row[0] for row in self._all(select(SUPPRESSIONS.c.until).where(UNENDED))]
+        return backlog(undecided, dict(map(tuple, outcomes)), ends, now)
 
     def flags_by_rule(self, since: Sequence[int]) -> dict[str, RuleFlags]:
         """By rule how many flags are open at each level, and how many people were told of since some instants."""

@@ -6,6 +6,7 @@ import asyncio
 import traceback
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
@@ -115,9 +116,16 @@ def make_console(
     """What pages are made from, from what the program has."""
     files = read_files()
     metrics = ConsoleMetrics(registry)
+    metrics.follow(partial(_surveyed, records))
     sessions = Sessions(accounts, settings)
     templates, signing_in = environment(files), asyncio.Semaphore(AT_ONCE)
     return Console(accounts, records, sessions, settings, clock, metrics, log, files, templates, navigation, signing_in)
+
+
+def _surveyed(records: Records) -> tuple[int, int, bool]:
+    """As of when the books are shown, when the audit was walked over, and whether it is in order as far as is known."""
+    condition = records.surveys.condition
+    return (0, 0, False) if condition is None else (condition.at, condition.audit_walked_at, not condition.audit)
 
 
 def build(console: Console, secrets: Secrets, routers: Sequence[APIRouter] = ROUTERS) -> ASGIApp:

@@ -86,21 +86,22 @@ class Guard:
         body = _Body(scope, receive, self._settings.body_bytes_max)
         answer.all_was_read = lambda: body.ended
         problem = self._problem(scope, Headers(scope=scope))
+        # A page is written for HEAD as for GET; the server leaves the text away.
+        inner = {**scope, "method": "GET" if scope["method"] == "HEAD" else scope["method"]}
         try:
             async with asyncio.timeout(REQUEST_SECONDS_MAX):
                 if problem is not None:
                     await self._refusal(problem, answer, scope)
                 else:
-                    # A page is written for HEAD as for GET; the server leaves the text away.
-                    method = "GET" if scope["method"] == "HEAD" else scope["method"]
-                    await self._inner({**scope, "method": method}, body.receive, answer.send)
+                    await self._inner(inner, body.receive, answer.send)
         except TimeoutError:
             if answer.status:
                 raise  # it has begun: all that can be done is to close the connection
             await self._refusal(SLOW, answer, scope)
         finally:
             if answer.status:  # else nobody was there any more
-                self._metrics.answered(answer.status, self._clock.monotonic() - began)
+                route = getattr(inner.get("route"), "path", "")  # which the application has put there
+                self._metrics.answered(route, scope["method"], answer.status, self._clock.monotonic() - began)
 
     async def _refusal(self, problem: tuple[HTTPStatus, str], answer: _Answer, scope: Scope) -> None:
         answer.all_was_read = lambda: False

@@ -41,10 +41,11 @@ from monitor.core.parties import Parties
 from monitor.core.policy import Level, Scope
 from monitor.core.sight import sight_document, sight_hash
 from monitor.core.suppression import Standing
-from monitor.core.workload import Worked
+from monitor.core.workload import Backlog, Worked
 from monitor.errors import CaseProblem, StoreProblem
 from monitor.log import build_log
 from monitor.metrics import Metrics
+from monitor.run.backlog import BacklogWatch
 from monitor.run.casework import CASES_AT_ONCE, Conclusion, Desk, Gatherer, Looked
 from monitor.run.rollup import ROLL_UP_SECONDS, Rollup
 from monitor.run.task import Watch
@@ -687,6 +688,54 @@ def test_statistics_count_what_rules_led_to(office: Office) -> None:
     assert ["0 to 2 days", "0 to 2 days", "11 to 30 days", "more than 30 days"] == [
         next(name for name, count in one.items() if count) for one in ages
     ]
+
+
+def test_what_waits_for_people_is_shown(office: Office) -> None:
+    """A new critical case waits since it was opened, a claimed one does not until its claim lapses; what is decided and
+    what has a time by which is told, too.
+    """
+    opened = office.clock.wall
+    metrics = Metrics(CollectorRegistry())
+    watch = BacklogWatch(office.cases, Watch(metrics, office.clock, build_log("info", office.clock, io.StringIO())))
+
+    def shown(name: str, **labels: str) -> float | None:
+        office.clock.turn(60)
+        watch.work()
+        return metrics.registry.get_sample_value(name, labels)
+
+    oldest, level = "flopwatch_case_oldest_unclaimed_timestamp_seconds", "critical"
+    assert 0 == shown(oldest, level=level)
+    office.raise_flags(flag("F-1", level, tenant="a"))
+    office.gather()
+    assert opened / 1_000 == pytest.approx(shown(oldest, level=level), abs=200)
+    assert 1 == shown("flopwatch_cases", state="new", level=level)
+    case = office.cases.home_of("F-1")
+    assert case is not None
+    case = office.desk.claim(case.id, ANA)
+    assert (0, 1) == (shown(oldest, level=level), shown("flopwatch_cases", state="claimed", level=level))
+    office.decided(case)
+    assert (0, 1) == (
+        shown("flopwatch_cases", state="claimed", level=level), shown("flopwatch_cases_decided", outcome="explained")
+    )  # fmt: skip
+    assert 0 == shown("flopwatch_suppressions", ending_soon="yes")
+
+
+def test_a_store_that_does_not_answer_is_asked_again_what_waits(office: Office) -> None:
+    """It is logged, and nothing fails."""
+    logged = io.StringIO()
+    watch = BacklogWatch(
+        Silent(), Watch(Metrics(CollectorRegistry()), office.clock, build_log("info", office.clock, logged))
+    )
+    watch.work()
+
+    assert "cases not read" in logged.getvalue()
+
+
+class Silent:
+    """Cases of a store that does not answer."""
+
+    def backlog(self, now: int) -> Backlog:
+        raise StoreProblem("The store does not answer: start it.")
 
 
 def test_a_tally_is_of_the_whole_list(office: Office) -> None:

@@ -8,11 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.bounds import ZERO
 from monitor.core.clearances import Clearance, digest_of_entry, digest_of_query
 from monitor.core.engine import (
     Reference,
+    Sizes,
     answer,
     group_answer,
+    joined_sizes,
+    largest,
     linked_tenants,
     matches_of_all,
     tenant_amounts,
@@ -162,6 +166,36 @@ def test_the_sizes_of_allocations_are_accelerators_whatever_was_counted() -> Non
 
     assert [Amount("a", BASE_MS, 32_000)] == most
     assert [Amount("a", BASE_MS, 48_000)] == hours
+
+
+def test_the_largest_tenants_are_those_that_held_most() -> None:
+    """Instances count as the accelerators in them, equal sizes go by name, and the others are told together."""
+    taken = Taken(f"""
+        0    start x {H100} count=8 tenant=b
+        0    start x instance_type=p5.48xlarge instances=1 tenant=a
+        0    start x {H100} count=4 tenant=c
+        0    start x {H100} count=2 tenant=d
+        3600 stop x tenant=a
+        3600 stop x tenant=b
+        3600 stop x tenant=c
+        3600 stop x tenant=d
+    """)
+    hour_us = 3_600 * 1_000_000
+
+    sizes = largest(taken.book, reference(), 2, NOW)
+
+    assert [("a", 8 * hour_us), ("b", 8 * hour_us)] == [one[:2] for one in sizes.shown]
+    assert 6 * hour_us == sizes.rest
+    whole = {one.tenant: one.flop for one in answer(taken.book, reference(), NOW, taken.archive).tenants}
+    assert [whole["a"], whole["b"]] == [flop for _, _, flop in sizes.shown]
+
+
+def test_the_sizes_of_several_books_are_those_of_one() -> None:
+    """Each book tells its own largest; together they tell as many, and nothing of what is held is lost."""
+    (a, b, c), nothing = (((name, size, ZERO),) for name, size in (("a", 1), ("b", 3), ("c", 2))), ()
+
+    assert Sizes(b + c, 1 + 10 + 20) == joined_sizes([Sizes(c + a, 10), Sizes(b, 20)], 2)
+    assert Sizes(nothing, 0) == joined_sizes([], 2)
 
 
 def test_the_totals_of_longer_windows_hold_those_of_shorter_ones() -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+from monitor.core.cases import State
 from monitor.core.model import DAY_MS, HOUR_MS
-from monitor.core.workload import MONTHS, Worked, first_of_months, months
+from monitor.core.policy import Level
+from monitor.core.workload import MONTHS, Undecided, Worked, backlog, first_of_months, months
 
 
 def at(text: str) -> int:
@@ -48,3 +50,21 @@ def test_time_not_seen_is_that_of_each_month() -> None:
     spans = [(at("2027-01-31T22:00"), at("2027-02-01T01:00")), (NOW - HOUR_MS, None)]
 
     assert [2 * HOUR_MS, 2 * HOUR_MS] == [one.unseen for one in months([], spans, NOW)[:2]]
+
+
+def test_a_backlog_counts_what_people_have_to_do() -> None:
+    """By state and level; the longest wait is of what nobody has taken up, and what is hidden waits for nobody."""
+    hour_ago, critical = NOW - HOUR_MS, Level.CRITICAL
+    cases = [
+        Undecided(State.NEW, critical, hour_ago, NOW + 2 * HOUR_MS),
+        Undecided(State.NEW, critical, hour_ago - 1, NOW + HOUR_MS),
+        Undecided(State.CLAIMED, critical, NOW + 1, None),  # whose claim holds, or which is hidden
+        Undecided(State.INVESTIGATING, Level.WARNING, hour_ago, NOW - DAY_MS),
+    ]
+    found = backlog(cases, {"explained": 3}, [NOW + 7 * DAY_MS, NOW + 7 * DAY_MS + 1], NOW)
+
+    assert {("new", "critical"): 2, ("claimed", "critical"): 1, ("investigating", "warning"): 1} == found.cases
+    assert {"critical": hour_ago - 1} == found.unclaimed_since
+    assert {"critical": NOW + HOUR_MS, "warning": NOW - DAY_MS} == found.due_at
+    assert {"explained": 3, "authorised": 0, "unexplained": 0, "data_error": 0, "referred": 0} == found.decided
+    assert {"yes": 1, "no": 1} == found.suppressions

@@ -99,7 +99,7 @@ def test_a_refused_list_is_doubtful() -> None:
     lists = ScreeningLists(EFFECTS, [standing, standing._replace(name="csl", problem="")], NOW)
 
     assert ["dps"] == [
-        one.name for one in Condition(NOW, {}, {}, [], {}, lists, Report([], {}, {}, []), "").doubtful_lists
+        one.name for one in Condition(NOW, {}, {}, [], {}, lists, Report([], {}, {}, []), "", 0).doubtful_lists
     ]
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from monitor.clock import Clock, SystemClock
 from monitor.core.approval import APPROVE, WITHDRAW
@@ -557,6 +557,39 @@ def test_a_flag_is_raised_committed_and_told_without_a_name(daemons: Daemons, tm
     assert {tenant_reference("t-1")} == {line["tenant"] for line in told}
     assert {"raised"} == {line["act"] for line in told}
     assert "t-1" not in daemon.logged.getvalue()
+
+
+def test_the_largest_tenants_are_shown_by_references(daemons: Daemons, tmp_path: Path) -> None:
+    """What a tenant held and may have computed has a series; the others share one, and no name is in any."""
+    lines = [started(1, 0, "a", 8, "t-1"), started(2, 0, "b", 4, "t-2"), started(3, 0, "c", 2, "t-3")]
+    ends = [stopped(11, 3_600, "a", "t-1"), stopped(12, 3_600, "b", "t-2"), stopped(13, 3_600, "c", "t-3")]
+    write(tmp_path, [*lines, *ends])
+    settings = SETTINGS.model_copy(update={"http": SETTINGS.http.model_copy(update={"tenants_shown": 1})})
+    daemon = daemons.start(settings)
+    daemon.passes(4)
+
+    held = "flopwatch_tenant_held_accelerator_seconds"
+    assert 8 * 3_600 == daemon.value(held, tenant=tenant_reference("t-1"))
+    assert 6 * 3_600 == daemon.value(held, tenant="other")
+    flop = {
+        bound: daemon.value("flopwatch_tenant_compute_flop", tenant=tenant_reference("t-1"), bound=bound)
+        for bound in ("low", "central", "high", "ceiling")
+    }
+    assert None not in flop.values()
+    assert sorted(flop.values()) == list(flop.values())
+    assert "t-1" not in generate_latest(daemon.registry).decode()
+    assert 0 < daemon.value("flopwatch_evaluations_total", depth="totals")
+
+
+def test_no_tenant_is_shown_where_none_is_to_be(daemons: Daemons, tmp_path: Path) -> None:
+    """With 0 there is no series of a tenant, not even of all together."""
+    write(tmp_path, [started(1, 0, "a"), stopped(2, 3_600, "a")])
+    settings = SETTINGS.model_copy(update={"http": SETTINGS.http.model_copy(update={"tenants_shown": 0})})
+    daemon = daemons.start(settings)
+    daemon.passes(4)
+
+    assert 1 == daemon.value("flopwatch_tenants")
+    assert "flopwatch_tenant_held_accelerator_seconds{" not in generate_latest(daemon.registry).decode()
 
 
 def test_shadow_rules_have_no_series(daemons: Daemons, tmp_path: Path) -> None:

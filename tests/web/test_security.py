@@ -320,14 +320,19 @@ def test_a_store_that_does_not_answer_is_no_bug(house: House) -> None:
 
 
 def test_requests_are_counted(house: House, browser: Browser) -> None:
-    """By status, with how long they took."""
+    """By route, method and status, with how long they took; no path of a page and no method of a visitor's making."""
     browser.get("/me")
     browser.get("/none")
+    browser.send("BREW", "/me")
 
-    requests = "flopwatch_console_requests_total"
-    assert 2 == house.counted(requests, status="200")  # one of them by signing in
-    assert 1 == house.counted(requests, status="404")
-    assert 4 == house.counted("flopwatch_console_request_seconds_count")
+    def counted(route: str, method: str, status: str) -> float | None:
+        labels = {"route": route, "method": method, "status": status}
+        return house.counted("flopwatch_console_request_seconds_count", **labels)
+
+    assert 2 == counted("/me", "GET", "200")  # one of them by signing in
+    assert 1 == counted("/sign-in", "POST", "303")
+    assert 1 == counted("none", "GET", "404")
+    assert 1 == counted("none", "other", "405")
 
 
 @pytest.mark.parametrize(

@@ -151,7 +151,8 @@ def test_who_goes_away_in_the_middle_of_a_form_is_no_failure(serving: ConsoleSer
             connection.sendall(POST + b"Content-Length: 100\r\n\r\nname=")
 
     assert ask(serving, HEAD + b"Connection: close\r\n\r\n").startswith(b"HTTP/1.1 200 ")
-    wait_for(lambda: local.counted("flopwatch_console_requests_total", status="400") == 3)
+    counted = "flopwatch_console_request_seconds_count"
+    wait_for(lambda: local.counted(counted, route="/sign-in", method="POST", status="400") == 3)
     assert "" == local.log.getvalue()
 
 

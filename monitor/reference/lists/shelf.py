@@ -66,10 +66,15 @@ class Standing(NamedTuple):
         dated = None if self.kept is None else self.kept.list.version.dated
         return None if dated is None else max(0, (now - dated) // DAY_MS)
 
+    @property
+    def stale_at(self) -> int | None:
+        """From when on it is older than it may be, in whole days; None: nothing counts, or it has no date."""
+        dated = None if self.kept is None else self.kept.list.version.dated
+        return None if dated is None else dated + (self.days_max + 1) * DAY_MS
+
     def is_stale(self, now: int) -> bool:
         """Whether it is older than it may be."""
-        days = self.days_old(now)
-        return days is not None and days > self.days_max
+        return self.stale_at is not None and now >= self.stale_at
 
 
 class ListShelf:
