@@ -240,6 +240,11 @@ METRICS = (
         "The instant as of which groups were last evaluated by this process; 0 if they never were.",
     ),
     Described(
+        "flopwatch_rolled_up_timestamp_seconds",
+        "gauge",
+        "When this process last completed a look at groups and put flags on cases; 0 if it never did.",
+    ),
+    Described(
         "flopwatch_audit_checkpoint_timestamp_seconds",
         "gauge",
         "When all rows of the audit were last known to be in a checkpoint at each place; 0 if never.",

@@ -181,6 +181,8 @@ class Rollup:
                 events += some
         except (StoreProblem, CaseProblem) as problem:
             self._watch.log.warning("cases not gathered", problem=str(problem))
+        else:
+            self._watch.metrics.set_time("flopwatch_rolled_up_timestamp_seconds", self._watch.clock.now_ms())
         if events:
             self._watch.log.info("cases gathered", cases=len({event.case for event in events}))
 

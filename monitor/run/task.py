@@ -474,7 +474,8 @@ class Task:
         sizes = largest(self.book, self._reference, self._settings.http.tenants_shown, as_of)
         self.state = self.state._replace(sizes=sizes)
         after = self._now()
-        self._next_sizes = after + max(SIZES_SECONDS, SIZES_REST * (after - started))
+        pause = SIZES_SECONDS if sizes.shown else self._settings.tick_seconds
+        self._next_sizes = after + max(pause, SIZES_REST * (after - started))
 
     def _show_flags(self) -> None:
         self.state = self.state._replace(

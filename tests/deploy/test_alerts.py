@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.metrics import METRICS
+from monitor.metrics import BY_NAME
+from monitor.web.console import ROUTERS
 from tests.deploy.monitoring import DEPLOY, RULES, hurried, told
 
 TESTS = sorted((DEPLOY / "prometheus" / "tests").glob("*.yaml"))
@@ -18,21 +19,37 @@ HEADINGS = ["Meaning", "First look", "Likely causes", "What to do", "What not to
 FAMILIES = {"tenants.rules.yaml": "tenant", "monitor.rules.yaml": "monitor"}
 CASES = {"firing", "quiet", "boundary"}
 OWN_SUFFIXES = ("_bucket", "_count", "_sum")
+HISTOGRAMS = {one.name for one in BY_NAME.values() if one.type == "histogram"}
+
+
+PAGES = {route.path for router in ROUTERS for route in router.routes if "GET" in route.methods}
 
 
 def groups(file: Path) -> list[dict[str, Any]]:
     return list(yaml.safe_load(file.read_text())["groups"])
 
 
-ALERTS = [(file.name, rule) for file in RULES for group in groups(file) for rule in group["rules"]]
+EVERY = [(file.name, rule) for file in RULES for group in groups(file) for rule in group["rules"]]
+ALERTS = [(file, rule) for file, rule in EVERY if "alert" in rule]
+RECORDED = {rule["record"]: rule["expr"] for _, rule in EVERY if "record" in rule}
 NAMES = sorted({rule["alert"] for _, rule in ALERTS})
 
 
 def metrics_in(expression: str) -> set[str]:
     """The metrics of ours that an expression names, series of histograms by the histogram's name."""
+    while recorded := [name for name in RECORDED if name in expression]:
+        for name in recorded:
+            expression = expression.replace(name, RECORDED[name])
     found = re.findall(r"\bflopwatch_[a-z_]+", expression)
-    known = {one.name: one.type for one in METRICS}
-    return {base if known.get(base := stem(name)) == "histogram" else name for name in found}
+    return {base if (base := stem(name)) in HISTOGRAMS else name for name in found}
+
+
+def named(rule: dict[str, Any]) -> str:
+    return str(rule.get("alert") or rule["record"])
+
+
+def partitioned(pair: str) -> tuple[str, str, str]:
+    return pair.partition("=")
 
 
 def stem(name: str) -> str:
@@ -93,21 +110,25 @@ def test_an_alert_says_whom_it_is_for_and_where_to_look(file: str, rule: dict[st
     assert re.fullmatch(r"Flopwatch[A-Z][A-Za-z]+", rule["alert"])
     assert labels["severity"] in {"critical", "warning", "info"}
     assert FAMILIES[file] == labels["family"]
-    assert {"summary", "description", "runbook_url", "dashboard_url"} == set(annotations)
+    assert {"summary", "description", "runbook_url", "console_url", "dashboard_url"} == set(annotations)
     assert re.fullmatch(r"[A-Z][^{}.]*\.", annotations["summary"])
     assert annotations["runbook_url"].endswith(f"/deploy/runbooks/{rule['alert']}.md")
     assert (RUNBOOKS / f"{rule['alert']}.md").is_file()
-    assert re.search(r"/d/flopwatch\?viewPanel=\d+$", annotations["dashboard_url"])
+    assert re.search(r"/d/flopwatch-[a-z]+\?viewPanel=\d+$", annotations["dashboard_url"])
+    page, _, asked = annotations["console_url"].removeprefix("https://flopwatch.example").partition("?")
+    assert page in PAGES
+    assert {name for name, _, _ in map(partitioned, filter(None, asked.split("&")))} <= {"show", "level"}
     if rule["alert"] != "FlopwatchWatchdog":  # which must stop at once when Prometheus does
         assert rule["keep_firing_for"]
 
 
-@pytest.mark.parametrize(("file", "rule"), ALERTS, ids=lambda value: value["alert"] if isinstance(value, dict) else "")
+@pytest.mark.parametrize(("file", "rule"), EVERY, ids=lambda value: named(value) if isinstance(value, dict) else "")
 def test_rules_ask_for_metrics_that_exist(file: str, rule: dict[str, Any]) -> None:
     """Every metric in a rule is in the list of metrics, and labels that it selects by are labels of it."""
-    assert set() == metrics_in(rule["expr"]) - {one.name for one in METRICS}
-    for name, selector in re.findall(r"(flopwatch_\w+)\{([^}]*)\}", rule["expr"]):
-        (described,) = (one for one in METRICS if one.name == name)
+    assert metrics_in(rule["expr"]) or rule.get("alert") == "FlopwatchWatchdog"
+    assert set() == metrics_in(rule["expr"]) - BY_NAME.keys()
+    for name, selector in re.findall(r"\b(flopwatch_\w+)\{([^}]*)\}", rule["expr"]):
+        described = BY_NAME[stem(name)] if stem(name) in HISTOGRAMS else BY_NAME[name]
         assert set() == set(re.findall(r"(\w+)\s*[=!]", selector)) - {*described.labels, "job", "instance"}
 
 

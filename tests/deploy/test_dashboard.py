@@ -1,4 +1,4 @@
-"""The dashboard: made by its generator, about metrics that exist, and every query has an answer."""
+"""The dashboards: made by their generator, about metrics that exist, and every query has an answer."""
 
 from __future__ import annotations
 
@@ -14,30 +14,35 @@ from typing import Any
 import pytest
 import yaml
 
-from monitor.metrics import METRICS
+from monitor.log import tenant_reference
+from monitor.metrics import BY_NAME
 from monitor.simulate.scenarios import simulate
-from tests.deploy.monitoring import DEPLOY, ROOT, page, prometheus, samples, told, wait_for
-from tests.deploy.test_alerts import ALERTS, metrics_in
+from tests.deploy.monitoring import DEPLOY, ROOT, free_port, page, prometheus, samples, told, wait_for
+from tests.deploy.test_alerts import ALERTS, PAGES, metrics_in
 from tests.kafka.workers import Site
 from tests.servers.kafka import Topics
 
-FILE = DEPLOY / "grafana" / "dashboards" / "flopwatch.json"
+TENANT = "orchid-compute"  # of the simulated scenario that is played
+FILES = sorted((DEPLOY / "grafana" / "dashboards").glob("*.json"))
 
 
-def document() -> dict[str, Any]:
-    return dict(json.loads(FILE.read_text()))
+def documents() -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in FILES]
 
 
 def panels() -> list[dict[str, Any]]:
-    return [panel for panel in document()["panels"] if panel["type"] != "row"]
+    return [panel for document in documents() for panel in document["panels"] if panel["type"] != "row"]
 
 
-QUERIES = [target["expr"] for panel in panels() for target in panel["targets"]]
+QUERIES = sorted({target["expr"] for panel in panels() for target in panel["targets"]})
 
 
 def filled(query: str, job: str) -> str:
     """A query as Grafana sends it for one job."""
-    return query.replace("$job", job).replace("$__rate_interval", "10s")
+    spans = {"[1h]": "[10s]", "[1d]": "[10s]", "$__rate_interval": "10s"}  # nobody waits for an hour
+    for was, instead in {"$job": job, "$tenant": tenant_reference(TENANT), **spans}.items():
+        query = query.replace(was, instead)
+    return query
 
 
 @pytest.fixture
@@ -50,29 +55,52 @@ def generator() -> ModuleType:
     return module
 
 
-def test_the_dashboard_is_what_its_generator_makes(generator: ModuleType) -> None:
-    """Generating it again changes nothing."""
-    assert generator.text() == FILE.read_text()
+def test_dashboards_are_what_their_generator_makes(generator: ModuleType) -> None:
+    """Generating them again changes nothing, and no file is left of a dashboard that is gone."""
+    assert generator.texts() == {file: file.read_text() for file in FILES}
 
 
 def test_panels_have_numbers_and_places_of_their_own() -> None:
     """No number is given twice, no panel covers another, and no data source is named for good."""
-    everything = document()["panels"]
-    places = [panel["gridPos"] for panel in everything]
-    cells = [(place["x"] + x, place["y"] + y) for place in places for x in range(place["w"]) for y in range(place["h"])]
-
-    assert len(everything) == len({panel["id"] for panel in everything})
-    assert len(cells) == len(set(cells))
-    assert {"${datasource}"} == set(re.findall(r'"uid": "(\$.*?)"', FILE.read_text()))
+    for document, file in zip(documents(), FILES, strict=True):
+        everything = document["panels"]
+        places = [panel["gridPos"] for panel in everything]
+        cells = [
+            (place["x"] + x, place["y"] + y) for place in places for x in range(place["w"]) for y in range(place["h"])
+        ]
+        assert file.stem == document["uid"]
+        assert len(everything) == len({panel["id"] for panel in everything})
+        assert len(cells) == len(set(cells))
+        assert {"${datasource}"} == set(re.findall(r'"uid": "(\$.*?)"', file.read_text()))
+    assert len(panels()) == len({panel["id"] for panel in panels()})
     assert all(panel["fieldConfig"]["defaults"]["noValue"] == "no data" for panel in panels())
+
+
+def test_panels_lead_to_pages_of_the_console() -> None:
+    """Each link is a route that answers; a tenant's page is asked for by its reference."""
+    leading = {link["url"] for panel in panels() for link in panel["links"]}
+    paths = {url.removeprefix("https://flopwatch.example").partition("?")[0] for url in leading}
+
+    assert paths - PAGES == {"/tenants/$tenant"}
+    assert "/tenants/{reference}" in PAGES
+
+
+def test_grafana_is_told_where_dashboards_and_data_are() -> None:
+    """The provisioning files are what Grafana reads: one provider that takes no change, one source of data."""
+    provisioning = DEPLOY / "grafana" / "provisioning"
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "flopwatch.yaml").read_text())["providers"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "flopwatch.yaml").read_text())["datasources"]
+
+    assert ("file", False) == (provider["type"], provider["allowUiUpdates"])
+    assert ("prometheus", False) == (source["type"], source["editable"])
 
 
 def test_queries_are_about_metrics_that_exist() -> None:
     """Every query names metrics of the list and no other, and keeps to the chosen jobs."""
     for query in QUERIES:
         assert metrics_in(query)
-        assert set() == metrics_in(query) - {one.name for one in METRICS}
-        assert query.count('job=~"$job"') == len(re.findall(r"\bflopwatch_\w+", query))
+        assert set() == metrics_in(query) - BY_NAME.keys()
+        assert query.count('job=~"$job"') == len(re.findall(r"(?:\w+:)?\bflopwatch_\w+", query))
 
 
 def test_queries_can_be_read_by_prometheus(tmp_path: Path) -> None:
@@ -89,7 +117,9 @@ def test_queries_can_be_read_by_prometheus(tmp_path: Path) -> None:
 def test_an_alert_leads_to_a_panel_about_it(rule: dict[str, Any]) -> None:
     """The panel that an alert's address names shows a metric that the alert is about."""
     number = int(rule["annotations"]["dashboard_url"].rpartition("=")[2])
-    (panel,) = (panel for panel in panels() if panel["id"] == number)
+    uid = rule["annotations"]["dashboard_url"].rpartition("/")[2].partition("?")[0]
+    (document,) = (one for one in documents() if one["uid"] == uid)
+    (panel,) = (panel for panel in document["panels"] if panel["id"] == number)
     shown = {name for target in panel["targets"] for name in metrics_in(target["expr"])}
 
     assert metrics_in(rule["expr"]) & shown or rule["alert"] == "FlopwatchWatchdog"
@@ -115,13 +145,15 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     key = tmp_path / "key"
     key.write_text("a key", encoding="utf-8")
     sinks = [{"name": "own", "kind": "webhook", "url": "https://127.0.0.1:1/", "key_file": str(key)}]
-    worker = site.start(LISTS=json.dumps(lists), NOTICES__SINKS=json.dumps(sinks))
+    console = free_port()
+    worker = site.start("all", LISTS=json.dumps(lists), NOTICES__SINKS=json.dumps(sinks), CONSOLE__PORT=console)
     unanswered = set(QUERIES)
 
     with prometheus(tmp_path, {"flopwatch": worker.port}) as (_, asked):
 
         def answered() -> bool:
             site.produce(line for line, _ in zip(rest, range(20), strict=False))
+            page(console, "sign-in")
             for query in list(unanswered):
                 values = [float(one["value"][1]) for one in samples(asked, filled(query, "flopwatch"))]
                 if any(map(math.isfinite, values)):

@@ -61,9 +61,9 @@ class Site:
         settings = {f"FLOPWATCH_{name}": str(value) for name, value in values.items()}
         return {**os.environ, **settings, "PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"}
 
-    def start(self, **more: object) -> Worker:
-        """One more worker."""
-        worker = Worker(self, len(self.workers), more)
+    def start(self, role: str = "worker", **more: object) -> Worker:
+        """One more worker; of role `all` it serves the console, too."""
+        worker = Worker(self, len(self.workers), role, more)
         self.workers.append(worker)
         return worker
 
@@ -144,7 +144,8 @@ class Site:
 class Worker:
     """One `flopwatch run`."""
 
-    def __init__(self, site: Site, number: int, more: Mapping[str, object]) -> None:
+    def __init__(self, site: Site, number: int, role: str, more: Mapping[str, object]) -> None:
+        self._role = role
         self.port = free_ports(1)[0]
         self._log = site.folder / f"worker-{number}.log"
         self._environment = site.settings(self.port, more)
@@ -153,7 +154,7 @@ class Worker:
     def start(self) -> None:
         """Start it, also again."""
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen([*COMMAND, "run"], stderr=log, env=self._environment)
+            self._process = subprocess.Popen([*COMMAND, "run", "--role", self._role], stderr=log, env=self._environment)
 
     def kill(self) -> None:
         """Kill it at once."""
