@@ -41,6 +41,7 @@ bench: setup ## measure speed and memory against plain loops, bare clients and o
 	@$(BIN)/python -m bench.streaming
 	@$(BIN)/python bench/backtest.py --days 120 --repeat 1
 	@$(BIN)/python bench/console.py
+	@$(BIN)/python bench/metrics.py
 
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy

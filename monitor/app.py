@@ -174,6 +174,7 @@ from monitor.store import (
     TICK,
     WAITING,
     AuditWanted,
+    Backup,
     Commit,
     DeadLetter,
     JournalEntry,
@@ -1975,6 +1976,39 @@ def erase_personal(
         known = store.retaining.forget(values, at, by, whom or "text", {"reason": reason})
         _checkpoint(settings, state, store)
     return Erased(tuple(sorted({one.whom for one in values})), known, quoted)
+
+
+# -- the store as a whole ------------------------------------------------------------------------------------------
+
+
+def migrate_store(settings: Settings, state: Path | None) -> tuple[str | None, str]:
+    """Bring a store up to date: the migrations that its tables stood at (None: there were none) and stand at."""
+    from monitor.store.database import migrate
+
+    return migrate(store_url(settings, state))
+
+
+def back_up(settings: Settings, state: Path | None, out: Path, progress: Progress) -> Backup:
+    """Copy a store into a new file while it is in use."""
+    from monitor.store.backup import back_up
+
+    return back_up(store_url(settings, state), out, progress)
+
+
+def restore(settings: Settings, state: Path | None, file: Path, person: str, reason: str) -> Backup:
+    """Make a new store of a backup, whose audit says so: who did it, of which file, and where the chain stood.
+
+    Raises:
+        StoreProblem: there is a store already, or the file is no backup of such a store.
+    """
+    from monitor.store.backup import restore
+
+    found, clock = restore(store_url(settings, state), file), SystemClock()
+    with _existing(settings, state) as store:
+        head = store.audit.head(clock.now_ms())
+        told = {"sha256": found.sha256, "rows": head.rows, "head": head.head, "reason": reason}
+        store.audit.add(clock.now_ms(), by_name(person), "store.restored", "", told)
+    return found
 
 
 # -- people and the console ----------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ import click
 
 from monitor.cli.audit import audit
 from monitor.cli.backtest import backtest
+from monitor.cli.backup import backup, migrate, restore
 from monitor.cli.cases import cases
 from monitor.cli.check import check
 from monitor.cli.dead_letters import dead_letters
@@ -45,6 +46,7 @@ def flopwatch() -> None:
 for command in (
     audit,
     backtest,
+    backup,
     cases,
     check,
     dead_letters,
@@ -58,11 +60,13 @@ for command in (
     flags,
     hits,
     lists,
+    migrate,
     policies,
     notices,
     positions,
     profiles,
     replay,
+    restore,
     retention,
     run,
     runs,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -137,6 +138,15 @@ class Loaded(NamedTuple):
     book: Book
     flags: dict[str, dict[str, Flag]]  # tenant -> id -> flag
     positions: dict[tuple[str, int], StoredPosition]
+
+
+class Backup(NamedTuple):
+    """A file that holds a store."""
+
+    file: Path
+    bytes: int
+    sha256: str
+    revision: str  # the migration that its tables stand at
 
 
 class AuditWanted(NamedTuple):

@@ -170,13 +170,32 @@ def connect(url: str, create: bool, read_only: bool = False) -> Database:
     return database
 
 
-def migrate(url: str) -> None:
-    """Make the tables of a store, or bring them up to date.
+def migrate(url: str) -> tuple[str | None, str]:
+    """Make the tables of a store, or bring them up to date: the migrations they stood at (None: none) and stand at now.
 
     Raises:
         StoreProblem: as for `connect`.
     """
+    before = revision_of(url)
     connect(url, create=True).engine.dispose()
+    return before, REVISION
+
+
+def revision_of(url: str) -> str | None:
+    """The migration that the tables of a store stand at; None: there is no store, and none is made.
+
+    Raises:
+        StoreProblem: the database does not answer, is of something else, or newer than this program.
+    """
+    database = _engine(url, read_only=False)
+    file = None if database.shared else _file(database.engine.url)
+    if file is not None and not file.exists():
+        return None
+    try:
+        with database.reading() as connection:
+            return _revision(database, connection)
+    finally:
+        database.engine.dispose()
 
 
 def _engine(url: str, read_only: bool) -> Database:

@@ -148,7 +148,13 @@ class Worker:
         self._role = role
         self.port = free_ports(1)[0]
         self._log = site.folder / f"worker-{number}.log"
+        self._more = more
         self._environment = site.settings(self.port, more)
+        self.start()
+
+    def start_over(self, site: Site) -> None:
+        """Start it again over the store that the site has now."""
+        self._environment = site.settings(self.port, self._more)
         self.start()
 
     def start(self) -> None:
