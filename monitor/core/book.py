@@ -40,7 +40,7 @@ from monitor.core.timeline import (
 )
 
 # Indexed by kind: an enum member in a set costs a call in Python, on every fact.
-_OF_ALLOCATION = [Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY]
+_OF_ALLOCATION = [Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY, Kind.DESCRIBED]
 OF_ALLOCATION = tuple(kind in _OF_ALLOCATION for kind in range(max(Kind) + 1))
 OF_SOMEBODY = tuple(kind in [Kind.TENANT_PROFILED, Kind.PARTY_PROFILED] for kind in range(max(Kind) + 1))
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon

@@ -40,6 +40,7 @@ class Kind(IntEnum):
     # What an inventory report in effect says of one allocation; made by the book, never sent.
     PRESENT = 12
     ABSENT = 13
+    DESCRIBED = 14  # what an allocation is, said by somebody who does not say that it is held; not in the contract
 
 
 EVENT_TYPES: Mapping[str, Kind] = {
@@ -47,6 +48,7 @@ EVENT_TYPES: Mapping[str, Kind] = {
     "io.flopwatch.allocation.resized.v1": Kind.RESIZED,
     "io.flopwatch.allocation.stopped.v1": Kind.STOPPED,
     "io.flopwatch.allocation.seen.v1": Kind.SEEN,
+    "io.flopwatch.allocation.described.v1": Kind.DESCRIBED,
     "io.flopwatch.reservation.changed.v1": Kind.RESERVATION,
     "io.flopwatch.telemetry.sampled.v1": Kind.TELEMETRY,
     "io.flopwatch.tenant.profiled.v1": Kind.TENANT_PROFILED,

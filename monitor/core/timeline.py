@@ -278,19 +278,21 @@ RANKS_HELD = _by_kind(
         Kind.SEEN: 2,
         Kind.TELEMETRY: 3,
         Kind.STOPPED: 4,
-        Kind.STARTED: 5,
-        Kind.RESIZED: 6,
+        Kind.DESCRIBED: 5,  # for what starts again at this instant
+        Kind.STARTED: 6,
+        Kind.RESIZED: 7,
     }
 )
 RANKS_FREE = _by_kind(
     {
         Kind.ABSENT: 0,
-        Kind.PRESENT: 1,
-        Kind.STARTED: 2,
-        Kind.RESIZED: 3,
-        Kind.SEEN: 4,
-        Kind.TELEMETRY: 5,
-        Kind.STOPPED: 6,
+        Kind.DESCRIBED: 1,
+        Kind.PRESENT: 2,
+        Kind.STARTED: 3,
+        Kind.RESIZED: 4,
+        Kind.SEEN: 5,
+        Kind.TELEMETRY: 6,
+        Kind.STOPPED: 7,
     }
 )
 
@@ -373,6 +375,14 @@ def _telemetry(timeline: Timeline, fact: Observation, effects: Effects) -> None:
         timeline.measured_until = fact.time
 
 
+def _described(timeline: Timeline, fact: Observation, effects: Effects) -> None:
+    """It holds nothing and is no evidence: while nothing is held it says what opens next, else nothing changes."""
+    claim = fact.body
+    assert isinstance(claim, Claim)
+    if timeline.since is None:
+        _reshape(timeline, claim)
+
+
 def _nothing(timeline: Timeline, fact: Observation, effects: Effects) -> None:
     raise AssertionError(f"{fact.kind.name} is no fact of an allocation.")
 
@@ -387,6 +397,7 @@ APPLY: tuple[Callable[[Timeline, Observation, Effects], None], ...] = tuple(
         Kind.TELEMETRY.value: _telemetry,
         Kind.PRESENT.value: _present,
         Kind.ABSENT.value: _absent,
+        Kind.DESCRIBED.value: _described,
     }.get(kind, _nothing)
     for kind in range(max(Kind) + 1)
 )
@@ -406,6 +417,11 @@ def _open(timeline: Timeline, claim: Claim, fact: Observation) -> None:
     timeline.stopped = False
     if claim.lease_ms is not None:
         timeline.lease_ms = claim.lease_ms
+    _reshape(timeline, claim)
+
+
+def _reshape(timeline: Timeline, claim: Claim) -> None:
+    """What a claim says holds for what is opened, now or next."""
     if claim.count is not None:
         timeline.count = claim.count
     timeline.shape = _reshaped(timeline.shape, claim)

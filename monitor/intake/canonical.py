@@ -292,6 +292,7 @@ Allocation = Literal[
     "io.flopwatch.allocation.resized.v1",
     "io.flopwatch.allocation.stopped.v1",
     "io.flopwatch.allocation.seen.v1",
+    "io.flopwatch.allocation.described.v1",
 ]
 Canonical = Annotated[
     Event[Allocation, AllocationData]
@@ -330,6 +331,7 @@ LAST_FIELD: dict[Kind, str] = {
         "io.flopwatch.allocation.resized.v1": AllocationData,
         "io.flopwatch.allocation.stopped.v1": AllocationData,
         "io.flopwatch.allocation.seen.v1": AllocationData,
+        "io.flopwatch.allocation.described.v1": AllocationData,
         "io.flopwatch.reservation.changed.v1": ReservationData,
         "io.flopwatch.telemetry.sampled.v1": TelemetryData,
         "io.flopwatch.tenant.profiled.v1": TenantProfileData,

@@ -447,6 +447,7 @@ _MAKERS: Mapping[Kind, Callable[[Event], Made | Refusal]] = {
     Kind.RESIZED: _allocation(_resized_claim),
     Kind.STOPPED: _allocation(_stopped_claim),
     Kind.SEEN: _allocation(_held_claim),
+    Kind.DESCRIBED: _allocation(_held_claim),
     Kind.RESERVATION: _reservation,
     Kind.TELEMETRY: _telemetry,
     Kind.TENANT_PROFILED: _tenant_profile,

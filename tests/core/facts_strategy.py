@@ -128,6 +128,11 @@ def _seen(world: World) -> st.SearchStrategy[bytes]:
     return world.event("allocation.seen", st.one_of(plain, plain, named, _data(world.subject, traits)))
 
 
+def _described(world: World) -> st.SearchStrategy[bytes]:
+    named = {"accelerator": hardware, "count": counts, "region": world.region, "within": world.subject["allocation"]}
+    return world.event("allocation.described", _data(world.subject, {**named, "lease_seconds": leases, **traits}))
+
+
 def _telemetry(world: World) -> st.SearchStrategy[bytes]:
     fields = {
         "window_seconds": st.sampled_from((10, 600, 5_000)),
@@ -183,7 +188,7 @@ def _events(world: World) -> st.SearchStrategy[bytes]:
     resized = world.event("allocation.resized", _data({**world.subject, "count": counts}, traits))
     return st.one_of(
         started, started, started, stopped, stopped, seen, seen, resized, inventory, inventory,
-        _telemetry(world), _retracted(world), _aside(world),
+        _telemetry(world), _retracted(world), _aside(world), _described(world),
     )  # fmt: skip
 
 

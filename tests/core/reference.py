@@ -18,15 +18,16 @@ from typing import NamedTuple
 from monitor.core.model import Alive, Claim, Kind, Observation, Report, Retraction, Sample
 
 HOUR_MS = 3_600_000
-OF_ALLOCATION = {Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY}
-HELD_BEFORE = ("absent", "present", "seen", "telemetry", "stop", "start", "resize")
-FREE_BEFORE = ("absent", "present", "start", "resize", "seen", "telemetry", "stop")
+OF_ALLOCATION = {Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY, Kind.DESCRIBED}
+HELD_BEFORE = ("absent", "present", "seen", "telemetry", "stop", "describe", "start", "resize")
+FREE_BEFORE = ("absent", "describe", "present", "start", "resize", "seen", "telemetry", "stop")
 WORDS = {
     Kind.STARTED: "start",
     Kind.RESIZED: "resize",
     Kind.STOPPED: "stop",
     Kind.SEEN: "seen",
     Kind.TELEMETRY: "telemetry",
+    Kind.DESCRIBED: "describe",
 }
 
 Allocation = tuple[str, str]  # (tenant, allocation)
@@ -213,6 +214,10 @@ def periods(said: Sequence[Entry]) -> tuple[list[Period], list[Window]]:
                     found[-1].end, found[-1].lost = time, True
                 continue
             if entry.word == "telemetry" and not (entry.sample and entry.sample.provider):
+                continue
+            if entry.word == "describe":  # no evidence; what it says holds for what opens next (decision 63)
+                if not held:
+                    now_stated = restated(now_stated, claim, counts_only=False)
                 continue
             opens = entry.word in ("start", "present") and not held
             if opens:

@@ -30,6 +30,7 @@ TYPES = {
     "resize": "allocation.resized",
     "stop": "allocation.stopped",
     "seen": "allocation.seen",
+    "describe": "allocation.described",
     "telemetry": "telemetry.sampled",
     "report": "inventory.reported",
     "retract": "fact.retracted",

@@ -69,6 +69,35 @@ HELD = [
         "0 start x \n 10 seen x accelerator=A100 id=a \n 10 start x accelerator=H100 id=b \n 20 stop x",
         "0 10 certain 1 H100 \n 10 20 certain 1 H100",
     ),
+    # -- what is described and not held (decision 63)
+    Case("a description alone holds nothing", "0 describe x accelerator=H100 count=8 \n 60 stop x", ""),
+    Case(
+        "a description names what a start without hardware holds, before it and after",
+        "0 describe x accelerator=H100 count=8 \n 10 start x \n 20 stop x",
+        "10 20 certain 8 H100",
+    ),
+    Case(
+        "a description that comes later names it from the start",
+        "0 start x \n 10 describe x accelerator=H100 count=8 \n 20 stop x",
+        "0 20 certain 8 H100",
+    ),
+    Case(
+        "a description of what is stopped holds for what starts next",
+        "0 start x accelerator=A100 count=8 \n 10 stop x \n 15 describe x accelerator=H100 count=4 \n 20 start x "
+        "\n 30 stop x",
+        "0 10 certain 8 A100 \n 20 30 certain 4 H100",
+    ),
+    Case(
+        "a description of what is held changes nothing that was named, and is no sign of life",
+        "0 start x accelerator=H100 count=8 \n 10 describe x accelerator=A100 count=1 \n 20 stop x",
+        "0 20 certain 8 H100",
+    ),
+    Case(
+        "between a stop and a start of one instant a description holds for the start",
+        "0 start x accelerator=A100 count=8 \n 10 start x id=c \n 10 stop x id=a \n 10 describe x accelerator=H100 id=z"
+        " \n 20 stop x",
+        "0 10 certain 8 A100 \n 10 20 certain 8 H100",
+    ),
     # -- one instant
     Case(
         "a restart within one instant: stop, then start, then resize",
