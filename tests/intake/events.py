@@ -15,7 +15,7 @@ DATA: dict[str, dict[str, Any]] = {
     "allocation.resized.v1": {"tenant": "acme", "allocation": "job-1", "count": 0.5},
     "allocation.stopped.v1": {"tenant": "acme", "allocation": "job-1", "reason": "done"},
     "allocation.seen.v1": {"tenant": "acme", "allocation": "job-1"},
-    "allocation.described.v1": {"tenant": "acme", "allocation": "job-1", "instance_type": "p5.48xlarge", "instances": 1},
+    "allocation.described.v1": {"tenant": "acme", "allocation": "job-1", "instance_type": "p5.48xlarge"},
     "reservation.changed.v1": {
         "tenant": "acme", "reservation": "r-1", "accelerator": "H100 SXM 80GB", "count": 512,
         "from": "2026-06-01T00:00:00Z", "to": "2026-09-01T00:00:00Z", "state": "granted",
