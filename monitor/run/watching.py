@@ -30,7 +30,7 @@ class Progress:
         self._ends: Mapping[Partition, int] = {}
         self._left: dict[Partition, int] = {}  # how many records more there are than were taken in
         self._answered = self._next_look = clock.monotonic()
-        self._trouble = ""
+        self.trouble = ""  # why the source did not answer when it was asked last
 
     def begin(self, where: Partition) -> None:
         """A partition is ours from now on, or is read again from elsewhere."""
@@ -55,9 +55,9 @@ class Progress:
         try:
             self._ends = self._source.ends()
         except SourceProblem as problem:
-            self._trouble = str(problem)
+            self.trouble = str(problem)
             return
-        self._trouble, self._answered = "", now
+        self.trouble, self._answered = "", now
         for where, end in self._ends.items():
             if where not in self._progressed:
                 self._progressed[where] = now
@@ -77,8 +77,8 @@ class Progress:
     def stalled(self) -> str:
         """A sentence about a partition that stands still, or about a source that does not answer; "" if all is well."""
         now = self._clock.monotonic()
-        if self._trouble and now - self._answered > self._limit:
-            return f"The source has not answered for {now - self._answered:.0f} seconds. {self._trouble}"
+        if self.trouble and now - self._answered > self._limit:
+            return f"The source has not answered for {now - self._answered:.0f} seconds. {self.trouble}"
         for where, since in sorted(self._progressed.items()):
             left = self._left.get(where, 0)
             if left and now - since > self._limit:

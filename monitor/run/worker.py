@@ -116,6 +116,7 @@ class Worker:
         self._passed = self._heard_at = now
         self._progress = Progress(ends.source, settings.stalled_seconds, ends.clock, ends.metrics)
         self._remarks = 0  # how many of the source's remarks were logged
+        self._told_trouble = ""  # with the source, as it was logged
         told = (rule.id for policy in reference.policies for rule in policy.rules if not rule.shadow)
         ends.metrics.expose(self._state, told)
         ends.metrics.initialise_topics(self._layout.topics or [FILE_LABEL])
@@ -241,7 +242,12 @@ class Worker:
         metrics = self._ends.metrics
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
         metrics.set("flopwatch_caught_up", int(not self._ends.source.behind()))
-        metrics.set("flopwatch_source_trouble", int(bool(self._ends.source.trouble)))
+        # A client may go on polling a broker that is gone, and say nothing: so its ends are asked for as well.
+        trouble = self._ends.source.trouble or self._progress.trouble
+        metrics.set("flopwatch_source_trouble", int(bool(trouble)))
+        if trouble and trouble != self._told_trouble:
+            self._ends.log.warning("source in trouble", problem=trouble)
+        self._told_trouble = trouble
         lasting = Counter(blind.cause for task in self.tasks.values() for blind in task.blind)
         for cause in CAUSES:
             metrics.set("flopwatch_blind_intervals", lasting[cause], cause=cause)

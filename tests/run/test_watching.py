@@ -1,0 +1,44 @@
+"""Progress: what it says of a source that does not answer, and that it says nothing once it does."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from prometheus_client import CollectorRegistry
+
+from monitor.core.limits import Partition
+from monitor.errors import SourceProblem
+from monitor.metrics import Metrics
+from monitor.run.watching import LOOK_SECONDS, Progress
+from tests.run.test_worker import TurnedClock
+
+STALLED_SECONDS = 30.0
+
+
+class Broker:
+    """A source whose client polls in peace, while nobody may be there to say where its partitions end."""
+
+    def __init__(self) -> None:
+        self.away = True
+
+    def ends(self) -> Mapping[Partition, int]:
+        if self.away:
+            raise SourceProblem("Nobody answers: start the broker.")
+        return {("tenants", 0): 7}
+
+
+def test_a_source_that_does_not_answer_is_in_trouble_at_once() -> None:
+    """The first look says why; the loop stands still only once that has lasted; an answer ends both."""
+    broker, clock = Broker(), TurnedClock()
+    progress = Progress(broker, STALLED_SECONDS, clock, Metrics(CollectorRegistry()))  # type: ignore[arg-type]
+
+    progress.look({})
+    assert "Nobody answers: start the broker." == progress.trouble
+    assert "" == progress.stalled()
+    clock.turn(STALLED_SECONDS)
+    progress.look({})
+    assert "has not answered for 30 seconds. Nobody answers" in progress.stalled()
+    broker.away = False
+    clock.turn(LOOK_SECONDS)
+    progress.look({("tenants", 0): 7})
+    assert ("", "") == (progress.trouble, progress.stalled())
