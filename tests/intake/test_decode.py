@@ -49,7 +49,7 @@ GOOD: list[tuple[str, str, str, Body]] = [
     ("allocation.resized.v1", "acme", "job-1", Claim(unit=ACCELERATOR, count=500)),
     ("allocation.stopped.v1", "acme", "job-1", NOTHING_CLAIMED),
     ("allocation.seen.v1", "acme", "job-1", NOTHING_CLAIMED),
-    ("allocation.described.v1", "acme", "job-1", Claim("p5.48xlarge", "instance", 1_000)),
+    ("allocation.described.v1", "acme", "job-1", Claim("p5.48xlarge", "instance")),
     ("reservation.changed.v1", "acme", "",
      Reservation("r-1", H100, 512_000, 1_780_272_000_000, 1_788_220_800_000, "granted")),
     ("telemetry.sampled.v1", "acme", "job-1", Sample(60_000, True, 8_000, 410_000, 1_755_000, (), 612_500)),
