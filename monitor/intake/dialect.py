@@ -7,12 +7,13 @@ ignored because it says nothing of accelerators held, or is refused with a reaso
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pydantic_core import from_json, to_json
 
-from monitor.intake.canonical import NAME_CHARACTERS_MAX
+from monitor.intake.canonical import COUNT_MAX, NAME_CHARACTERS_MAX, instant_ms
 from monitor.intake.refusal import Ignored, Refusal, shown
 
 Event = dict[str, Any]  # one canonical event, structured mode; `line` writes it
@@ -27,6 +28,11 @@ RESERVATION = PREFIX + "reservation.changed.v1"
 TELEMETRY = PREFIX + "telemetry.sampled.v1"
 RETRACTED = PREFIX + "fact.retracted.v1"
 CONTROL_TYPES = frozenset({PREFIX + "inventory.reported.v1", PREFIX + "source.alive.v1", PREFIX + "party.profiled.v1"})
+
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?)"
+    r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
+)
 
 
 class Options(NamedTuple):
@@ -95,3 +101,37 @@ def at(record: object, *path: str) -> Any:
             return None
         record = record.get(key)
     return record
+
+
+def instant(value: object) -> str | Refusal:
+    """A time of a record as RFC 3339 with zone, every digit kept; UTC where it names no zone. Refused: no such time."""
+    matched = _TIME.fullmatch(value) if isinstance(value, str) else None
+    if matched is not None:
+        day, clock, zone = matched.groups()
+        time = f"{day}T{clock}{zone or 'Z'}"
+        try:
+            instant_ms(time)
+            return time
+        except ValueError:
+            pass  # no such day, or a year that cannot be: refused as what is no time at all
+    return Refusal("time", f"The time is {shown(value)}; expected one from 2010 to 2100, such as 2026-03-01T12:00:00Z.")
+
+
+def whole(value: object) -> int | None:
+    """A number of accelerators or instances, as JSON writes whole numbers or as text; None: it is none."""
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= len(str(COUNT_MAX)):
+        value = int(value)
+    return value if type(value) is int and 0 <= value <= COUNT_MAX else None  # true is no number
+
+
+def outer(options: Options, node: str | None) -> str | None:
+    """The outer allocation that the operator names, or None: none, or it goes by the node and that is not known."""
+    if options.within is None or "{node}" not in options.within:
+        return options.within
+    return None if node is None else options.within.replace("{node}", node.partition(".")[0])
+
+
+def together(*made: Event | Refusal) -> tuple[Event, ...] | Refusal:
+    """The events of one record, or why one of them is none: a record counts whole or not at all."""
+    events = tuple(one for one in made if not isinstance(one, Refusal))
+    return events if len(events) == len(made) else next(one for one in made if isinstance(one, Refusal))

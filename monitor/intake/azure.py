@@ -1,0 +1,208 @@
+"""Activity logs of Azure: which virtual machine is held, from when, until when.
+
+Read are records in the form of the REST interface (also as its Python library writes it), in that of Event Hubs, which
+sends `{"records": [...]}`, and events of Event Grid; each alone or in a list.
+
+An operation writes two to four records: it is started, perhaps accepted, and has succeeded or failed. Only success
+starts or stops anything, so an operation counts once. The size of a machine stands nowhere but in the body of the
+request or of the answer, if the log has it: where a record under way has it, it describes and holds nothing.
+
+`deallocate` and `delete` free the hardware. `powerOff` does not: the machine was seen. `write` is both create and
+update, and the log does not say which, so success of it starts: on a machine that is held that changes nothing, but
+one that is deallocated counts as held again until it is started and deallocated anew. A resize while held is seen if
+the record of its success has the body. A scale set is one allocation of so many instances, but one in which machines
+are arranged freely holds nothing by itself: its machines have records of their own.
+
+Case differs from record to record, so resources are named in lower case.
+The meaning of the verbs is that of the Azure Monitor activity log documentation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.intake.dialect import (
+    DESCRIBED,
+    SEEN,
+    STARTED,
+    STOPPED,
+    Event,
+    Options,
+    Translated,
+    at,
+    event,
+    instant,
+    outer,
+    parsed,
+    text,
+    together,
+    whole,
+)
+from monitor.intake.refusal import Ignored, Refusal, shown
+
+MACHINES, SETS = "microsoft.compute/virtualmachines/", "microsoft.compute/virtualmachinescalesets/"
+WHAT_IT_DOES = {
+    MACHINES + "write": STARTED,
+    MACHINES + "start/action": STARTED,
+    MACHINES + "deallocate/action": STOPPED,
+    MACHINES + "delete": STOPPED,
+    MACHINES + "poweroff/action": SEEN,
+    SETS + "write": STARTED,
+    SETS + "delete": STOPPED,
+}
+SUCCEEDED = {"succeeded", "success"}
+UNDER_WAY = {"started", "start", "accepted", "accept", "running", "updating"}
+BODIES = ("responsebody", "requestbody")  # what was answered counts more than what was asked for
+
+# The names of a field in each form.
+OPERATION = ("operationName", "operation_name")
+STATUS = ("status", "resultType")
+TIME = ("eventTimestamp", "event_timestamp", "eventTime", "time")
+RESOURCE = ("resourceId", "resource_id", "resourceUri")
+SUBSCRIPTION = ("subscriptionId", "subscription_id")
+CORRELATION = ("correlationId", "correlation_id")
+UNIQUE = ("eventDataId", "event_data_id")
+
+
+def recognises(document: object) -> bool:
+    """Whether a JSON document is of this dialect."""
+    first = next(_records(document), None)
+    record = _flat(first)
+    operation, kind = _first(record, OPERATION), text(first, "eventType") or text(first, "type") or ""
+    return kind.startswith("Microsoft.Resources.") or (
+        isinstance(operation, str) and "/" in operation and isinstance(_first(record, RESOURCE), str)
+    )
+
+
+def translate(raw: bytes, options: Options) -> Iterator[Translated]:
+    """What becomes of each activity of a record."""
+    document = parsed(raw)
+    if isinstance(document, Refusal):
+        yield Translated("activity", document)
+        return
+    for one in _records(document):
+        record = _flat(one)
+        operation = _first(record, OPERATION)
+        if isinstance(operation, str):
+            yield Translated(operation, _outcome(record, operation, options))
+        else:
+            yield Translated(
+                "activity", Refusal("envelope", f"The record is {shown(one)}; expected an activity with operationName.")
+            )
+
+
+def _records(document: object) -> Iterator[object]:
+    """The records in a document: Event Hubs puts them into `records`, the REST interface into `value`."""
+    if isinstance(document, Mapping):
+        for name in ("records", "value"):
+            if isinstance(document.get(name), list):
+                document = document[name]
+                break
+    if isinstance(document, list):
+        yield from document
+    else:
+        yield document
+
+
+def _flat(record: object) -> Mapping[str, Any]:
+    """The fields of an activity, and under `id` what tells events of Event Grid apart."""
+    if not isinstance(record, Mapping):
+        return {}
+    data = record.get("data")
+    if isinstance(data, Mapping) and "operationName" in data:
+        own = {"eventTime": record.get("eventTime") or record.get("time"), "eventDataId": record.get("id")}
+        return {**data, **own}
+    return record
+
+
+def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
+    """The field of one of these names; the REST interface writes some as {value, localizedValue}."""
+    for name in names:
+        value = record.get(name)
+        if value is not None:
+            return value.get("value") if isinstance(value, Mapping) else value
+    return None
+
+
+def _outcome(record: Mapping[str, Any], operation: str, options: Options) -> tuple[Event, ...] | Ignored | Refusal:
+    folded = operation.lower()
+    kind = WHAT_IT_DOES.get(folded)
+    if kind is None:
+        return Ignored(shown(folded, quote=False))
+    status = _first(record, STATUS)
+    word = status.lower() if isinstance(status, str) else ""
+    if word not in SUCCEEDED and word not in UNDER_WAY:
+        return Ignored(f"{folded} refused: {shown(status, quote=False)}")
+    shape = {} if kind is STOPPED else _shape(record.get("properties"), folded.startswith(SETS))
+    if word in UNDER_WAY:
+        if not shape:
+            return Ignored(f"{folded} under way")
+        kind = DESCRIBED
+    resource = _first(record, RESOURCE)
+    path = resource.lower().strip("/").split("/") if isinstance(resource, str) else []
+    subscription = _first(record, SUBSCRIPTION) or (path[1] if path[0:1] == ["subscriptions"] and path[1:] else None)
+    if len(path) < 2 or not isinstance(subscription, str):
+        return Refusal("field", f"resourceId is {shown(resource)}; expected the path of a resource in a subscription.")
+    stated = _first(record, TIME)
+    time = instant(stated)
+    if isinstance(time, Refusal):
+        return time
+    id = _first(record, UNIQUE)
+    if not isinstance(id, str):  # records of Event Hubs have none
+        id = f"{_first(record, CORRELATION)}/{folded}/{word}/{stated}/{'/'.join(path)}"
+    tenant = subscription.lower()
+    held: dict[str, Any] = {}
+    if kind is not STOPPED:
+        held = {"region": _region(record.get("location")), "layer": "node", "within": outer(options, path[-1]), **shape}
+    return together(
+        event(
+            kind,
+            (options.source, id),
+            time,
+            options.tenant or tenant,
+            allocation="azure/" + "/".join(path),
+            account=tenant if options.tenant else None,
+            **held,
+        )
+    )
+
+
+def _shape(properties: object, of_set: bool) -> dict[str, Any]:
+    """What the bodies in a record's properties say of a machine or a scale set; nothing where there are none."""
+    if isinstance(properties, str):
+        properties = parsed(properties.encode())
+    if not isinstance(properties, Mapping):
+        return {}
+    bodies = {name.lower(): body for name, body in properties.items() if name.lower() in BODIES}
+    for name in BODIES:
+        body = bodies.get(name)
+        content = parsed(body.encode()) if isinstance(body, str) else body
+        shape = _shape_of_set(content) if of_set else _shape_of_machine(content)
+        if shape:
+            return {**shape, **({"region": region} if (region := _region(at(content, "location"))) else {})}
+    return {}
+
+
+def _shape_of_machine(content: object) -> dict[str, Any]:
+    size = text(content, "properties", "hardwareProfile", "vmSize")
+    if size is None:
+        return {}
+    group = text(content, "properties", "capacityReservation", "capacityReservationGroup", "id")
+    reserved = {} if group is None else {"reservation": group.lower().strip("/")}
+    return {"instance_type": size, "instances": 1, **reserved}
+
+
+def _shape_of_set(content: object) -> dict[str, Any]:
+    if (text(content, "properties", "orchestrationMode") or "").lower() == "flexible":
+        return {"instances": 0}  # its machines have records of their own
+    size, capacity = text(content, "sku", "name"), whole(at(content, "sku", "capacity"))
+    if size is None:
+        return {} if capacity is None else {"instances": capacity}
+    return {"instance_type": size, "instances": capacity}
+
+
+def _region(location: object) -> str | None:
+    """A region by one name: "East US" and "eastus" are the same; activities that belong to none are "global"."""
+    folded = "".join(location.split()).lower() if isinstance(location, str) else ""
+    return folded if folded and folded != "global" else None

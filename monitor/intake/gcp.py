@@ -1,0 +1,202 @@
+"""Audit logs of Google Cloud: which instance holds what, from when, until when.
+
+Read are log entries (`LogEntry` with `protoPayload`), lists of them, and messages of Pub/Sub that carry one in base64.
+
+An operation writes two entries. The instance is there, or gone, from the `last` one on: that one starts or stops. The
+`first` one alone names machine type and accelerators: it describes, and holds nothing. An entry that is both, or has
+no operation, does both. So an operation counts once, in whichever order its halves come; of a half that was lost, a
+start is missed and a stop comes late, as with any lost event. An entry with a status code was refused: no allocation.
+
+Machine types without accelerators are not told apart here: the books hold them under their names.
+Pods of GKE are read from the cluster itself, and jobs that are asked for say nothing of when they run: both are ignored.
+The meaning of the verbs is that of the Compute Engine audit log documentation.
+"""
+
+from __future__ import annotations
+
+from base64 import b64decode
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.intake.dialect import (
+    DESCRIBED,
+    SEEN,
+    STARTED,
+    STOPPED,
+    Event,
+    Options,
+    Translated,
+    at,
+    event,
+    instant,
+    outer,
+    parsed,
+    text,
+    together,
+    whole,
+)
+from monitor.intake.refusal import Ignored, Refusal, shown
+
+INSTANCES = "compute.instances."  # what comes before it is the version: v1, beta, alpha or nothing
+WHAT_IT_DOES = {
+    "insert": STARTED,
+    "start": STARTED,
+    "startWithEncryptionKey": STARTED,
+    "resume": STARTED,
+    "automaticRestart": STARTED,  # after a host error or maintenance
+    "delete": STOPPED,
+    "stop": STOPPED,
+    "suspend": STOPPED,
+    "preempted": STOPPED,
+    "hostError": STOPPED,
+    "terminateOnHostMaintenance": STOPPED,
+    "guestTerminate": STOPPED,
+    "migrateOnHostMaintenance": SEEN,
+}
+NAMES_THE_SHAPE = {"insert", "setMachineType", "setMachineResources"}  # in its first entry
+
+# Status codes of RPCs, by number (google/rpc/code.proto).
+CODES = (
+    "OK",
+    "CANCELLED",
+    "UNKNOWN",
+    "INVALID_ARGUMENT",
+    "DEADLINE_EXCEEDED",
+    "NOT_FOUND",
+    "ALREADY_EXISTS",
+    "PERMISSION_DENIED",
+    "RESOURCE_EXHAUSTED",
+    "FAILED_PRECONDITION",
+    "ABORTED",
+    "OUT_OF_RANGE",
+    "UNIMPLEMENTED",
+    "INTERNAL",
+    "UNAVAILABLE",
+    "DATA_LOSS",
+    "UNAUTHENTICATED",
+)
+
+
+def recognises(document: object) -> bool:
+    """Whether a JSON document is of this dialect."""
+    if isinstance(document, list):
+        return bool(document) and recognises_one(document[0])
+    return recognises_one(document)
+
+
+def recognises_one(document: object) -> bool:
+    """Whether it is a log entry, or a message of Pub/Sub with one."""
+    if text(document, "message", "data") is not None:
+        entry = _unwrapped(document)
+        return isinstance(entry, Mapping) and "logName" in entry
+    return isinstance(at(document, "protoPayload"), Mapping) or text(document, "logName") is not None
+
+
+def translate(raw: bytes, options: Options) -> Iterator[Translated]:
+    """What becomes of each log entry of a record."""
+    document = parsed(raw)
+    for one in document if isinstance(document, list) else (document,):
+        entry = _unwrapped(one)
+        if isinstance(entry, Refusal):
+            yield Translated("log entry", entry)
+        else:
+            yield _translated(entry, options)
+
+
+def _unwrapped(document: Any) -> Any | Refusal:
+    """The log entry in a message of Pub/Sub; anything else is given back as it is."""
+    data = text(document, "message", "data")
+    if data is None:
+        return document
+    try:
+        return parsed(b64decode(data, validate=True))
+    except ValueError:
+        return Refusal("envelope", f"message.data is {shown(data)}; expected a log entry in base64.")
+
+
+def _translated(entry: Any, options: Options) -> Translated:
+    method = text(entry, "protoPayload", "methodName")
+    if method is None:
+        if text(entry, "logName") is not None:
+            return Translated("log entry", Ignored("log entry that audits nothing"))
+        return Translated(
+            "log entry", Refusal("envelope", f"The entry is {shown(entry)}; expected a log entry with protoPayload.")
+        )
+    _, found, verb = method.rpartition(INSTANCES)
+    if not found or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE):
+        return Translated(method, Ignored(shown(method, quote=False)))
+    code = at(entry, "protoPayload", "status", "code")
+    if code:
+        known = type(code) is int and 0 < code < len(CODES)
+        return Translated(method, Ignored(f"{INSTANCES}{verb} refused: {CODES[code] if known else shown(code)}"))
+    operation = at(entry, "operation")
+    alone = not isinstance(operation, Mapping) or not operation
+    first, last = alone or at(operation, "first") is True, alone or at(operation, "last") is True
+    return Translated(method, _outcome(entry, verb, first, last, options))
+
+
+def _outcome(
+    entry: Mapping[str, Any], verb: str, first: bool, last: bool, options: Options
+) -> tuple[Event, ...] | Ignored | Refusal:
+    shape = _shape(at(entry, "protoPayload", "request")) if first and verb in NAMES_THE_SHAPE else {}
+    if isinstance(shape, Refusal):
+        return shape
+    kind = WHAT_IT_DOES.get(verb) if last else None
+    if kind is None and not shape:
+        return Ignored(f"{INSTANCES}{verb} under way" if verb in WHAT_IT_DOES else f"{INSTANCES}{verb} without shape")
+    project = text(entry, "resource", "labels", "project_id")
+    path = (text(entry, "protoPayload", "resourceName") or "").split("/")  # projects/P/zones/Z/instances/NAME
+    zone = text(entry, "resource", "labels", "zone") or (path[3] if len(path) == 6 else None)
+    instance = text(entry, "resource", "labels", "instance_id") or text(entry, "protoPayload", "response", "targetId")
+    if project is None or not zone or instance is None:
+        labels = at(entry, "resource", "labels")
+        return Refusal("field", f"resource.labels is {shown(labels)}; expected project_id, zone and instance_id.")
+    unique = text(entry, "insertId")
+    if unique is None:
+        return Refusal("field", f"insertId is {shown(at(entry, 'insertId'))}; expected what tells entries apart.")
+    time = instant(at(entry, "timestamp"))
+    if isinstance(time, Refusal):
+        return time
+    region = zone.rpartition("-")[0] or zone
+    id = f"{at(entry, 'logName')}/{at(entry, 'timestamp')}/{unique}"
+    held: dict[str, Any] = {}
+    if kind is not STOPPED:
+        held = {"region": region, "zone": zone, "layer": "node", "within": outer(options, path[-1] or None), **shape}
+    return together(
+        event(
+            kind or DESCRIBED,
+            (f"{options.source}/{region}", id),
+            time,
+            options.tenant or project,
+            allocation=f"gce/{zone}/{instance}",
+            account=project if options.tenant else None,
+            **held,
+        )
+    )
+
+
+def _shape(request: object) -> dict[str, Any] | Refusal:
+    """What a request names: the accelerators attached, or a machine type that may have them built in."""
+    attached = at(request, "guestAccelerators")
+    if isinstance(attached, list) and (attached or at(request, "machineType") is None):
+        counts = [whole(at(one, "acceleratorCount")) for one in attached]
+        count = None if None in counts else whole(sum(one or 0 for one in counts))
+        if count is None:
+            return Refusal(
+                "field",
+                f"request.guestAccelerators is {shown(attached)}; expected each with acceleratorCount, a number.",
+            )
+        name = _last_part(text(attached[0], "acceleratorType")) if attached else None  # an instance has one type
+        return {"accelerator": name, "count": count, **_reserved(request)}
+    machine = _last_part(text(request, "machineType"))
+    return {} if machine is None else {"instance_type": machine, "instances": 1, **_reserved(request)}
+
+
+def _reserved(request: object) -> dict[str, Any]:
+    """The reservation that an instance asks for by name."""
+    names = at(request, "reservationAffinity", "values")
+    return {"reservation": names[0]} if isinstance(names, list) and names and isinstance(names[0], str) else {}
+
+
+def _last_part(url: str | None) -> str | None:
+    return None if url is None else url.rpartition("/")[2] or None

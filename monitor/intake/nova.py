@@ -1,0 +1,181 @@
+"""Notifications of OpenStack Nova: which instance is held, from when, until when.
+
+Read are versioned notifications and the older flat ones (`compute.instance.*`), plain or as oslo.messaging puts them on
+the bus: everything inside a text, `oslo.message`. Times without zone are UTC.
+
+Each step has a start and an end, and only the end counts: what began may fail. `create.end` counts from `launched_at`,
+the rest from when it was notified. Powering off, rebuilding and moving free nothing: the instance was seen, as it is
+with each `exists` of its audit period, unless that says that it is gone or nowhere (deleted, shelved and offloaded).
+
+From `resize_finish` until it is confirmed or reverted, the old host is held beside the new one. That is a second
+allocation, `nova/UUID/old`, whose shape stands in `resize_prep`, the last notification with the old flavor.
+
+The accelerator stands in the flavor's extra specs: the first alias of `pci_passthrough:alias`, or so many `PGPU` or
+`VGPU`, named by the trait that a physical one must have, else by the flavor. A flavor without is an instance type.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from monitor.intake.dialect import (
+    DESCRIBED,
+    SEEN,
+    STARTED,
+    STOPPED,
+    Event,
+    Options,
+    Translated,
+    at,
+    event,
+    instant,
+    outer,
+    parsed,
+    text,
+    together,
+    whole,
+)
+from monitor.intake.refusal import Ignored, Refusal, shown
+
+VERSIONED, FLAT = "instance.", "compute.instance."
+# What a notification says of the instance, and of what is held on the old host while it is resized.
+WHAT_IT_SAYS: dict[str, tuple[str | None, str | None]] = {
+    "create.end": (STARTED, None),
+    "unshelve.end": (STARTED, None),
+    "restore.end": (STARTED, None),
+    "resize_prep.end": (None, DESCRIBED),
+    "resize_finish.end": (STARTED, STARTED),
+    "resize_confirm.end": (SEEN, STOPPED),
+    "resize_revert.end": (STARTED, STOPPED),
+    "delete.end": (STOPPED, None),
+    "soft_delete.end": (STOPPED, None),
+    "shelve_offload.end": (STOPPED, None),
+    "power_off.end": (SEEN, None),
+    "rebuild.end": (SEEN, None),
+    "live_migration_post_dest.end": (SEEN, None),
+    "exists": (SEEN, None),
+}
+RENAMED = {  # flat: versioned
+    "resize.prep.end": "resize_prep.end",
+    "finish_resize.end": "resize_finish.end",
+    "resize.confirm.end": "resize_confirm.end",
+    "resize.revert.end": "resize_revert.end",
+    "live_migration.post.dest.end": "live_migration_post_dest.end",
+}
+NOWHERE = {"building", "deleted", "soft-delete", "shelved_offloaded"}  # states in which no host is held
+
+_UNITS = re.compile(r"resources\w*:(PGPU|VGPU)", re.ASCII)
+_TRAIT = re.compile(r"trait\w*:CUSTOM_(\w+)", re.ASCII)
+
+
+def recognises(document: object) -> bool:
+    """Whether a JSON document is of this dialect."""
+    return text(document, "oslo.message") is not None or (
+        text(document, "event_type") is not None and text(document, "publisher_id") is not None
+    )
+
+
+def translate(raw: bytes, options: Options) -> Iterator[Translated]:
+    """What becomes of a notification."""
+    document = parsed(raw)
+    inside = text(document, "oslo.message")
+    message = document if inside is None else parsed(inside.encode())
+    if isinstance(message, Refusal):
+        yield Translated("notification", message)
+        return
+    name = text(message, "event_type")
+    if name is None:
+        yield Translated(
+            "notification",
+            Refusal("envelope", f"The record is {shown(message)}; expected a notification with event_type."),
+        )
+        return
+    yield Translated(name, _outcome(message, name, options))
+
+
+def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[Event, ...] | Ignored | Refusal:
+    flat = name.startswith(FLAT)
+    verb = name.removeprefix(FLAT) if flat else name.removeprefix(VERSIONED)
+    verb = RENAMED.get(verb, verb) if flat else verb
+    if verb == name or verb not in WHAT_IT_SAYS:
+        fault = text(message, "payload", "nova_object.data", "fault", "nova_object.data", "exception")
+        return Ignored(shown(name, quote=False) if fault is None else f"{name} refused: {shown(fault, quote=False)}")
+    payload = at(message, "payload") if flat else at(message, "payload", "nova_object.data")
+    uuid = text(payload, "instance_id" if flat else "uuid")
+    project = text(payload, "tenant_id")
+    if uuid is None or project is None:
+        return Refusal("field", f"payload is {shown(payload)}; expected the instance and its tenant_id.")
+    now, old = WHAT_IT_SAYS[verb]
+    if verb == "exists":
+        if text(payload, "deleted_at") is not None or text(payload, "terminated_at") is not None:
+            now = STOPPED  # in this audit period: heals a delete that was lost
+        elif text(payload, "state") in NOWHERE:
+            return Ignored(f"{name} of an instance that is {text(payload, 'state')}")
+    time = _time(message, payload, verb, now)
+    if isinstance(time, Refusal):
+        return time
+    flavor = _flavor(payload, flat)
+    made = [
+        event(
+            kind,
+            (options.source, _identity(message, payload, name, uuid, time) + suffix),
+            time,
+            options.tenant or project,
+            allocation=f"nova/{uuid}{suffix}",
+            account=project if options.tenant else None,
+            **_held(payload, kind, flavor if suffix == "" or kind == DESCRIBED else {}, options),
+        )
+        for kind, suffix in ((now, ""), (old, "/old"))
+        if kind is not None
+    ]
+    return together(*made)
+
+
+def _time(message: Mapping[str, Any], payload: Any, verb: str, kind: str | None) -> str | Refusal:
+    """When it became true: of notifications outside oslo.messaging only the payload knows."""
+    ended = text(payload, "terminated_at") or text(payload, "deleted_at")
+    if verb == "create.end":
+        first = text(payload, "launched_at")
+    else:
+        first = ended if verb == "exists" and kind == STOPPED else None
+    last = (ended if kind == STOPPED else None) or text(payload, "updated_at") or text(payload, "launched_at")
+    return instant(first or text(message, "timestamp") or last)
+
+
+def _identity(message: Mapping[str, Any], payload: Any, name: str, uuid: str, time: str) -> str:
+    return text(message, "message_id") or f"{uuid}/{name}/{text(payload, 'request_id') or ''}/{time}"
+
+
+def _held(payload: Any, kind: str, flavor: dict[str, Any], options: Options) -> dict[str, Any]:
+    if kind == STOPPED:
+        return {}
+    return {
+        "zone": text(payload, "availability_zone"),
+        "layer": "node",
+        "within": outer(options, text(payload, "node") or text(payload, "host")),
+        "lease_seconds": options.lease_seconds if kind == SEEN else None,
+        **flavor,
+    }
+
+
+def _flavor(payload: Any, flat: bool) -> dict[str, Any]:
+    """What a flavor says: accelerators and their number, or its own name."""
+    if flat:
+        name = text(payload, "instance_type")
+        return {} if name is None else {"instance_type": name, "instances": 1}
+    flavor = at(payload, "flavor", "nova_object.data")
+    name, specs = text(flavor, "name"), at(flavor, "extra_specs")
+    if isinstance(specs, Mapping):
+        alias, _, number = (text(specs, "pci_passthrough:alias") or "").partition(",")[0].partition(":")
+        if alias.strip():
+            return {"accelerator": alias.strip(), "count": whole(number.strip()) if number else 1}
+        units = {found[1]: whole(value) or 0 for key, value in specs.items() if (found := _UNITS.fullmatch(key))}
+        if units:
+            traits = [
+                found[1] for key, value in specs.items() if (found := _TRAIT.fullmatch(key)) and value == "required"
+            ]
+            named = traits[0] if len(traits) == 1 and "VGPU" not in units else name
+            return {"accelerator": named, "count": sum(units.values())}
+    return {} if name is None else {"instance_type": name, "instances": 1}
