@@ -8,7 +8,7 @@ no operation, does both. So an operation counts once, in whichever order its hal
 start is missed and a stop comes late, as with any lost event. An entry with a status code was refused: no allocation.
 
 Machine types without accelerators are not told apart here: the books hold them under their names.
-Pods of GKE are read from the cluster itself, and jobs that are asked for say nothing of when they run: both are ignored.
+Pods of GKE are read from the cluster itself, and jobs that are asked for do not say when they run: both are ignored.
 The meaning of the verbs is that of the Compute Engine audit log documentation.
 """
 
@@ -187,7 +187,7 @@ def _shape(request: object) -> dict[str, Any] | Refusal:
                 f"request.guestAccelerators is {shown(attached)}; expected each with acceleratorCount, a number.",
             )
         name = _last_part(text(attached[0], "acceleratorType")) if attached else None  # an instance has one type
-        return {"accelerator": name, "count": count, **_reserved(request)}
+        return {"accelerator": name and name.removesuffix("-vws"), "count": count, **_reserved(request)}
     machine = _last_part(text(request, "machineType"))
     return {} if machine is None else {"instance_type": machine, "instances": 1, **_reserved(request)}
 

@@ -101,7 +101,8 @@ def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[E
     verb = RENAMED.get(verb, verb) if flat else verb
     if verb == name or verb not in WHAT_IT_SAYS:
         fault = text(message, "payload", "nova_object.data", "fault", "nova_object.data", "exception")
-        return Ignored(shown(name, quote=False) if fault is None else f"{name} refused: {shown(fault, quote=False)}")
+        shortened = shown(name, quote=False)
+        return Ignored(shortened if fault is None else f"{shortened} refused: {shown(fault, quote=False)}")
     payload = at(message, "payload") if flat else at(message, "payload", "nova_object.data")
     uuid = text(payload, "instance_id" if flat else "uuid")
     project = text(payload, "tenant_id")
@@ -134,14 +135,16 @@ def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[E
 
 
 def _time(message: Mapping[str, Any], payload: Any, verb: str, kind: str | None) -> str | Refusal:
-    """When it became true: of notifications outside oslo.messaging only the payload knows."""
+    """When it became true. Of a notification that did not come over the bus only the payload knows."""
+    notified, launched = text(message, "timestamp"), text(payload, "launched_at")
     ended = text(payload, "terminated_at") or text(payload, "deleted_at")
+    if verb == "exists":
+        period = text(payload, "audit_period_ending")
+        period = period or text(payload, "audit_period", "nova_object.data", "audit_period_ending")
+        return instant(ended if kind == STOPPED else notified or period)
     if verb == "create.end":
-        first = text(payload, "launched_at")
-    else:
-        first = ended if verb == "exists" and kind == STOPPED else None
-    last = (ended if kind == STOPPED else None) or text(payload, "updated_at") or text(payload, "launched_at")
-    return instant(first or text(message, "timestamp") or last)
+        return instant(launched or notified)
+    return instant(notified or (ended if kind == STOPPED else None) or text(payload, "updated_at") or launched)
 
 
 def _identity(message: Mapping[str, Any], payload: Any, name: str, uuid: str, time: str) -> str:
@@ -171,11 +174,11 @@ def _flavor(payload: Any, flat: bool) -> dict[str, Any]:
         alias, _, number = (text(specs, "pci_passthrough:alias") or "").partition(",")[0].partition(":")
         if alias.strip():
             return {"accelerator": alias.strip(), "count": whole(number.strip()) if number else 1}
-        units = {found[1]: whole(value) or 0 for key, value in specs.items() if (found := _UNITS.fullmatch(key))}
-        if units:
+        units = [(found[1], whole(value) or 0) for key, value in specs.items() if (found := _UNITS.fullmatch(key))]
+        if count := whole(sum(number for _, number in units)):
             traits = [
-                found[1] for key, value in specs.items() if (found := _TRAIT.fullmatch(key)) and value == "required"
+                found[1] for key, value in specs.items() if value == "required" and (found := _TRAIT.fullmatch(key))
             ]
-            named = traits[0] if len(traits) == 1 and "VGPU" not in units else name
-            return {"accelerator": named, "count": sum(units.values())}
+            cards = all(unit == "PGPU" for unit, _ in units)
+            return {"accelerator": traits[0] if cards and len(traits) == 1 else name, "count": count}
     return {} if name is None else {"instance_type": name, "instances": 1}

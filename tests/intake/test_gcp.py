@@ -1,0 +1,246 @@
+"""Audit logs of Google Cloud: what each entry becomes, and that an operation counts once."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.intake.dialect import Event, Options
+from monitor.intake.gcp import recognises, translate
+from tests.intake.foreign import (
+    REAL,
+    VALUES,
+    book_of,
+    books_in_any_order,
+    check_anything,
+    damaged,
+    day,
+    events,
+    machines,
+    outcomes,
+    said,
+    sample,
+    samples,
+    truth,
+    used,
+)
+
+OPTIONS = Options("/gcp")
+VM, SPOT = "gce/us-central1-a/4711", "gce/us-central1-a/4712"
+
+BUILT = [
+    ("insert-first", f"described {VM}"),
+    ("insert-last", f"started {VM}"),
+    ("insert-first-a3", f"described {SPOT}"),
+    ("insert-exhausted", "ignored: compute.instances.insert refused: RESOURCE_EXHAUSTED"),
+    ("preempted", f"stopped {VM}"),
+    ("set-machine-resources-first", f"described {VM}"),
+    ("set-machine-resources-none", f"described {VM}"),
+    ("pubsub-delete-last", f"stopped {VM}"),
+]
+
+
+def made(name: str, options: Options = OPTIONS) -> list[Event]:
+    """The events of a built sample."""
+    return events(translate, sample(f"gcp/built-{name}.json"), options)
+
+
+@pytest.mark.parametrize(("name", "outcome"), BUILT)
+def test_a_built_entry_becomes_this(name: str, outcome: str) -> None:
+    """Each sample starts, stops, describes or is ignored with its reason."""
+    assert [outcome] == outcomes(translate, sample(f"gcp/built-{name}.json"), OPTIONS)
+
+
+REAL_OUTCOMES = [
+    ("autoscaler-insert", "ignored: v1.compute.autoscalers.insert"),
+    ("instances-delete-1-first", "ignored: compute.instances.delete under way"),
+    ("instances-delete-1-last", "stopped gce/us-central1-a/8768673039379562539"),
+    ("instances-delete-refused", "ignored: compute.instances.delete refused: NOT_FOUND"),
+    ("instances-insert-1-first", "described gce/us-central1-a/963895663494893499"),
+    ("instances-insert-1-last", "started gce/us-central1-a/963895663494893499"),
+    ("instances-insert-2-first", "described gce/us-central1-a/8768673039379562539"),
+    ("instances-insert-2-last", "started gce/us-central1-a/8768673039379562539"),
+    ("instances-stop-last", "stopped gce/us-central1-a/2783469729662273620"),
+    ("k8s_create_pool", "ignored: io.k8s.core.v1.pods.create"),
+    ("migrate-on-host-maintenance", "seen gce/us-central1-a/7323852066847733001"),
+    ("ml-job-create", "ignored: google.cloud.ml.v1.JobService.CreateJob"),
+]
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="shared/data/events is not beside the checkout")
+@pytest.mark.parametrize(("name", "outcome"), REAL_OUTCOMES)
+def test_a_real_entry_becomes_this(name: str, outcome: str) -> None:
+    """Each real sample is recognised and becomes what its collection says it is."""
+    raw = (REAL / "gcp_audit" / f"{name}.json").read_bytes()
+
+    assert recognises(json.loads(raw))
+    assert [outcome] == outcomes(translate, raw, OPTIONS)
+
+
+def test_the_first_half_names_everything() -> None:
+    """An insert's first entry describes the accelerators, where they are, and the reservation that is asked for."""
+    expected = {
+        "specversion": "1.0",
+        "id": "projects/atlas/logs/cloudaudit.googleapis.com%2Factivity/2026-03-01T10:00:00.123456789Z/a1",
+        "source": "/gcp/us-central1",
+        "type": "io.flopwatch.allocation.described.v1",
+        "time": "2026-03-01T10:00:00.123456789Z",
+        "data": {
+            "tenant": "atlas",
+            "allocation": VM,
+            "region": "us-central1",
+            "zone": "us-central1-a",
+            "layer": "node",
+            "accelerator": "nvidia-tesla-v100",
+            "count": 8,
+            "reservation": "spring",
+        },
+    }
+
+    assert [expected] == made("insert-first")
+
+
+SHAPES = [
+    ("insert-first-a3", {"instance_type": "a3-highgpu-8g", "instances": 1}),
+    ("set-machine-resources-first", {"accelerator": "nvidia-tesla-t4", "count": 4}),
+    ("set-machine-resources-none", {"count": 0}),
+]
+
+
+@pytest.mark.parametrize(("name", "shape"), SHAPES)
+def test_a_shape_is_named(name: str, shape: dict[str, Any]) -> None:
+    """Attached accelerators are named and counted; else the machine type is, which may have them built in."""
+    (event,) = made(name)
+
+    assert shape.items() <= event["data"].items()
+
+
+def test_one_tenant_has_projects_as_accounts() -> None:
+    """Where the operator names the tenant, the project is an account of it, and the outer allocation is theirs."""
+    (event,) = made("insert-last", Options("/gcp", "acme", "host/{node}"))
+
+    assert ("acme", "atlas", "host/trainer-1") == tuple(event["data"][name] for name in ("tenant", "account", "within"))
+
+
+def entry(**changed: Any) -> dict[str, Any]:
+    """The last entry of an insert with other fields."""
+    return {**json.loads(sample("gcp/built-insert-last.json")), **changed}
+
+
+LABELS = entry()["resource"]["labels"]
+REFUSED: list[tuple[bytes, str]] = [
+    (b"{", "refused: json"),
+    (b'"\xff"', "refused: encoding"),
+    (b'"\\ud800"', "refused: json"),
+    (b"[" * 300, "refused: json"),
+    (b"{}", "refused: envelope"),
+    (b'{"message": {"data": "%"}}', "refused: envelope"),
+    (json.dumps(entry(timestamp="2026-03-01 noon")).encode(), "refused: time"),
+    (json.dumps(entry(timestamp="2101-01-01T00:00:00Z")).encode(), "refused: time"),
+    (json.dumps(entry(insertId="")).encode(), "refused: field"),
+    (json.dumps(entry(resource={"labels": {**LABELS, "instance_id": ""}})).encode(), "refused: field"),
+    (json.dumps(entry(resource={"labels": {**LABELS, "project_id": "x" * 1_025}})).encode(), "refused: field"),
+    (json.dumps(entry(protoPayload={})).encode(), "ignored: log entry that audits nothing"),
+]
+
+
+@pytest.mark.parametrize(("raw", "outcome"), REFUSED)
+def test_what_cannot_be_read_is_refused_with_its_reason(raw: bytes, outcome: str) -> None:
+    """A record that says nothing certain is no event."""
+    assert [outcome] == outcomes(translate, raw, OPTIONS)
+
+
+def test_an_operation_counts_once_from_its_last_entry_on() -> None:
+    """First and last, in any order and twice, are one allocation of eight accelerators from the last one on."""
+    later = json.loads(sample("gcp/built-pubsub-delete-last.json"))
+    halves = [entry(), json.loads(sample("gcp/built-insert-first.json")), later]
+
+    told = events(translate, json.dumps([*halves, *halves]).encode(), OPTIONS)
+
+    seconds = 4 * 3_600 - 21.5
+    assert {("atlas", "nvidia-tesla-v100"): 8_000 * seconds * 1_000} == used(book_of(told))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+def test_of_two_racing_deletes_one_is_refused() -> None:
+    """The last entry of an operation that failed stops nothing."""
+    failed = entry()
+    failed["protoPayload"] |= {"methodName": "v1.compute.instances.delete", "status": {"code": 3}}
+
+    assert ["ignored: compute.instances.delete refused: INVALID_ARGUMENT"] == outcomes(
+        translate, json.dumps(failed).encode(), OPTIONS
+    )
+
+
+VERSIONS = ["v1.", "beta.", "alpha.", ""]
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_the_version_of_a_method_does_not_matter(version: str) -> None:
+    """The tail of the name says what it does."""
+    changed = entry()
+    changed["protoPayload"]["methodName"] = version + "compute.instances.insert"
+
+    assert [f"started {VM}"] == outcomes(translate, json.dumps(changed).encode(), OPTIONS)
+
+
+def audited(time: int, verb: str, half: str, step_name: str, request: dict[str, Any]) -> bytes:
+    """An entry of the simulated day, inside a message of Pub/Sub."""
+    tenant, _, name = step_name.partition("|")
+    content = {
+        "logName": f"projects/{tenant}/logs/cloudaudit.googleapis.com%2Factivity",
+        "resource": {"type": "gce_instance", "labels": {"project_id": tenant, "zone": "z-a", "instance_id": name}},
+        "insertId": f"{name}/{verb}/{half}",
+        "timestamp": said(time),
+        "operation": {"id": f"{name}/{verb}", half: True},
+        "protoPayload": {"methodName": f"v1.compute.instances.{verb}", "request": request},
+    }
+    data = b64encode(json.dumps(content).encode()).decode()
+    return json.dumps({"message": {"data": data, "messageId": "1"}}).encode()
+
+
+def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+    """A machine for each unit that is held, first and last entries: the books hold what was held, in any order."""
+    records = []
+    for step in day():
+        came, went = machines(step.before, step.after)
+        card = {"acceleratorType": f"zones/z-a/acceleratorTypes/{step.hardware}", "acceleratorCount": 1}
+        for number in (*came, *went):
+            verb = "insert" if number in came else "delete"
+            request = {"machineType": "n1-standard-8", "guestAccelerators": [card]} if number in came else {}
+            name = f"{step.tenant}|{step.name}-{number}"
+            records.append(audited(step.time - 9_000, verb, "first", name, request))
+            records.append(audited(step.time, f"{verb}", "last", name, {}))
+
+    told = [event for raw in records for event in events(translate, raw, OPTIONS)]
+
+    assert truth() == used(book_of(told))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+@given(st.one_of(st.binary(), VALUES.map(lambda value: json.dumps(value).encode()), damaged(samples("gcp"))))
+def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
+    """No record raises anything, and every event that leaves is one of the contract."""
+    check_anything(translate, raw, OPTIONS)
+
+
+@given(VALUES)
+def test_the_operator_can_ask_of_any_document(document: Any) -> None:
+    """Recognising never raises; what is none of this dialect's shapes is not recognised."""
+    assert not recognises(document)
+
+
+def test_a_list_of_a_hundred_thousand_accelerators_is_read() -> None:
+    """Work is linear in the bytes."""
+    request = {"guestAccelerators": [{"acceleratorType": "nvidia-l4", "acceleratorCount": 1}] * 100_000}
+    many = json.loads(sample("gcp/built-insert-first.json"))
+    many["protoPayload"]["request"] = request
+
+    (event,) = events(translate, json.dumps(many).encode(), OPTIONS)
+
+    assert ("nvidia-l4", 100_000) == (event["data"]["accelerator"], event["data"]["count"])

@@ -1,0 +1,270 @@
+"""Notifications of Nova: what each becomes, what a flavor names, and that a step counts once."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from monitor.intake.dialect import Event, Options
+from monitor.intake.nova import recognises, translate
+from tests.intake.foreign import (
+    REAL,
+    VALUES,
+    Step,
+    book_of,
+    books_in_any_order,
+    check_anything,
+    damaged,
+    day,
+    events,
+    outcomes,
+    said,
+    sample,
+    samples,
+    truth,
+    used,
+    verb,
+)
+
+OPTIONS = Options("/nova")
+UUID = "5f1c7d1e-0000-4000-8000-0000000000aa"
+VM, OLD = f"nova/{UUID}", f"nova/{UUID}/old"
+
+BUILT = [
+    ("create-end-oslo", f"started {VM}"),
+    ("create-end-vgpu", f"started {VM}"),
+    ("resize-prep-end", f"described {OLD}"),
+    ("resize-finish-end", f"started {VM}, started {OLD}"),
+    ("resize-confirm-end", f"seen {VM}, stopped {OLD}"),
+    ("resize-revert-end", f"started {VM}, stopped {OLD}"),
+    ("shelve-offload-end", f"stopped {VM}"),
+    ("exists-shelved", "ignored: instance.exists of an instance that is shelved_offloaded"),
+    ("unshelve-end-pgpu", f"started {VM}"),
+    ("exists-deleted", f"stopped {VM}"),
+]
+
+
+def made(name: str, options: Options = OPTIONS) -> list[Event]:
+    """The events of a built sample."""
+    return events(translate, sample(f"nova/built-{name}.json"), options)
+
+
+@pytest.mark.parametrize(("name", "outcome"), BUILT)
+def test_a_built_notification_becomes_this(name: str, outcome: str) -> None:
+    """Each sample starts, stops, is a sign of life, or is ignored with its reason."""
+    raw = sample(f"nova/built-{name}.json")
+
+    assert recognises(json.loads(raw))
+    assert [outcome] == outcomes(translate, raw, OPTIONS)
+
+
+REAL_VM = "nova/178b0921-8f85-4257-88b6-2e743b5a975c"
+REAL_OUTCOMES = [
+    ("openstack_nova_versioned/instance-create-end", f"started {REAL_VM}"),
+    ("openstack_nova_versioned/instance-create-error", "ignored: instance.create.error refused: FlavorDiskTooSmall"),
+    ("openstack_nova_versioned/instance-delete-end", f"stopped {REAL_VM}"),
+    ("openstack_nova_versioned/instance-exists", f"seen {REAL_VM}"),
+    ("openstack_nova_versioned/instance-live_migration_post_dest-end", f"seen {REAL_VM}"),
+    ("openstack_nova_versioned/instance-power_off-end", f"seen {REAL_VM}"),
+    ("openstack_nova_versioned/instance-resize_confirm-end", f"seen {REAL_VM}, stopped {REAL_VM}/old"),
+    ("openstack_nova_versioned/instance-resize_finish-end", f"started {REAL_VM}, started {REAL_VM}/old"),
+    ("openstack_nova_versioned/instance-shelve_offload-end", f"stopped {REAL_VM}"),
+    ("openstack_nova_versioned/instance-unshelve-end", f"started {REAL_VM}"),
+    ("openstack_nova_legacy/instance_create_end", "started nova/9f9d01b9-4a58-4271-9e27-398b21ab20d1"),
+    ("openstack_nova_legacy/instance_delete_start", "ignored: compute.instance.delete.start"),
+    ("openstack_nova_legacy/instance_exists", "seen nova/3a513875-95c9-4012-a3e7-f90c678854e5"),
+    ("openstack_nova_legacy/instance_finish_resize_end",
+     "started nova/648e8963-6886-4c3c-98f9-4511c292f86b, started nova/648e8963-6886-4c3c-98f9-4511c292f86b/old"),
+    ("openstack_ironic/baremetal.node.provision_set.start", "ignored: baremetal.node.provision_set.start"),
+    ("openstack_ironic/baremetal.node.update.end", "ignored: baremetal.node.update.end"),
+]  # fmt: skip
+
+
+@pytest.mark.skipif(not REAL.is_dir(), reason="shared/data/events is not beside the checkout")
+@pytest.mark.parametrize(("name", "outcome"), REAL_OUTCOMES)
+def test_a_real_notification_becomes_this(name: str, outcome: str) -> None:
+    """Each real sample is recognised, plain and in its envelope, and becomes what its collection says it is."""
+    raw = (REAL / f"{name}.json").read_bytes()
+    wrapped = json.dumps({"oslo.version": "2.0", "oslo.message": raw.decode()}).encode()
+
+    assert recognises(json.loads(raw))
+    assert recognises(json.loads(wrapped))
+    assert [outcome] == outcomes(translate, raw, OPTIONS)
+    assert [outcome] == outcomes(translate, wrapped, OPTIONS)
+
+
+def test_a_create_says_everything() -> None:
+    """From launch on, the flavor's accelerators are held; the message's id tells it apart."""
+    expected = {
+        "specversion": "1.0",
+        "id": "m-1",
+        "source": "/nova",
+        "type": "io.flopwatch.allocation.started.v1",
+        "time": "2026-03-01T10:00:00Z",
+        "data": {
+            "tenant": "lab",
+            "allocation": VM,
+            "zone": "az-1",
+            "layer": "node",
+            "accelerator": "h100",
+            "count": 8,
+        },
+    }
+
+    assert [expected] == made("create-end-oslo")
+
+
+def notified(name: str, specs: Any, **changed: Any) -> dict[str, Any]:
+    """A notification of an instance whose flavor has these extra specs, with other fields of its payload."""
+    message: dict[str, Any] = json.loads(sample("nova/built-unshelve-end-pgpu.json"))
+    payload = message["payload"]["nova_object.data"]
+    payload["flavor"]["nova_object.data"]["extra_specs"] = specs
+    payload.update(changed)
+    return {**message, "event_type": name}
+
+
+BY_NAME = {"instance_type": "gpu.placement", "instances": 1}
+FLAVORS: list[tuple[Any, dict[str, Any]]] = [
+    (None, BY_NAME),
+    ({}, BY_NAME),
+    ({"hw:cpu_policy": "dedicated", "resources:VGPU": "0"}, BY_NAME),
+    ({"pci_passthrough:alias": "h100:8"}, {"accelerator": "h100", "count": 8}),
+    ({"pci_passthrough:alias": "h100:4, cx7:8"}, {"accelerator": "h100", "count": 4}),
+    ({"pci_passthrough:alias": "h100"}, {"accelerator": "h100", "count": 1}),
+    ({"pci_passthrough:alias": " "}, BY_NAME),
+    ({"resources:PGPU": "2", "trait:CUSTOM_L40S": "required"}, {"accelerator": "L40S", "count": 2}),
+    ({"resources:PGPU": "2", "trait:CUSTOM_L40S": "forbidden"}, {"accelerator": "gpu.placement", "count": 2}),
+    ({"resources1:PGPU": "2", "resources_b:PGPU": "2"}, {"accelerator": "gpu.placement", "count": 4}),
+    ({"resources:VGPU": "1", "trait:CUSTOM_L40S": "required"}, {"accelerator": "gpu.placement", "count": 1}),
+]
+
+
+@pytest.mark.parametrize(("specs", "shape"), FLAVORS)
+def test_a_flavor_names_what_is_held(specs: Any, shape: dict[str, Any]) -> None:
+    """An alias, or cards and slices by number, or the flavor's own name; a slice is never named as a whole card."""
+    (event,) = events(translate, json.dumps(notified("instance.unshelve.end", specs)).encode(), OPTIONS)
+
+    assert shape == {name: event["data"][name] for name in shape}
+    assert not {"accelerator", "count", "instance_type", "instances"} - shape.keys() & event["data"].keys()
+
+
+STATES: list[tuple[dict[str, Any], str]] = [
+    ({"state": "active"}, f"seen {VM}"),
+    ({"state": "stopped"}, f"seen {VM}"),
+    ({"state": "building"}, "ignored: instance.exists of an instance that is building"),
+    ({"state": "soft-delete"}, "ignored: instance.exists of an instance that is soft-delete"),
+    ({"state": "deleted", "terminated_at": "2026-03-01T16:30:00Z"}, f"stopped {VM}"),
+]
+
+
+@pytest.mark.parametrize(("changed", "outcome"), STATES)
+def test_an_instance_exists_where_it_has_a_host(changed: dict[str, Any], outcome: str) -> None:
+    """What is nowhere is no sign of life; what was deleted in the audit period is a stop at that instant."""
+    assert [outcome] == outcomes(translate, json.dumps(notified("instance.exists", None, **changed)).encode(), OPTIONS)
+
+
+def test_a_sign_of_life_is_good_for_a_lease() -> None:
+    """The operator says how often instances are audited, and whose projects they are."""
+    raw = json.dumps(notified("instance.exists", None)).encode()
+
+    (event,) = events(translate, raw, Options("/nova", "acme", "hypervisor/{node}", lease_seconds=7_200))
+
+    fields = ("tenant", "account", "within", "lease_seconds")
+    assert ("acme", "lab", "hypervisor/gpu-07", 7_200) == tuple(event["data"][name] for name in fields)
+
+
+HELD_ALONE: list[tuple[str, dict[str, int]]] = [
+    # 8 from 10:00:00 to 12:01:00; then 4 beside the old 8 for 59 minutes; then 4 up to 14:00:00.
+    ("resize-confirm-end", {"h100": 8 * 7_260 + 12 * 3_540 + 4 * 3_600}),
+    # The same, but from 13:00:00 on 8 again.
+    ("resize-revert-end", {"h100": 8 * 7_260 + 12 * 3_540 + 8 * 3_600}),
+]
+
+
+@pytest.mark.parametrize(("end", "expected"), HELD_ALONE)
+def test_the_old_host_is_held_until_a_resize_is_confirmed_or_reverted(end: str, expected: dict[str, int]) -> None:
+    """Between finish and confirmation both shapes count, whatever the order; afterwards the one that stays."""
+    steps = ["create-end-oslo", "resize-prep-end", "resize-finish-end", end, "shelve-offload-end", "exists-shelved"]
+
+    told = [event for name in steps for event in made(name)]
+
+    in_seconds = {name: amount // 10**6 for (_, name), amount in used(book_of(told)).items()}
+    assert expected == in_seconds
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+REFUSED: list[tuple[Any, str]] = [
+    ({"oslo.message": "{"}, "refused: json"),
+    ({"oslo.message": "7"}, "refused: envelope"),
+    ([], "refused: envelope"),
+    (notified("instance.exists", None, tenant_id=""), "refused: field"),
+    (notified("instance.exists", None, uuid="x" * 1_025), "refused: field"),
+    ({**notified("instance.exists", None), "timestamp": "2026-03-01 25:00:00"}, "refused: time"),
+    ({**notified("instance.exists", None), "payload": None}, "refused: field"),
+    (notified("instance.create.start", None), "ignored: instance.create.start"),
+    (notified("keypair.create.end", None), "ignored: keypair.create.end"),
+]
+
+
+@pytest.mark.parametrize(("document", "outcome"), REFUSED)
+def test_what_cannot_be_read_is_refused_with_its_reason(document: Any, outcome: str) -> None:
+    """A notification that says nothing certain is no event."""
+    assert [outcome] == outcomes(translate, json.dumps(document).encode(), OPTIONS)
+
+
+def notification(step: Step, place: int, name: str, units: int) -> bytes:
+    """A notification of the simulated day, as it is on the bus."""
+    data = {
+        "uuid": step.name,
+        "tenant_id": step.tenant,
+        "launched_at": said(step.time),
+        "flavor": {
+            "nova_object.data": {"name": "f", "extra_specs": {"pci_passthrough:alias": f"{step.hardware}:{units}"}}
+        },
+    }
+    message = {
+        "message_id": f"{place}/{name}",
+        "timestamp": said(step.time).replace("T", " ").removesuffix("Z"),
+        "event_type": f"instance.{name}",
+        "payload": {"nova_object.data": data},
+    }
+    return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(message)}).encode()
+
+
+def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+    """Starts and ends of creates, resizes, shelving and deletes: the books hold what was held, in any order."""
+    records, known = [], set()
+    for place, step in enumerate(day()):
+        if step.before == 0:
+            names = ["unshelve.start", "unshelve.end"] if step[1:3] in known else ["create.start", "create.end"]
+            steps = [(name, step.after) for name in names]
+            known.add(step[1:3])
+        elif step.after == 0:
+            names = ["shelve_offload.end"] if place % 2 else ["delete.start", "delete.end"]
+            steps = [(name, step.before) for name in names]
+        else:
+            steps = [("resize_prep.end", step.before), ("resize_finish.end", step.after)]
+            steps.append(("resize_confirm.end", step.after))
+        records += [notification(step, place, name, units) for name, units in steps]
+
+    told = [event for raw in records for event in events(translate, raw, OPTIONS)]
+
+    assert {"started", "stopped", "seen", "described"} == set(map(verb, told))
+    assert truth() == used(book_of(told))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+@given(st.one_of(st.binary(), VALUES.map(lambda value: json.dumps(value).encode()), damaged(samples("nova"))))
+def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
+    """No record raises anything, and every event that leaves is one of the contract."""
+    check_anything(translate, raw, OPTIONS)
+
+
+@given(VALUES)
+def test_the_operator_can_ask_of_any_document(document: Any) -> None:
+    """Recognising never raises; what is none of this dialect's shapes is not recognised."""
+    assert not recognises(document)
