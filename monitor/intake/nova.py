@@ -64,6 +64,8 @@ RENAMED = {  # flat: versioned
     "resize.revert.end": "resize_revert.end",
     "live_migration.post.dest.end": "live_migration_post_dest.end",
 }
+# What names the flavor: once it has changed, no notification has that of the old host.
+NAMES_THE_FLAVOR = {"": (STARTED, SEEN), "/old": (DESCRIBED,)}
 NOWHERE = {"building", "deleted", "soft-delete", "shelved_offloaded"}  # states in which no host is held
 
 _UNITS = re.compile(r"resources\w*:(PGPU|VGPU)", re.ASCII)
@@ -118,15 +120,17 @@ def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[E
     if isinstance(time, Refusal):
         return time
     flavor = _flavor(payload, flat)
+    identity = _identity(message, payload, name, uuid, time)
     made = [
         event(
             kind,
-            (options.source, _identity(message, payload, name, uuid, time) + suffix),
+            (options.source, identity + suffix),
             time,
             options.tenant or project,
             allocation=f"nova/{uuid}{suffix}",
             account=project if options.tenant else None,
-            **_held(payload, kind, flavor if suffix == "" or kind == DESCRIBED else {}, options),
+            **({} if kind == STOPPED else _held(payload, kind, options)),
+            **(flavor if kind in NAMES_THE_FLAVOR[suffix] else {}),
         )
         for kind, suffix in ((now, ""), (old, "/old"))
         if kind is not None
@@ -151,15 +155,12 @@ def _identity(message: Mapping[str, Any], payload: Any, name: str, uuid: str, ti
     return text(message, "message_id") or f"{uuid}/{name}/{text(payload, 'request_id') or ''}/{time}"
 
 
-def _held(payload: Any, kind: str, flavor: dict[str, Any], options: Options) -> dict[str, Any]:
-    if kind == STOPPED:
-        return {}
+def _held(payload: Any, kind: str, options: Options) -> dict[str, Any]:
     return {
         "zone": text(payload, "availability_zone"),
         "layer": "node",
         "within": outer(options, text(payload, "node") or text(payload, "host")),
         "lease_seconds": options.lease_seconds if kind == SEEN else None,
-        **flavor,
     }
 
 
@@ -170,7 +171,7 @@ def _flavor(payload: Any, flat: bool) -> dict[str, Any]:
         return {} if name is None else {"instance_type": name, "instances": 1}
     flavor = at(payload, "flavor", "nova_object.data")
     name, specs = text(flavor, "name"), at(flavor, "extra_specs")
-    if isinstance(specs, Mapping):
+    if isinstance(specs, dict) and specs:
         alias, _, number = (text(specs, "pci_passthrough:alias") or "").partition(",")[0].partition(":")
         if alias.strip():
             return {"accelerator": alias.strip(), "count": whole(number.strip()) if number else 1}

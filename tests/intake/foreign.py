@@ -110,7 +110,7 @@ def damaged(draw: st.DrawFn, documents: Sequence[Any]) -> bytes:
     for _ in range(draw(st.integers(0, 3))):
         inside, key = draw(st.sampled_from(list(_places(document))))
         if draw(st.booleans()) or inside is document:
-            inside[key] = draw(VALUES)
+            inside[key] = deepcopy(draw(VALUES))
         else:
             del inside[key]
     return json.dumps(document[0]).encode()
