@@ -52,7 +52,7 @@ WHAT_IT_DOES = {
     SETS + "delete": STOPPED,
 }
 SUCCEEDED = {"succeeded", "success"}
-UNDER_WAY = {"started", "start", "accepted", "accept", "running", "updating"}
+FAILED = {"failed", "failure", "canceled", "cancelled", "cancel"}
 BODIES = ("responsebody", "requestbody")  # what was answered counts more than what was asked for
 
 # The names of a field in each form.
@@ -132,10 +132,10 @@ def _outcome(record: Mapping[str, Any], operation: str, options: Options) -> tup
         return Ignored(shown(folded, quote=False))
     status = _first(record, STATUS)
     word = status.lower() if isinstance(status, str) else ""
-    if word not in SUCCEEDED and word not in UNDER_WAY:
+    if word in FAILED:
         return Ignored(f"{folded} refused: {shown(status, quote=False)}")
     shape = {} if kind is STOPPED else _shape(record.get("properties"), folded.startswith(SETS))
-    if word in UNDER_WAY:
+    if word not in SUCCEEDED:
         if not shape:
             return Ignored(f"{folded} under way")
         kind = DESCRIBED

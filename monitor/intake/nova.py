@@ -6,6 +6,7 @@ the bus: everything inside a text, `oslo.message`. Times without zone are UTC.
 Each step has a start and an end, and only the end counts: what began may fail. `create.end` counts from `launched_at`,
 the rest from when it was notified. Powering off, rebuilding and moving free nothing: the instance was seen, as it is
 with each `exists` of its audit period, unless that says that it is gone or nowhere (deleted, shelved and offloaded).
+What was never launched held nothing: its create failed.
 
 From `resize_finish` until it is confirmed or reverted, the old host is held beside the new one. That is a second
 allocation, `nova/UUID/old`, whose shape stands in `resize_prep`, the last notification with the old flavor.
@@ -111,6 +112,8 @@ def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[E
     if uuid is None or project is None:
         return Refusal("field", f"payload is {shown(payload)}; expected the instance and its tenant_id.")
     now, old = WHAT_IT_SAYS[verb]
+    if now in (STOPPED, SEEN) and payload.get("launched_at", uuid) in (None, ""):
+        return Ignored(f"{name} of an instance that never ran")
     if verb == "exists":
         if text(payload, "deleted_at") is not None or text(payload, "terminated_at") is not None:
             now = STOPPED  # in this audit period: heals a delete that was lost

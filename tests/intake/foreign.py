@@ -42,6 +42,13 @@ def samples(dialect: str) -> list[Any]:
     return [json.loads(file.read_bytes()) for file in sorted((BUILT / dialect).iterdir())]
 
 
+def strangers(dialect: str, *folders: str) -> list[tuple[str, Any]]:
+    """Documents of other sources, by name: built ones, and real ones, if they are there, outside these folders."""
+    files = [file for file in BUILT.glob("*/*.json") if file.parent.name != dialect]
+    files += [file for file in REAL.glob("*/*.json") if file.parent.name not in folders]
+    return [(f"{file.parent.name}/{file.name}", json.loads(file.read_bytes())) for file in sorted(files)]
+
+
 def events(translate: Translate, raw: bytes, options: Options) -> list[Event]:
     """The events of all foreign records in one record."""
     return [one for translated in translate(raw, options) for one in _made(translated)]

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.model import HOUR_MS
 from monitor.intake.azure import recognises, translate
 from monitor.intake.dialect import Event, Options
 from tests.intake.foreign import (
@@ -25,6 +26,7 @@ from tests.intake.foreign import (
     said,
     sample,
     samples,
+    strangers,
     truth,
     used,
 )
@@ -158,7 +160,7 @@ OTHERS: list[tuple[Any, list[str]]] = [
     (record(), [f"started {VM}"]),
     (record(properties='{"requestbody": "{"}'), [f"started {VM}"]),
     (record(properties="{"), [f"started {VM}"]),
-    (record(status=None), [f"ignored: {WRITE} refused: null"]),
+    (record(status=None), [f"ignored: {WRITE} under way"]),
     (record(status={"value": "Canceled"}), [f"ignored: {WRITE} refused: Canceled"]),
     (record(eventTimestamp="2026-02-30T00:00:00Z"), ["refused: time"]),
     (record(eventTimestamp=None), ["refused: time"]),
@@ -183,8 +185,8 @@ def test_an_operation_counts_once_from_its_success_on() -> None:
     """Started, accepted and succeeded, in any order and twice, are one machine, from success to success."""
     told = made("event-hub-write") + made("rest-deallocate")
 
-    seconds = 2 * 3_600 + 2 - 42.5
-    assert {(SUBSCRIPTION, "Standard_ND96isr_H100_v5"): 1_000 * seconds * 1_000} == used(book_of(told))
+    held_ms = 2 * HOUR_MS + 2_000 - 42_500
+    assert {(SUBSCRIPTION, "Standard_ND96isr_H100_v5"): 1_000 * held_ms} == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
@@ -223,6 +225,13 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
     """No record raises anything, and every event that leaves is one of the contract."""
     check_anything(translate, raw, OPTIONS)
+
+
+def test_no_other_source_is_recognised() -> None:
+    """What others send is left to others."""
+    assert [] == [
+        name for name, document in strangers("azure", "azure_activity_log", "azure_event_grid") if recognises(document)
+    ]
 
 
 @given(VALUES)

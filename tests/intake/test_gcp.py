@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from monitor.core.model import HOUR_MS
 from monitor.intake.dialect import Event, Options
 from monitor.intake.gcp import recognises, translate
 from tests.intake.foreign import (
@@ -26,6 +27,7 @@ from tests.intake.foreign import (
     said,
     sample,
     samples,
+    strangers,
     truth,
     used,
 )
@@ -162,8 +164,8 @@ def test_an_operation_counts_once_from_its_last_entry_on() -> None:
 
     told = events(translate, json.dumps([*halves, *halves]).encode(), OPTIONS)
 
-    seconds = 4 * 3_600 - 21.5
-    assert {("atlas", "nvidia-tesla-v100"): 8_000 * seconds * 1_000} == used(book_of(told))
+    held_ms = 4 * HOUR_MS - 21_500
+    assert {("atlas", "nvidia-tesla-v100"): 8_000 * held_ms} == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
@@ -227,6 +229,11 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
     """No record raises anything, and every event that leaves is one of the contract."""
     check_anything(translate, raw, OPTIONS)
+
+
+def test_no_other_source_is_recognised() -> None:
+    """What others send is left to others."""
+    assert [] == [name for name, document in strangers("gcp", "gcp_audit") if recognises(document)]
 
 
 @given(VALUES)

@@ -25,6 +25,7 @@ from tests.intake.foreign import (
     said,
     sample,
     samples,
+    strangers,
     truth,
     used,
     verb,
@@ -157,7 +158,12 @@ STATES: list[tuple[dict[str, Any], str]] = [
     ({"state": "stopped"}, f"seen {VM}"),
     ({"state": "building"}, "ignored: instance.exists of an instance that is building"),
     ({"state": "soft-delete"}, "ignored: instance.exists of an instance that is soft-delete"),
+    ({"state": "error", "launched_at": None}, "ignored: instance.exists of an instance that never ran"),
     ({"state": "deleted", "terminated_at": "2026-03-01T16:30:00Z"}, f"stopped {VM}"),
+    (
+        {"state": "deleted", "terminated_at": "2026-03-01T16:30:00Z", "launched_at": ""},
+        "ignored: instance.exists of an instance that never ran",
+    ),
 ]
 
 
@@ -198,6 +204,10 @@ def test_the_old_host_is_held_until_a_resize_is_confirmed_or_reverted(end: str, 
 
 
 REFUSED: list[tuple[Any, str]] = [
+    (
+        notified("instance.delete.end", None, launched_at=None),
+        "ignored: instance.delete.end of an instance that never ran",
+    ),
     ({"oslo.message": "{"}, "refused: json"),
     ({"oslo.message": "7"}, "refused: envelope"),
     ([], "refused: envelope"),
@@ -262,6 +272,15 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
     """No record raises anything, and every event that leaves is one of the contract."""
     check_anything(translate, raw, OPTIONS)
+
+
+def test_no_other_source_is_recognised() -> None:
+    """What others send is left to others."""
+    assert [] == [
+        name
+        for name, document in strangers("nova", "openstack_nova_versioned", "openstack_nova_legacy", "openstack_ironic")
+        if recognises(document)
+    ]
 
 
 @given(VALUES)
