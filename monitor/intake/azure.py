@@ -85,7 +85,7 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
         record = _flat(one)
         operation = _first(record, OPERATION)
         if isinstance(operation, str):
-            yield Translated(operation, _outcome(record, operation, options))
+            yield Translated(shown(operation, quote=False), _outcome(record, operation, options))
         else:
             yield Translated(
                 "activity", Refusal("envelope", f"The record is {shown(one)}; expected an activity with operationName.")

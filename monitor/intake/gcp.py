@@ -53,7 +53,7 @@ WHAT_IT_DOES = {
     "guestTerminate": STOPPED,
     "migrateOnHostMaintenance": SEEN,
 }
-NAMES_THE_SHAPE = {"insert", "setMachineType", "setMachineResources"}  # in its first entry
+NAMES_THE_SHAPE = {"insert", "setMachineType", "setMachineResources"}  # in the first entry
 
 # Status codes of RPCs, by number (google/rpc/code.proto).
 CODES = (
@@ -122,26 +122,26 @@ def _translated(entry: Any, options: Options) -> Translated:
         return Translated(
             "log entry", Refusal("envelope", f"The entry is {shown(entry)}; expected a log entry with protoPayload.")
         )
+    what = shown(method, quote=False)
     _, found, verb = method.rpartition(INSTANCES)
     if not found or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE):
-        return Translated(method, Ignored(shown(method, quote=False)))
+        return Translated(what, Ignored(what))
     code = at(entry, "protoPayload", "status", "code")
     if code:
         known = type(code) is int and 0 < code < len(CODES)
-        return Translated(method, Ignored(f"{INSTANCES}{verb} refused: {CODES[code] if known else shown(code)}"))
+        return Translated(what, Ignored(f"{INSTANCES}{verb} refused: {CODES[code] if known else shown(code)}"))
     operation = at(entry, "operation")
-    alone = not isinstance(operation, Mapping) or not operation
-    first, last = alone or at(operation, "first") is True, alone or at(operation, "last") is True
-    return Translated(method, _outcome(entry, verb, first, last, options))
+    done = not operation or at(operation, "last") is True
+    return Translated(what, _outcome(entry, verb, done, options))
 
 
 def _outcome(
-    entry: Mapping[str, Any], verb: str, first: bool, last: bool, options: Options
+    entry: Mapping[str, Any], verb: str, done: bool, options: Options
 ) -> tuple[Event, ...] | Ignored | Refusal:
-    shape = _shape(at(entry, "protoPayload", "request")) if first and verb in NAMES_THE_SHAPE else {}
+    shape = _shape(at(entry, "protoPayload", "request")) if verb in NAMES_THE_SHAPE else {}
     if isinstance(shape, Refusal):
         return shape
-    kind = WHAT_IT_DOES.get(verb) if last else None
+    kind = WHAT_IT_DOES.get(verb) if done else None
     if kind is None and not shape:
         return Ignored(f"{INSTANCES}{verb} under way" if verb in WHAT_IT_DOES else f"{INSTANCES}{verb} without shape")
     project = text(entry, "resource", "labels", "project_id")

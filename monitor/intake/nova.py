@@ -95,7 +95,7 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
             Refusal("envelope", f"The record is {shown(message)}; expected a notification with event_type."),
         )
         return
-    yield Translated(name, _outcome(message, name, options))
+    yield Translated(shown(name, quote=False), _outcome(message, name, options))
 
 
 def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[Event, ...] | Ignored | Refusal:

@@ -181,6 +181,34 @@ def test_other_records_have_their_reasons(document: Any, expected: list[str]) ->
     assert expected == outcomes(translate, json.dumps(document).encode(), OPTIONS)
 
 
+SIZE = {"properties": {"hardwareProfile": {"vmSize": "Standard_ND6s"}}}
+LARGER = {"properties": {"hardwareProfile": {"vmSize": "Standard_ND24s"}}}
+BODIES: list[Any] = [
+    {"requestbody": SIZE},
+    {"requestBody": json.dumps(SIZE)},
+    json.dumps({"requestbody": json.dumps(SIZE)}),
+    {"requestbody": json.dumps(LARGER), "responseBody": json.dumps(SIZE)},
+    {"requestbody": json.dumps(SIZE), "responseBody": "not found"},
+]
+
+
+@pytest.mark.parametrize("properties", BODIES)
+def test_a_body_is_found_however_it_is_written(properties: Any) -> None:
+    """As an object or a text, in any case, in properties that are a text; what was answered counts first."""
+    (event,) = events(translate, json.dumps(record(properties=properties)).encode(), OPTIONS)
+
+    assert ("Standard_ND6s", 1) == (event["data"]["instance_type"], event["data"]["instances"])
+
+
+def test_a_subscription_is_one_tenant_however_it_is_written() -> None:
+    """Names of subscriptions and resources are folded."""
+    loud = record(subscriptionId=SUBSCRIPTION.upper(), resourceId=f"/{VM.removeprefix('azure/')}".upper())
+
+    (event,) = events(translate, json.dumps(loud).encode(), OPTIONS)
+
+    assert (SUBSCRIPTION, VM) == (event["data"]["tenant"], event["data"]["allocation"])
+
+
 def test_an_operation_counts_once_from_its_success_on() -> None:
     """Started, accepted and succeeded, in any order and twice, are one machine, from success to success."""
     told = made("event-hub-write") + made("rest-deallocate")

@@ -30,6 +30,7 @@ from tests.intake.foreign import (
     strangers,
     truth,
     used,
+    verb,
 )
 
 OPTIONS = Options("/gcp")
@@ -169,6 +170,39 @@ def test_an_operation_counts_once_from_its_last_entry_on() -> None:
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
+ALONE: list[tuple[dict[str, Any], str, str]] = [
+    ({"operation": None}, "started", "nvidia-tesla-v100"),
+    ({"operation": {}}, "started", "nvidia-tesla-v100"),
+    ({"operation": {"id": "o-1", "first": True, "last": True}}, "started", "nvidia-tesla-v100"),
+    ({"operation": {"id": "o-1"}}, "described", "nvidia-tesla-v100"),
+]
+
+
+@pytest.mark.parametrize(("changed", "told", "card"), ALONE)
+def test_one_entry_may_be_a_whole_operation(changed: dict[str, Any], told: str, card: str) -> None:
+    """First and last at once, or without an operation, it starts what it names."""
+    whole = {**json.loads(sample("gcp/built-insert-first.json")), **changed}
+
+    (event,) = events(translate, json.dumps(whole).encode(), OPTIONS)
+
+    assert (told, card) == (verb(event), event["data"]["accelerator"])
+
+
+def test_labels_that_lack_are_found_elsewhere() -> None:
+    """The zone stands in the resource's name, too, and the instance in the answer."""
+    bare = entry(resource={"type": "gce_instance", "labels": {"project_id": "atlas"}})
+    bare["protoPayload"]["response"] = {"targetId": "4711"}
+
+    assert [f"started {VM}"] == outcomes(translate, json.dumps(bare).encode(), OPTIONS)
+
+
+def test_a_stop_says_no_more_than_that() -> None:
+    """What was held is known from elsewhere."""
+    (event,) = made("preempted")
+
+    assert {"tenant": "atlas", "allocation": VM} == event["data"]
+
+
 def test_of_two_racing_deletes_one_is_refused() -> None:
     """The last entry of an operation that failed stops nothing."""
     failed = entry()
@@ -191,16 +225,16 @@ def test_the_version_of_a_method_does_not_matter(version: str) -> None:
     assert [f"started {VM}"] == outcomes(translate, json.dumps(changed).encode(), OPTIONS)
 
 
-def audited(time: int, verb: str, half: str, step_name: str, request: dict[str, Any]) -> bytes:
+def audited(time: int, method: str, half: str, step_name: str, request: dict[str, Any]) -> bytes:
     """An entry of the simulated day, inside a message of Pub/Sub."""
     tenant, _, name = step_name.partition("|")
     content = {
         "logName": f"projects/{tenant}/logs/cloudaudit.googleapis.com%2Factivity",
         "resource": {"type": "gce_instance", "labels": {"project_id": tenant, "zone": "z-a", "instance_id": name}},
-        "insertId": f"{name}/{verb}/{half}",
+        "insertId": f"{name}/{method}/{half}",
         "timestamp": said(time),
-        "operation": {"id": f"{name}/{verb}", half: True},
-        "protoPayload": {"methodName": f"v1.compute.instances.{verb}", "request": request},
+        "operation": {"id": f"{name}/{method}", half: True},
+        "protoPayload": {"methodName": f"v1.compute.instances.{method}", "request": request},
     }
     data = b64encode(json.dumps(content).encode()).decode()
     return json.dumps({"message": {"data": data, "messageId": "1"}}).encode()
@@ -213,11 +247,11 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
         came, went = machines(step.before, step.after)
         card = {"acceleratorType": f"zones/z-a/acceleratorTypes/{step.hardware}", "acceleratorCount": 1}
         for number in (*came, *went):
-            verb = "insert" if number in came else "delete"
+            method = "insert" if number in came else "delete"
             request = {"machineType": "n1-standard-8", "guestAccelerators": [card]} if number in came else {}
             name = f"{step.tenant}|{step.name}-{number}"
-            records.append(audited(step.time - 9_000, verb, "first", name, request))
-            records.append(audited(step.time, f"{verb}", "last", name, {}))
+            records.append(audited(step.time - 9_000, method, "first", name, request))
+            records.append(audited(step.time, method, "last", name, {}))
 
     told = [event for raw in records for event in events(translate, raw, OPTIONS)]
 

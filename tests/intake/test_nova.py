@@ -173,6 +173,43 @@ def test_an_instance_exists_where_it_has_a_host(changed: dict[str, Any], outcome
     assert [outcome] == outcomes(translate, json.dumps(notified("instance.exists", None, **changed)).encode(), OPTIONS)
 
 
+TIMES: list[tuple[dict[str, Any], dict[str, Any], str]] = [
+    ({"event_type": "instance.exists"}, {}, "2026-03-01T16:00:00Z"),
+    ({"event_type": "instance.exists", "timestamp": None},
+     {"audit_period": {"nova_object.data": {"audit_period_ending": "2026-03-01T15:00:00Z"}}}, "2026-03-01T15:00:00Z"),
+    ({"event_type": "instance.exists"}, {"terminated_at": "2026-03-01T14:00:00Z"}, "2026-03-01T14:00:00Z"),
+    ({"event_type": "instance.create.end"}, {"launched_at": "2026-03-01T13:00:00Z"}, "2026-03-01T13:00:00Z"),
+    ({"event_type": "instance.unshelve.end"}, {"launched_at": "2026-03-01T13:00:00Z"}, "2026-03-01T16:00:00Z"),
+    ({"event_type": "instance.delete.end"}, {"terminated_at": "2026-03-01T14:00:00Z"}, "2026-03-01T16:00:00Z"),
+    ({"event_type": "instance.delete.end", "timestamp": None}, {"terminated_at": "2026-03-01T14:00:00Z"},
+     "2026-03-01T14:00:00Z"),
+    ({"event_type": "instance.rebuild.end", "timestamp": None}, {"updated_at": "2026-03-01T12:00:00Z"},
+     "2026-03-01T12:00:00Z"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("outside", "inside", "time"), TIMES)
+def test_each_step_has_its_time(outside: dict[str, Any], inside: dict[str, Any], time: str) -> None:
+    """Launched, notified, gone or at the end of an audit period; outside the bus by what the payload says."""
+    message = {**notified("", None, **inside), **outside}
+
+    (event,) = events(translate, json.dumps(message).encode(), OPTIONS)
+
+    assert time == event["time"]
+
+
+def test_both_events_of_a_step_are_told_apart() -> None:
+    """An id is that of one fact; a message without one is known by instance, step and request."""
+    plain = json.loads(sample("nova/built-resize-finish-end.json"))
+    del plain["message_id"]
+
+    told = events(translate, json.dumps(plain).encode(), OPTIONS)
+
+    assert ["m-3", "m-3/old"] == [event["id"] for event in made("resize-finish-end")]
+    by_hand = f"{UUID}/instance.resize_finish.end/req-m-3/2026-03-01T12:01:00Z"
+    assert [by_hand, f"{by_hand}/old"] == [event["id"] for event in told]
+
+
 def test_a_sign_of_life_is_good_for_a_lease() -> None:
     """The operator says how often instances are audited, and whose projects they are."""
     raw = json.dumps(notified("instance.exists", None)).encode()
