@@ -7,9 +7,13 @@ An operation writes two entries. The instance is there, or gone, from the `last`
 no operation, does both. So an operation counts once, in whichever order its halves come; of a half that was lost, a
 start is missed and a stop comes late, as with any lost event. An entry with a status code was refused: no allocation.
 
+Of instances made in bulk each has an entry of its own, which does not name its shape: that stands in the entry of all,
+which names no instance. Their hardware is unknown until somebody else names it.
+
 Machine types without accelerators are not told apart here: the books hold them under their names.
 Pods of GKE are read from the cluster itself, and jobs that are asked for do not say when they run: both are ignored.
-The meaning of the verbs is that of the Compute Engine audit log documentation.
+The meaning of the verbs is that of the Compute Engine audit log documentation and of Google's own reader of these logs,
+github.com/GoogleCloudPlatform/gce-license-tracker.
 """
 
 from __future__ import annotations
@@ -37,9 +41,11 @@ from monitor.intake.dialect import (
 )
 from monitor.intake.refusal import Ignored, Refusal, shown
 
-INSTANCES = "compute.instances."  # what comes before it is the version: v1, beta, alpha or nothing
+# What comes before is the version (v1, beta, alpha or nothing), what comes after is the verb.
+METHODS = ("compute.instances", "compute.regionInstances")
 WHAT_IT_DOES = {
     "insert": STARTED,
+    "bulkInsert": STARTED,
     "start": STARTED,
     "startWithEncryptionKey": STARTED,
     "resume": STARTED,
@@ -51,9 +57,10 @@ WHAT_IT_DOES = {
     "hostError": STOPPED,
     "terminateOnHostMaintenance": STOPPED,
     "guestTerminate": STOPPED,
+    "instanceManagerHaltForRestart": STOPPED,
     "migrateOnHostMaintenance": SEEN,
 }
-NAMES_THE_SHAPE = {"insert", "setMachineType", "setMachineResources"}  # in the first entry
+NAMES_THE_SHAPE = {"insert", "update", "setMachineType", "setMachineResources"}  # in the first entry
 
 # Status codes of RPCs, by number (google/rpc/code.proto).
 CODES = (
@@ -123,13 +130,13 @@ def _translated(entry: Any, options: Options) -> Translated:
             "log entry", Refusal("envelope", f"The entry is {shown(entry)}; expected a log entry with protoPayload.")
         )
     what = shown(method, quote=False)
-    _, found, verb = method.rpartition(INSTANCES)
-    if not found or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE):
+    of, _, verb = method.rpartition(".")
+    if not of.endswith(METHODS) or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE):
         return Translated(what, Ignored(what))
     code = at(entry, "protoPayload", "status", "code")
     if code:
         known = type(code) is int and 0 < code < len(CODES)
-        return Translated(what, Ignored(f"{INSTANCES}{verb} refused: {CODES[code] if known else shown(code)}"))
+        return Translated(what, Ignored(f"compute.instances.{verb} refused: {CODES[code] if known else shown(code)}"))
     operation = at(entry, "operation")
     done = not operation or at(operation, "last") is True
     return Translated(what, _outcome(entry, verb, done, options))
@@ -143,11 +150,13 @@ def _outcome(
         return shape
     kind = WHAT_IT_DOES.get(verb) if done else None
     if kind is None and not shape:
-        return Ignored(f"{INSTANCES}{verb} under way" if verb in WHAT_IT_DOES else f"{INSTANCES}{verb} without shape")
+        return Ignored(f"compute.instances.{verb} {'under way' if verb in WHAT_IT_DOES else 'without shape'}")
     project = text(entry, "resource", "labels", "project_id")
     path = (text(entry, "protoPayload", "resourceName") or "").split("/")  # projects/P/zones/Z/instances/NAME
     zone = text(entry, "resource", "labels", "zone") or (path[3] if len(path) == 6 else None)
     instance = text(entry, "resource", "labels", "instance_id") or text(entry, "protoPayload", "response", "targetId")
+    if verb == "bulkInsert" and instance is None:
+        return Ignored("compute.instances.bulkInsert of many, each of which has an entry")
     if project is None or not zone or instance is None:
         labels = at(entry, "resource", "labels")
         return Refusal("field", f"resource.labels is {shown(labels)}; expected project_id, zone and instance_id.")

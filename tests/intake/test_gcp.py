@@ -45,6 +45,9 @@ BUILT = [
     ("set-machine-resources-first", f"described {VM}"),
     ("set-machine-resources-none", f"described {VM}"),
     ("pubsub-delete-last", f"stopped {VM}"),
+    ("bulk-insert-first", "ignored: compute.instances.bulkInsert under way"),
+    ("bulk-insert-last", "ignored: compute.instances.bulkInsert of many, each of which has an entry"),
+    ("bulk-insert-one", f"started {VM}"),
 ]
 
 
