@@ -6,26 +6,19 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from monitor.intake.dialect import Event, Options
 from monitor.intake.nova import recognises, translate
 from tests.intake.foreign import (
     REAL,
-    VALUES,
     Step,
     book_of,
     books_in_any_order,
-    check_anything,
-    damaged,
     day,
     events,
     outcomes,
     said,
     sample,
-    samples,
-    strangers,
     truth,
     used,
     verb,
@@ -303,24 +296,3 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
     assert {"started", "stopped", "seen", "described"} == set(map(verb, told))
     assert truth() == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
-
-
-@given(st.one_of(st.binary(), VALUES.map(lambda value: json.dumps(value).encode()), damaged(samples("nova"))))
-def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
-    """No record raises anything, and every event that leaves is one of the contract."""
-    check_anything(translate, raw, OPTIONS)
-
-
-def test_no_other_source_is_recognised() -> None:
-    """What others send is left to others."""
-    assert [] == [
-        name
-        for name, document in strangers("nova", "openstack_nova_versioned", "openstack_nova_legacy", "openstack_ironic")
-        if recognises(document)
-    ]
-
-
-@given(VALUES)
-def test_the_operator_can_ask_of_any_document(document: Any) -> None:
-    """Recognising never raises; what is none of this dialect's shapes is not recognised."""
-    assert not recognises(document)
