@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from monitor.core.model import HOUR_MS
 from monitor.intake.dialect import Event, Options
 from monitor.intake.nova import recognises, translate
+from monitor.simulate.scenarios import START
 from tests.intake.foreign import (
     REAL,
     Step,
@@ -230,6 +232,27 @@ def test_the_old_host_is_held_until_a_resize_is_confirmed_or_reverted(end: str, 
 
     in_seconds = {name: amount // 10**6 for (_, name), amount in used(book_of(told)).items()}
     assert expected == in_seconds
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+def test_an_instance_may_be_resized_again() -> None:
+    """The old host of the second resize has the flavor of the first: 8 become 4, then 2."""
+    steps = [Step(10_000_000, "lab", "vm", "h100", before, after) for before, after in ((0, 8), (8, 4), (4, 2), (2, 0))]
+    records = []
+    for place, step in enumerate(steps):
+        began = [("create.end", step.after)] if step.before == 0 else [("delete.end", step.before)]
+        if step.before and step.after:
+            began = [("resize_prep.end", step.before), ("resize_finish.end", step.after)]
+        at = step._replace(time=START + place * HOUR_MS)
+        records += [notification(at, place, name, units) for name, units in began]
+        if step.before and step.after:
+            confirmed = at._replace(time=at.time + HOUR_MS // 2)
+            records.append(notification(confirmed, place, "resize_confirm.end", step.after))
+
+    told = [event for raw in records for event in events(translate, raw, OPTIONS)]
+
+    halves = 2 * 8 + (4 + 8) + 4 + (2 + 4) + 2
+    assert {("lab", "h100"): 1_000 * halves * HOUR_MS // 2} == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
