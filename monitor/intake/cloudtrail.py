@@ -301,17 +301,23 @@ def _reserved(call: Call) -> Made:
 
 def _re_reserved(call: Call) -> Made:
     """Another number of instances, or another end."""
-    name, instances = text(call.request, "capacityReservationId"), whole(at(call.request, "instanceCount"))
-    lease = _seconds(call.time, _time(at(call.request, "endDate")))
-    if name is not None and (instances is not None or lease is not None):
+    name, instances = _asked(call, "CapacityReservationId"), whole(_asked(call, "InstanceCount"))
+    lease = _seconds(call.time, _time(_asked(call, "EndDate")))
+    if isinstance(name, str) and name and (instances is not None or lease is not None):
         kind = SEEN if instances is None else RESIZED
         yield _event(call, kind, name, allocation=f"ec2/{name}", instances=instances, lease_seconds=lease)
 
 
 def _cancelled(call: Call) -> Made:
-    name = text(call.request, "capacityReservationId")
-    if name is not None:
+    name = _asked(call, "CapacityReservationId")
+    if isinstance(name, str) and name:
         yield _event(call, STOPPED, name, allocation=f"ec2/{name}")
+
+
+def _asked(call: Call, name: str) -> Any:
+    """A parameter of the request: those of newer calls begin with a capital, those of older ones do not."""
+    value = at(call.request, name)
+    return at(call.request, name[0].lower() + name[1:]) if value is None else value
 
 
 def _time(value: object) -> str | None:
