@@ -79,8 +79,13 @@ def recognises(document: object) -> bool:
 def _is_record(document: object) -> bool:
     if text(document, "CloudTrailEvent") is not None:
         return True
-    record = at(document, "detail") if text(document, "detail-type") is not None else document
+    record = _detail(document)
     return (text(record, "eventSource") or "").endswith(DOMAIN) and text(record, "eventName") is not None
+
+
+def _detail(document: object) -> object:
+    """The record that EventBridge put into an event, or the document itself."""
+    return at(document, "detail") if text(document, "detail", "eventName") is not None else document
 
 
 def translate(raw: bytes, options: Options) -> Iterator[Translated]:
@@ -93,8 +98,10 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
 def documents(raw: bytes) -> Iterator[Any]:
     """The JSON document, or those of all lines where the first line is one by itself; a refusal where there is none."""
     everything = parsed(raw)
-    lines = raw.splitlines() if isinstance(everything, Refusal) else []
-    told = (line for line in lines if line.strip())
+    if not isinstance(everything, Refusal):
+        yield everything
+        return
+    told = (line for line in raw.splitlines() if line.strip())
     first = parsed(next(told, b""))
     if isinstance(first, Refusal):
         yield everything
@@ -114,14 +121,11 @@ def _records(document: Any) -> Iterable[Any]:
 def translated(record: object, options: Options) -> Translated:
     """What becomes of one record, however it is wrapped."""
     inside = text(record, "CloudTrailEvent")
-    if inside is not None:
-        record = parsed(inside.encode())
-    elif text(record, "detail-type") is not None:
-        record = at(record, "detail")
+    record = _detail(record) if inside is None else parsed(inside.encode())
     if isinstance(record, Refusal):
         return Translated("record", record)
     service, name = text(record, "eventSource"), text(record, "eventName")
-    if service is None or name is None or not isinstance(record, Mapping):
+    if service is None or name is None or not isinstance(record, dict):
         expected = "expected a record of CloudTrail, with eventSource and eventName"
         return Translated("record", Refusal("envelope", f"The record is {shown(record)}; {expected}."))
     verb = VERBS.get((service, name))

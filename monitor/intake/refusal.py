@@ -161,7 +161,9 @@ def shown(value: Any, quote: bool = True) -> str:
     if isinstance(value, dict):
         return f"an object of {len(value):,} fields"
     text = value if isinstance(value, str) else json.dumps(value)
-    escaped = "".join(_escaped(character) for character in text[: SHOWN_CHARACTERS_MAX + 1])
+    escaped = text[: SHOWN_CHARACTERS_MAX + 1]
+    if not escaped.isprintable():
+        escaped = "".join(map(_escaped, escaped))
     if len(escaped) > SHOWN_CHARACTERS_MAX:
         escaped = escaped[: SHOWN_CHARACTERS_MAX - 1] + "…"
     return f'"{escaped}"' if quote and isinstance(value, str) else escaped

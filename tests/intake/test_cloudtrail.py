@@ -35,6 +35,7 @@ from tests.intake.foreign import (
     said,
     sample,
     samples,
+    strangers,
     truth,
     used,
 )
@@ -147,6 +148,16 @@ def test_a_launch_names_everything() -> None:
     assert expected == made("run-instances")[1]
 
 
+def test_the_type_of_an_instance_is_its_own() -> None:
+    """What the response says of an instance counts; the type that was asked for stands in where it says none."""
+    items = [{"instanceId": "i-1", "instanceType": "g6.xlarge"}, {"instanceId": "i-2"}, {"instanceId": "i-1"}]
+    raw = json.dumps(record(responseElements={"instancesSet": {"items": items}})).encode()
+
+    named = [one["data"]["instance_type"] for one in events(translate, raw, OPTIONS)]
+
+    assert ["g6.xlarge", "p5.48xlarge"] == named
+
+
 def test_one_tenant_has_accounts() -> None:
     """Where the operator names the tenant, the account is one of it, and the outer allocation is theirs."""
     data = made("run-instances", Options("/aws", "acme", "host/{node}"))[0]["data"]
@@ -242,6 +253,24 @@ STRANGE: list[tuple[dict[str, Any], str]] = [
     ({"eventName": "StopInstances",
       "responseElements": {"instancesSet": {"items": [{**ITEM, "currentState": {"name": "running"}}]}}},
      "ignored: StopInstances: no instance was stopped"),
+    ({"eventName": "CreateFleet",
+      "responseElements": {"fleetInstanceSet": [
+          {"instanceIds": [None, "i-1", "i-1"]}, {"instanceIds": {"item": "i-2"}}]}},
+     "started ec2/i-1, started ec2/i-2"),
+    ({"eventName": "ModifyInstanceAttribute",
+      "requestParameters": {"instanceId": "i-1", "attribute": "instanceType", "value": "g6.xlarge"}},
+     "described ec2/i-1"),
+    ({"eventName": "ModifyCapacityReservation",
+      "requestParameters": {"capacityReservationId": "cr-1", "endDate": "2026-03-02T00:00:00Z"}}, "seen ec2/cr-1"),
+    ({"eventName": "ModifyCapacityReservation",
+      "requestParameters": {"capacityReservationId": "cr-1", "endDate": "2026-02-02T00:00:00Z"}},
+     "ignored: ModifyCapacityReservation: the number of instances and the end stay"),
+    ({"eventName": "CreateCapacityReservation"}, "ignored: CreateCapacityReservation: no reservation in the response"),
+    ({"eventName": "CancelCapacityReservation"}, "ignored: CancelCapacityReservation: no reservation is named"),
+    ({"eventName": "CreateTrainingJob", "eventSource": "sagemaker.amazonaws.com"},
+     "ignored: CreateTrainingJob: no job is named"),
+    ({"eventName": "StopTrainingJob", "eventSource": "sagemaker.amazonaws.com"},
+     "ignored: StopTrainingJob: no job is named"),
 ]  # fmt: skip
 
 
@@ -288,6 +317,16 @@ def test_a_call_that_launched_a_hundred_thousand_is_read() -> None:
 def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
     """No record raises anything, and every event that leaves is one of the contract."""
     check_anything(translate, raw, OPTIONS)
+
+
+NOTIFIED = {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]}  # of files in a bucket
+OTHERS = [("s3", NOTIFIED), ("empty", {"Records": []}), *strangers("cloudtrail", "aws_cloudtrail")]
+
+
+@pytest.mark.parametrize(("name", "document"), OTHERS)
+def test_what_others_send_is_not_taken(name: str, document: Any) -> None:
+    """Records of other sources are left to them."""
+    assert not recognises(document)
 
 
 @given(VALUES)
@@ -415,7 +454,7 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
             records.append(call("RunInstances", step.tenant, step.time, items))
         if went:
             names = [f"i-{step.tenant}-{step.name}-{number}" for number in went]
-            state = {"currentState": {"name": "shutting-down"}, "previousState": {"name": "running"}}
+            state: dict[str, Any] = {"currentState": {"name": "shutting-down"}, "previousState": {"name": "running"}}
             items = [{"instanceId": name, **state} for name in names]
             records.append(call("TerminateInstances", step.tenant, step.time, items))
     random.Random("day").shuffle(records)

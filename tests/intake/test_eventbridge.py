@@ -9,7 +9,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.intake import cloudtrail
 from monitor.intake.dialect import Event, Options
 from monitor.intake.eventbridge import recognises, translate
 from tests.intake.foreign import (
@@ -26,6 +25,7 @@ from tests.intake.foreign import (
     said,
     sample,
     samples,
+    strangers,
     truth,
     used,
 )
@@ -118,6 +118,11 @@ def test_a_capacity_block_is_held_from_its_delivery_to_its_end() -> None:
     assert {(ACCOUNT, "p5.48xlarge"): 4 * 7 * 24 * HOUR} == used(book_of(told))
 
 
+def test_every_state_change_of_a_job_tells_the_same_start() -> None:
+    """The start of a job is one fact, whichever of its events tells it."""
+    assert made("training-started")[0] == made("training-completed")[0]
+
+
 def test_a_training_job_is_held_from_its_start_to_its_end() -> None:
     """Sixteen machines for ten hours, however often its state is told, and by the last event alone."""
     told = [*called("create-training-job"), *made("training-started"), *made("training-completed")]
@@ -144,10 +149,10 @@ def test_a_job_that_tells_no_end_ended_when_it_was_told() -> None:
 
 
 def test_one_tenant_has_accounts() -> None:
-    """Where the operator names the tenant, the account is one of it."""
-    (event,) = made("running", Options("/aws", "acme"))
+    """Where the operator names the tenant, the account is one of it, and the outer allocation is theirs."""
+    data = made("running", Options("/aws", "acme", "hall"))[0]["data"]
 
-    assert ("acme", ACCOUNT) == (event["data"]["tenant"], event["data"]["account"])
+    assert ("acme", ACCOUNT, "hall") == (data["tenant"], data["account"], data["within"])
 
 
 def event(**changed: Any) -> dict[str, Any]:
@@ -169,6 +174,7 @@ STRANGE: list[tuple[dict[str, Any], str]] = [
     (event(detail={"state": "running"}), "refused: field"),
     (event(detail={"instance-id": "i-1", "state": "rebooting"}), f"ignored: {STATE}: rebooting"),
     (event(detail={"instance-id": "i-1"}), f"ignored: {STATE}: null"),
+    (event(detail={"instance-id": "i-1", "state": "stopped"}), "stopped ec2/i-1"),
     (event(detail=[]), "refused: envelope"),
     (job(TrainingStartTime=10**30), "refused: time"),
     (job(TrainingStartTime=True), "refused: time"),
@@ -210,10 +216,10 @@ def test_the_operator_can_ask_of_any_document(document: Any) -> None:
     assert not recognises(document)
 
 
-def test_neither_takes_the_records_of_the_other() -> None:
-    """Of all built samples of both dialects each is recognised by one."""
-    assert not any(cloudtrail.recognises(document) for document in samples("eventbridge"))
-    assert not any(recognises(document) for document in samples("cloudtrail"))
+@pytest.mark.parametrize(("name", "document"), strangers("eventbridge", "aws_eventbridge"))
+def test_what_others_send_is_not_taken(name: str, document: Any) -> None:
+    """Records of other sources are left to them."""
+    assert not recognises(document)
 
 
 def changed(account: str, time: int, name: str, state: str) -> dict[str, Any]:
