@@ -10,13 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.intake import azure, gcp, nova
+from monitor.intake import azure, cloudtrail, eventbridge, gcp, nova
 from monitor.intake.dialect import Options
 from tests.intake.foreign import VALUES, check_anything, damaged, samples, strangers
 
 # The module, and the folders of real samples that it recognises.
 DIALECTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
     "azure": (azure, ("azure_activity_log", "azure_event_grid")),
+    "cloudtrail": (cloudtrail, ("aws_cloudtrail",)),
+    "eventbridge": (eventbridge, ("aws_eventbridge",)),
     "gcp": (gcp, ("gcp_audit",)),
     "nova": (nova, ("openstack_nova_versioned", "openstack_nova_legacy", "openstack_ironic")),
 }

@@ -6,26 +6,19 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from monitor.intake.dialect import Event, Options
 from monitor.intake.eventbridge import recognises, translate
 from tests.intake.foreign import (
     REAL,
-    VALUES,
     book_of,
     books_in_any_order,
-    check_anything,
-    damaged,
     day,
     events,
     machines,
     outcomes,
     said,
     sample,
-    samples,
-    strangers,
     truth,
     used,
 )
@@ -196,30 +189,6 @@ def test_lists_and_lines_of_events_are_read() -> None:
 
     assert ["started ec2/i-0a1"] * 2 == outcomes(translate, b"[" + told + b"," + told + b"]", OPTIONS)
     assert ["started ec2/i-0a1", "refused: json"] == outcomes(translate, told + b"\n{\n", OPTIONS)
-
-
-@given(
-    st.one_of(
-        st.binary(),
-        VALUES.map(lambda value: json.dumps(value).encode()),
-        damaged([*samples("eventbridge"), *samples("cloudtrail")]),
-    )
-)
-def test_whatever_comes_is_an_event_or_has_a_reason(raw: bytes) -> None:
-    """No record raises anything, and every event that leaves is one of the contract."""
-    check_anything(translate, raw, OPTIONS)
-
-
-@given(VALUES)
-def test_the_operator_can_ask_of_any_document(document: Any) -> None:
-    """Recognising never raises; what is none of this dialect's shapes is not recognised."""
-    assert not recognises(document)
-
-
-@pytest.mark.parametrize(("name", "document"), strangers("eventbridge", "aws_eventbridge"))
-def test_what_others_send_is_not_taken(name: str, document: Any) -> None:
-    """Records of other sources are left to them."""
-    assert not recognises(document)
 
 
 def changed(account: str, time: int, name: str, state: str) -> dict[str, Any]:
