@@ -1,7 +1,8 @@
 """Management events of AWS CloudTrail: which EC2 instances and reservations an account holds, and SageMaker's jobs.
 
 Read are delivery files (`{"Records": […]}`), the answers and lines of LookupEvents (the record is a text inside
-`CloudTrailEvent`), what EventBridge makes of a record (it is the `detail`), and records one a line.
+`CloudTrailEvent`), what EventBridge makes of a record (it is the `detail`), and records one a line, by themselves or as
+the `record` beside the name of their file.
 
 Only what a call brought about counts: a record with an `errorCode` is a request that was refused. An instance is held
 from the call that launched or started it, though it runs some seconds later: a trail says no more. It is held until the
@@ -68,9 +69,8 @@ class Call(NamedTuple):
 
 
 def recognises(document: object) -> bool:
-    """Whether a JSON document is of this dialect."""
-    for holder in ("Records", "Events"):
-        listed = at(document, holder)
+    """Whether a JSON document is of this dialect: it is a record of it, or a list of which the first is one."""
+    for listed in (document, at(document, "Records"), at(document, "Events")):
         if isinstance(listed, list):
             return bool(listed) and _is_record(listed[0])
     return _is_record(document)
@@ -79,13 +79,16 @@ def recognises(document: object) -> bool:
 def _is_record(document: object) -> bool:
     if text(document, "CloudTrailEvent") is not None:
         return True
-    record = _detail(document)
+    record = _inside(document)
     return (text(record, "eventSource") or "").endswith(DOMAIN) and text(record, "eventName") is not None
 
 
-def _detail(document: object) -> object:
-    """The record that EventBridge put into an event, or the document itself."""
-    return at(document, "detail") if text(document, "detail", "eventName") is not None else document
+def _inside(document: object) -> object:
+    """The record in an event of EventBridge, or in a line that tells its delivery file, or the document itself."""
+    for name in ("detail", "record"):
+        if text(document, name, "eventName") is not None:
+            return at(document, name)
+    return document
 
 
 def translate(raw: bytes, options: Options) -> Iterator[Translated]:
@@ -121,7 +124,7 @@ def _records(document: Any) -> Iterable[Any]:
 def translated(record: object, options: Options) -> Translated:
     """What becomes of one record, however it is wrapped."""
     inside = text(record, "CloudTrailEvent")
-    record = _detail(record) if inside is None else parsed(inside.encode())
+    record = _inside(record) if inside is None else parsed(inside.encode())
     if isinstance(record, Refusal):
         return Translated("record", record)
     service, name = text(record, "eventSource"), text(record, "eventName")

@@ -29,7 +29,7 @@ RETRACTED = PREFIX + "fact.retracted.v1"
 CONTROL_TYPES = frozenset({PREFIX + "inventory.reported.v1", PREFIX + "source.alive.v1", PREFIX + "party.profiled.v1"})
 
 _TIME = re.compile(
-    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]+)?)"
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2})[Tt ]((?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:[.][0-9]{1,30})?)"
     r"([Zz]|[+-](?:[01][0-9]|2[0-3]):[0-5][0-9])?"
 )
 

@@ -50,7 +50,13 @@ Outcome = tuple[Event, ...] | Ignored | Refusal
 
 
 def recognises(document: object) -> bool:
-    """Whether a JSON document is of this dialect."""
+    """Whether a JSON document is of this dialect: it is an event of it, or a list of which the first is one."""
+    if isinstance(document, list):
+        return bool(document) and _is_event(document[0])
+    return _is_event(document)
+
+
+def _is_event(document: object) -> bool:
     named = text(document, "detail-type") is not None and text(document, "source") is not None
     return named and isinstance(at(document, "detail"), dict) and not cloudtrail.recognises(document)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -309,6 +310,7 @@ def test_a_call_that_launched_a_hundred_thousand_is_read() -> None:
 OTHERS: list[Any] = [
     {"Records": [{"eventSource": "aws:s3", "eventName": "ObjectCreated:Put"}]},  # of files in a bucket
     {"Records": []},
+    [],
     {"Events": [{"EventId": "1"}]},
 ]
 
@@ -317,6 +319,7 @@ OTHERS: list[Any] = [
 def test_lists_of_others_are_not_taken(document: Any) -> None:
     """A list is of this dialect if its first record is."""
     assert not recognises(document)
+    assert recognises([record(), document])
 
 
 # -- the real stream -------------------------------------------------------------------------------------------------
@@ -381,6 +384,19 @@ def files(told: list[dict[str, Any]]) -> list[bytes]:
     for one in told:
         by_file.setdefault((one["delivered"], one["file"]), []).append(one["record"])
     return [json.dumps({"Records": records}).encode() for _, records in sorted(by_file.items())]
+
+
+@needs_samples
+def test_the_real_stream_is_read_as_it_lies_there() -> None:
+    """Each line names the delivery file beside the record: 2 launches, 2 ends, 6 requests refused, all else ignored."""
+    raw = gzip.decompress((REAL / "aws_cloudtrail" / "stream-2900-records.jsonl.gz").read_bytes())
+
+    told = outcomes(translate, raw, OPTIONS)
+
+    assert recognises(json.loads(raw.splitlines()[0]))
+    assert 2_900 == len(told)
+    assert {"started": 2, "stopped": 2, "ignored:": 2_896} == Counter(one.split()[0] for one in told)
+    assert 6 == len([one for one in told if one.startswith("ignored: RunInstances refused: ")])
 
 
 @needs_samples

@@ -187,6 +187,8 @@ def test_lists_and_lines_of_events_are_read() -> None:
     """A relay may join events into one record; one that is broken costs no other."""
     told = json.dumps(event()).encode()
 
+    assert recognises([event(), {}])
+    assert not recognises([])
     assert ["started ec2/i-0a1"] * 2 == outcomes(translate, b"[" + told + b"," + told + b"]", OPTIONS)
     assert ["started ec2/i-0a1", "refused: json"] == outcomes(translate, told + b"\n{\n", OPTIONS)
 
