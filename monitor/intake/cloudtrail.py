@@ -136,7 +136,7 @@ def translated(record: object, options: Options) -> Translated:
         called = shown(f"{service.removesuffix(DOMAIN)} {name}", quote=False)
         return Translated(called, Ignored(called))
     error = record.get("errorCode")
-    if error is not None:
+    if error is not None and error != "":  # tables that were made of records have no null
         return Translated(name, Ignored(f"{name} refused: {shown(error, quote=False)}"))
     call = _call(record, name, options)
     if isinstance(call, Refusal):
@@ -150,7 +150,8 @@ def translated(record: object, options: Options) -> Translated:
 
 def about(name: str, made: Iterable[Event | Refusal]) -> str:
     """For people: what happened, and to which allocations."""
-    held = dict.fromkeys(str(at(one, "data", "allocation")) for one in made if not isinstance(one, Refusal))
+    held = dict.fromkeys(text(one, "data", "allocation") for one in made if not isinstance(one, Refusal))
+    held.pop(None, None)
     named = ", ".join(shown(one, quote=False) for one in list(held)[:SOME])
     return f"{name} {named} and {len(held) - SOME:,} more" if len(held) > SOME else f"{name} {named}".rstrip()
 

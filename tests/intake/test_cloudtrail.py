@@ -201,8 +201,10 @@ def test_a_reservation_is_held_whole_with_the_instances_in_it() -> None:
 
 def test_a_capacity_block_is_promised_and_described() -> None:
     """What begins later holds nothing yet: its shape is known, and from when to when it is promised."""
-    described, promised = made("purchase-capacity-block")
+    (translated,) = translate(sample("cloudtrail/built-purchase-capacity-block.json"), OPTIONS)
+    described, promised = translated.outcome
 
+    assert "PurchaseCapacityBlock ec2/cr-0a1" == translated.what
     assert "io.flopwatch.allocation.described.v1" == described["type"]
     assert ("ec2/cr-0a1", "p5.48xlarge", 4) == tuple(
         described["data"][name] for name in ("allocation", "instance_type", "instances")
@@ -241,7 +243,8 @@ STRANGE: list[tuple[dict[str, Any], str]] = [
     ({"responseElements": {"instancesSet": {"items": [ITEM, ITEM]}}}, "started ec2/i-1"),
     ({"responseElements": {"instancesSet": {"items": [{**ITEM, "instanceState": {"name": "terminated"}}]}}},
      "ignored: RunInstances: no instance in the response"),
-    ({"errorCode": ""}, "ignored: RunInstances refused: "),
+    ({"errorCode": ""}, LAUNCHED),
+    ({"errorCode": 7}, "ignored: RunInstances refused: 7"),
     ({"eventName": "StartInstances", "responseElements": None,
       "requestParameters": {"instancesSet": {"items": [ITEM]}}}, "started ec2/i-1"),
     ({"eventName": "StopInstances",
