@@ -10,7 +10,7 @@ import reprlib
 from collections.abc import Hashable, Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -18,8 +18,15 @@ from pydantic import BaseModel, ValidationError
 from monitor.core.model import DAY_MS
 from monitor.errors import ReferenceProblem
 
+# With libyaml ten times faster, where PyYAML came with it: all of this is read at each start.
+if TYPE_CHECKING or not yaml.__with_libyaml__:
+    from yaml import SafeLoader as Loader
+else:
+    from yaml import CSafeLoader as Loader
+
 EPOCH = date(1970, 1, 1).toordinal()
 VALUE_CHARACTERS_MAX = 60
+DEEP = "{where} nests lists or mappings too deeply; flatten it."
 # Lists in lists are cut short while they are written out: an alias in YAML makes a billion entries of a few lines.
 _REPR = reprlib.Repr()
 _REPR.maxlevel = 1
@@ -73,9 +80,11 @@ def parse_document(text: str, where: str, content: type[Content]) -> Content:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         what = getattr(error, "problem", None) or "it cannot be parsed"
+        if "nesting depth" in what:
+            raise ReferenceProblem(DEEP.format(where=where)) from None
         raise ReferenceProblem(f"{where}{line} is no valid YAML: {what}; correct it there.") from None
     except RecursionError:
-        raise ReferenceProblem(f"{where} nests lists or mappings too deeply; flatten it.") from None
+        raise ReferenceProblem(DEEP.format(where=where)) from None
     try:
         return content.model_validate(document)
     except ValidationError as error:
@@ -138,7 +147,7 @@ def _shown(value: object) -> str:
     return text if len(text) <= VALUE_CHARACTERS_MAX else text[: VALUE_CHARACTERS_MAX - 1] + "…"
 
 
-class _UniqueKeys(yaml.SafeLoader):
+class _UniqueKeys(Loader):
     """YAML in which a key that stands twice is an error: the first value would silently be lost.
 
     Whatever is wrong with a value is an error with its place.

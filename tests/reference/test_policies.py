@@ -408,12 +408,12 @@ def test_each_mistake_in_a_file_has_its_sentence(tmp_path: Path, old: str, new: 
     [
         ("", "not None"),
         ("- a list", "not ['a list']"),
-        ("id: [", "line 1"),
+        ("id: [", "is no valid YAML"),
         ("id: one\nid: two", "'id'"),
         ("schema: [", "is no valid YAML"),
         (SMALL[: SMALL.index("rules:")] + "rules: none", "rules is 'none'"),
         (SMALL[: SMALL.index("rules:")] + "rules: [7]", "rules #1 is 7"),
-        (SMALL.replace("A small policy", r'"\ud800"'), "title is '\\ud800'"),
+        (SMALL.replace("A small policy", r'"\ud800"'), "invalid Unicode character"),
     ],
 )
 def test_a_file_of_another_shape_is_refused_by_name(tmp_path: Path, text: str, part: str) -> None:
