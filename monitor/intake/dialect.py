@@ -40,7 +40,8 @@ class Options(NamedTuple):
     `source` is the beginning of `source` of every event made of it. With `tenant` all that it names (projects,
     namespaces, Slurm accounts) are accounts of that one tenant; else each is a tenant. `within` is the name of the
     outer allocation of whatever it tells of, `{node}` in it the first node's name up to the first dot. `zone` is the
-    time zone, by its IANA name, of times without one. `lease_seconds`: how long a sign of life is good for.
+    time zone, by its IANA name, of times without one. `lease_seconds`: how long a sign of life is good for. `received`
+    is when the record came, RFC 3339 with zone, for what tells no time itself, such as a scrape; None: nobody knows.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Options(NamedTuple):
     within: str | None = None
     zone: str = "UTC"
     lease_seconds: int | None = None
+    received: str | None = None
 
 
 class Translated(NamedTuple):
