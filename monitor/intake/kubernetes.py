@@ -66,6 +66,7 @@ JOB_LABELS = (
 TRAINING = {"PyTorchJob", "MPIJob", "TFJob", "JAXJob", "XGBoostJob", "PaddleJob", "TrainJob", "TrainingWorkload"}
 SERVING = {"RayService", "InferenceService", "InferenceWorkload", "LeaderWorkerSet"}
 NO_JOBS = {"Node", "DaemonSet"}
+DNS_NAME_MAX = 253  # characters
 ENDED = {"Succeeded", "Failed"}
 
 _MIG_PROFILE = re.compile(r"([1-9])g\.\d{1,4}gb", re.ASCII)
@@ -200,7 +201,7 @@ def _pod(state: State, options: Options) -> Outcome:
     start = instant(scheduled)
     if isinstance(start, Refusal):
         return start
-    tenant, node = options.tenant or namespace, text(pod, "spec", "nodeName")
+    tenant, node = options.tenant or namespace, _node_name(text(pod, "spec", "nodeName"))
     allocation = f"pod/{namespace}/{uid}"
     count, model = _model(held, _selected(pod))
     started = event(
@@ -226,6 +227,11 @@ def _pod(state: State, options: Options) -> Outcome:
     reason = text(pod, "status", "reason") or text(pod, "status", "phase")
     stopped = event(STOPPED, _identity(state, uid, "/end", options), end, tenant, allocation=allocation, reason=reason)
     return together(started, stopped)
+
+
+def _node_name(told: str | None) -> str | None:
+    """A DNS name, as names of nodes are; nothing longer."""
+    return told if told is not None and len(told) <= DNS_NAME_MAX else None
 
 
 def _identity(state: State, uid: str, suffix: str, options: Options) -> tuple[str, str]:
@@ -427,7 +433,7 @@ def _node(state: State, options: Options) -> Outcome:
             region=text(labels, "topology.kubernetes.io/region"),
             zone=text(labels, "topology.kubernetes.io/zone"),
             within=outer(options, name) or _instance(node),
-            nodes=[name],
+            nodes=[name] if _node_name(name) else None,
             **shape,
         )
     ]
@@ -456,7 +462,9 @@ def _instance(node: Any) -> str | None:
     if provider == "aws" and last:
         return f"ec2/{last}"
     if provider == "azure" and last:
-        return f"azure/{path.casefold()}"
+        machine = path.strip("/").lower()
+        scale_set, of_set, _ = machine.partition("/virtualmachines/")
+        return f"azure/{scale_set if of_set and '/virtualmachinescalesets/' in scale_set else machine}"
     if provider == "openstack" and last:
         return f"nova/{last}"
     number = text(node, "metadata", "annotations", "container.googleapis.com/instance_id")

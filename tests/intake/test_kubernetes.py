@@ -265,7 +265,9 @@ def test_a_node_of_a_named_tenant_is_within_its_instance() -> None:
 
 PROVIDERS = [
     ("azure:///subscriptions/AB/resourceGroups/G/providers/Microsoft.Compute/virtualMachines/vm-1",
-     "azure//subscriptions/ab/resourcegroups/g/providers/microsoft.compute/virtualmachines/vm-1"),
+     "azure/subscriptions/ab/resourcegroups/g/providers/microsoft.compute/virtualmachines/vm-1"),
+    ("azure:///subscriptions/ab/resourceGroups/g/providers/Microsoft.Compute/virtualMachineScaleSets/s/virtualMachines/3",
+     "azure/subscriptions/ab/resourcegroups/g/providers/microsoft.compute/virtualmachinescalesets/s"),
     ("openstack:///0a1b", "nova/0a1b"),
     ("gce://project/europe-west4-a/vm-1", "gce/europe-west4-a/778"),
     ("kind://docker/kind/worker", None),
