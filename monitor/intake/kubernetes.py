@@ -311,7 +311,7 @@ def _sum(amounts: dict[str, Any]) -> Held | Refusal:
         profile = name.removeprefix(MIG) if name.startswith(MIG) else None
         if profile is None and name not in WHOLE_ONES:
             continue
-        number, part = whole(value), _part(profile)
+        number, part = whole(value), part_of_a_chip(profile)
         if number is None or part is None:
             return Refusal("field", f"{shown(name, quote=False)} is {shown(value)}; expected a number of accelerators.")
         count += number * part
@@ -319,7 +319,7 @@ def _sum(amounts: dict[str, Any]) -> Held | Refusal:
     return count, slices
 
 
-def _part(profile: str | None) -> float | None:
+def part_of_a_chip(profile: str | None) -> float | None:
     """Which part of a chip one slice is: 3g.20gb is three sevenths. None: it is no profile."""
     if profile is None:
         return 1.0
@@ -353,7 +353,7 @@ def _model(held: Held, product: str | None) -> tuple[float, str | None]:
         if cut := _MIG_PRODUCT.fullmatch(product):
             product = cut[1]
             if profile is None:
-                count *= _part(cut[2]) or 1
+                count *= part_of_a_chip(cut[2]) or 1
     return round(count, 3), product
 
 
