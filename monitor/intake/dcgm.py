@@ -108,7 +108,7 @@ def _read(line: str, options: Options, found: dict[Whose, Samples]) -> None:
     told = behind[1:].split()
     if not behind.startswith("}") or not 1 <= len(told) <= 2:
         return
-    host = labels.get("Hostname") or None
+    host = labels.get("Hostname") or labels.get("hostname") or None
     namespace, pod, uid = (
         labels.get(f"exported_{name}") or labels.get(name) or None for name in ("namespace", "pod", "pod_uid")
     )

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.intake import azure, cloudtrail, eventbridge, gcp, nova
+from monitor.intake import azure, cloudtrail, eventbridge, gcp, kubernetes, nova
 from monitor.intake.dialect import Options
 from tests.intake.foreign import VALUES, check_anything, damaged, samples, strangers
 
@@ -20,6 +20,7 @@ DIALECTS: dict[str, tuple[ModuleType, tuple[str, ...]]] = {
     "cloudtrail": (cloudtrail, ("aws_cloudtrail",)),
     "eventbridge": (eventbridge, ("aws_eventbridge",)),
     "gcp": (gcp, ("gcp_audit",)),
+    "kubernetes": (kubernetes, ("kubernetes_audit",)),
     "nova": (nova, ("openstack_nova_versioned", "openstack_nova_legacy", "openstack_ironic")),
 }
 OPTIONS = [Options("/o"), Options("/o", "acme", "node/{node}", lease_seconds=60)]
