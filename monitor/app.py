@@ -89,7 +89,7 @@ from monitor.errors import (
 from monitor.intake.decode import decode_facts
 from monitor.intake.profiles import ProfileEvent, profile_events
 from monitor.log import Log, build_log
-from monitor.metrics import Metrics, program_version
+from monitor.metrics import IntakeMetrics, Metrics, program_version
 from monitor.reference.calibrations import load_calibrations
 from monitor.reference.catalogue import check_catalogue, load_catalogue
 from monitor.reference.countries import load_countries
@@ -472,6 +472,47 @@ def _existing(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
         yield store
 
 
+def run_translator(settings: Settings) -> None:
+    """Translate foreign topics into the two that workers read, until SIGTERM or SIGINT.
+
+    Raises:
+        MonitorError: it cannot start, or cannot read on.
+    """
+    topics = {str(one.topic): one for one in settings.intake.topics}
+    if not topics or not settings.kafka.bootstrap_servers:
+        raise SettingsProblem(
+            "The settings name nothing to translate: set `kafka.bootstrap_servers` and `intake.topics`, each with its "
+            "`topic` and `source`."
+        )
+    # Only here, as the client of Kafka below.
+    from monitor.run.translating import Translator
+    from monitor.source.kafka_group import GroupSource
+    from monitor.source.kafka_sending import Sender
+
+    clock, registry = SystemClock(), CollectorRegistry()
+    log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, topics)
+    with ExitStack() as stack:
+        log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
+        source = GroupSource(settings.kafka, settings.intake.group, list(topics))
+        stack.callback(source.close)
+        sender = Sender(settings.kafka)
+        stack.callback(sender.close)
+        translator = Translator(source, sender, topics, settings.intake.record_bytes_max, metrics, clock, log)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: translator.stop())
+
+        def ready() -> tuple[bool, str]:
+            return translator.began, "The translator is in its group." if translator.began else "It joins its group."
+
+        limit = settings.stalled_seconds
+        server = HealthServer(
+            settings.http.host, settings.http.port, Pages(registry, lambda: translator.healthy(limit), ready)
+        )
+        server.start()
+        stack.callback(server.close)
+        translator.run()
+
+
 @contextmanager
 def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
     """A store that stays as it is for us, whatever a worker commits meanwhile."""
@@ -758,7 +799,8 @@ def send_profiles(settings: Settings, events: Sequence[ProfileEvent]) -> int:
     if not settings.kafka.bootstrap_servers:
         raise SettingsProblem("The settings name no Kafka to send to: set `kafka.bootstrap_servers`.")
     # Only here: the client takes a third of a second to read.
-    from monitor.source.kafka_sending import Outgoing, send
+    from monitor.source import Outgoing
+    from monitor.source.kafka_sending import send
 
     return send(settings.kafka, [Outgoing(one.of_tenant, one.key, one.line.rstrip(b"\n")) for one in events])
 

@@ -30,6 +30,7 @@ from monitor.intake.refusal import MISROUTED, REASONS
 from monitor.log import tenant_reference
 
 OUTCOMES = ("accepted", "duplicate", "ignored", "rejected")
+TRANSLATED, IGNORED, REJECTED = "translated", "ignored", "rejected"  # outcomes of parts of foreign records
 ARRIVED, FAILED = "arrived", "failed"  # outcomes of sending a message
 LET_IN, REFUSED, MADE_TO_WAIT = "let in", "refused", "made to wait"  # outcomes of signing in
 ANOMALIES = (
@@ -296,7 +297,37 @@ CONSOLE_METRICS = (
         "1 if each row of the audit followed from the one before, and nothing was taken away since.",
     ),
 )
-BY_NAME: Mapping[str, Described] = {described.name: described for described in (*METRICS, *CONSOLE_METRICS)}
+# What `flopwatch run --role intake` counts; nobody else has any of these.
+INTAKE_METRICS = (
+    Described(
+        "flopwatch_intake_records_total",
+        "counter",
+        "Parts of foreign records, by topic and outcome: translated, ignored, or rejected.",
+        ("topic", "outcome"),
+    ),
+    Described("flopwatch_intake_events_total", "counter", "Canonical events that have arrived in their topics."),
+    Described(
+        "flopwatch_intake_dead_letters_total", "counter", "Foreign records some of which was refused.", ("reason",)
+    ),
+    Described(
+        "flopwatch_intake_lost_records_total", "counter", "Foreign records that were gone before they were read."
+    ),
+    Described(
+        "flopwatch_intake_lag_records",
+        "gauge",
+        "Foreign records that Kafka has after the last one read.",
+        ("topic", "partition"),
+    ),
+    Described("flopwatch_intake_heartbeat_timestamp_seconds", "gauge", "When the translator last completed a pass."),
+    Described(
+        "flopwatch_intake_trouble",
+        "gauge",
+        "1 while the translator cannot read, or what it made does not arrive; it reads no further then.",
+    ),
+)
+BY_NAME: Mapping[str, Described] = {
+    described.name: described for described in (*METRICS, *CONSOLE_METRICS, *INTAKE_METRICS)
+}
 
 
 class BooksState(NamedTuple):
@@ -433,6 +464,53 @@ class ConsoleMetrics:
     def tried(self, outcome: str) -> None:
         """Count a try to sign in: let in, refused or made to wait."""
         self._sign_ins.labels(outcome=outcome).inc()
+
+
+class IntakeMetrics:
+    """What a translator counts, in the registry given."""
+
+    def __init__(self, registry: CollectorRegistry, topics: Iterable[str]) -> None:
+        disable_created_metrics()  # type: ignore[no-untyped-call]
+        records, events, letters, lost, lag, heartbeat, trouble = INTAKE_METRICS
+        self._records = Counter(*_arguments(records), registry=registry)
+        self._events = Counter(*_arguments(events), registry=registry)
+        self._letters = Counter(*_arguments(letters), registry=registry)
+        self._lost = Counter(*_arguments(lost), registry=registry)
+        self._lag = Gauge(*_arguments(lag), registry=registry)
+        self._heartbeat = Gauge(*_arguments(heartbeat), registry=registry)
+        self._trouble = Gauge(*_arguments(trouble), registry=registry)
+        for topic in topics:
+            for outcome in (TRANSLATED, IGNORED, REJECTED):
+                self._records.labels(topic=topic, outcome=outcome).inc(0)
+        for reason in REASONS:
+            self._letters.labels(reason=reason).inc(0)
+
+    def read(self, topic: str, outcome: str, count: int) -> None:
+        """Count parts of foreign records."""
+        self._records.labels(topic=topic, outcome=outcome).inc(count)
+
+    def refused(self, reason: str) -> None:
+        """Count a record some of which was refused."""
+        self._letters.labels(reason=reason).inc()
+
+    def arrived(self, events: int) -> None:
+        """Count events that are in their topics."""
+        self._events.inc(events)
+
+    def lost(self, records: int) -> None:
+        """Count records that nobody can read any more."""
+        self._lost.inc(records)
+
+    def behind(self, left: Mapping[tuple[str, int], int]) -> None:
+        """Show how far each partition of ours is behind, and no other."""
+        self._lag.clear()
+        for (topic, partition), count in left.items():
+            self._lag.labels(topic=topic, partition=str(partition)).set(count)
+
+    def beat(self, at_ms: int, in_trouble: bool) -> None:
+        """A pass was completed."""
+        self._heartbeat.set(at_ms / SECOND_MS)
+        self._trouble.set(in_trouble)
 
 
 def program_version() -> str:

@@ -13,9 +13,10 @@ from datetime import date
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, IPvAnyNetwork, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from monitor.core.blind import SILENCE_MS_MIN
@@ -44,13 +45,65 @@ EXPECTED = {
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
 
 
+class Foreign(BaseModel):
+    """What records are that are no events of ours, and what is to be known of them to translate them."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topic: str | None = Field(default=None, min_length=1)  # where they are; only in `intake`
+    dialect: Literal[
+        "auto",
+        "canonical",
+        "cloudtrail",
+        "eventbridge",
+        "gcp",
+        "azure",
+        "nova",
+        "kubernetes",
+        "slurm",
+        "dcgm",
+    ] = "auto"
+    source: str = Field(min_length=1, max_length=200)
+    tenant: str | None = Field(default=None, min_length=1, max_length=1_024)
+    within: str | None = Field(default=None, min_length=1, max_length=1_024)
+    zone: str = "UTC"
+    lease_seconds: int | None = Field(default=None, ge=1, le=366 * 86_400)
+
+    @field_validator("zone")
+    @classmethod
+    def _is_a_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (KeyError, ValueError, OSError):
+            raise ValueError("is no time zone, such as Europe/Berlin") from None
+        return name
+
+
 class Files(BaseModel):
-    """Event files that the daemon reads."""
+    """Event files that the daemon reads; with `foreign` each line is a record of another format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     paths: tuple[str, ...] = ()
     follow: bool = True
+    foreign: Foreign | None = None
+
+
+class Intake(BaseModel):
+    """What `flopwatch run --role intake` translates; the topics that it writes are those of `kafka`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    topics: tuple[Foreign, ...] = ()
+    group: str = Field(default="flopwatch-intake", min_length=1)
+    record_bytes_max: int = Field(default=64_000_000, ge=1_024, le=1_000_000_000)
+
+    @model_validator(mode="after")
+    def _names_each_topic_once(self) -> Intake:
+        names = [one.topic for one in self.topics]
+        if None in names or len(names) != len(set(names)):
+            raise ValueError("each entry needs a `topic` of its own")
+        return self
 
 
 class Tls(BaseModel):
@@ -402,6 +455,7 @@ class Settings(BaseSettings):
     store_url: str = Field(default="sqlite:///flopwatch.db", min_length=1)
     files: Files = Files()
     kafka: Kafka = Kafka()
+    intake: Intake = Intake()
     record_bytes_max: int = Field(default=1_000_000, ge=1_024, le=100_000_000)
     batch_records_max: int = Field(default=2_000, ge=1, le=100_000)
     commit_seconds: float = Field(default=1.0, ge=0.01, le=60)

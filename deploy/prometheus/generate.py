@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from monitor.metrics import CONSOLE_METRICS, METRICS, Described
+from monitor.metrics import BY_NAME, Described
 
 FILE = Path(__file__).parent / "README.md"
 RULE = "|---|---|---|---|\n"  # below the head of the table
@@ -18,7 +18,7 @@ def row(metric: Described) -> str:
     return f"| `{metric.name}` | {shown} | {labels} | {metric.help} |\n"
 
 
-def text(metrics: Iterable[Described] = (*METRICS, *CONSOLE_METRICS)) -> str:
+def text(metrics: Iterable[Described] = tuple(BY_NAME.values())) -> str:
     """The whole page with the table as it should be."""
     head, rest = FILE.read_text(encoding="utf-8").split(RULE, 1)
     _, below = rest.split("\n\n", 1)

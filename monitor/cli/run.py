@@ -1,4 +1,4 @@
-"""`flopwatch run`: the daemon, the console, or both."""
+"""`flopwatch run`: the daemon, the console, both, or the translator."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from monitor.settings import load_settings
 @click.command()
 @click.option(
     "--role",
-    type=click.Choice(["worker", "web", "all"]),
+    type=click.Choice(["worker", "web", "all", "intake"]),
     default="worker",
     show_default=True,
-    help="worker keeps the books; web serves the console from the same store; all is both in one process.",
+    help="worker keeps the books; web serves the console from the same store; all is both in one process; intake "
+    "translates topics of foreign records.",
 )
 @config_option
 def run(role: str, config: Path | None) -> None:
@@ -25,5 +26,7 @@ def run(role: str, config: Path | None) -> None:
     settings = load_settings(config)
     if role == "web":
         app.run_console(settings)
+    elif role == "intake":
+        app.run_translator(settings)
     else:
         app.run_daemon(settings, console=role == "all")

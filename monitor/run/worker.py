@@ -24,6 +24,7 @@ from monitor.core.model import Record
 from monitor.core.notices import Telling
 from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import Decoded, decode
+from monitor.intake.translate import decode_foreign
 from monitor.log import Log
 from monitor.metrics import BooksState, Metrics
 from monitor.run.aside import Aside
@@ -37,6 +38,7 @@ from monitor.run.relisting import Relisting
 from monitor.run.rollup import Rollup
 from monitor.run.routing import Layout, parts, without_misrouted
 from monitor.run.task import FILE_LABEL, Store, Task, Watch
+from monitor.run.translating import options_of
 from monitor.run.watching import Progress
 from monitor.settings import Settings
 from monitor.source import Position, Source
@@ -420,7 +422,7 @@ class Worker:
         if not records:
             self._take_control()
             return False
-        decoded = without_misrouted(decode(records, self._rules), self._layout)
+        decoded = without_misrouted(self._decoded(records), self._layout)
         self._count_ignored(records, decoded)
         for part in parts(records, decoded):
             number = self._layout.books(part.where)
@@ -432,6 +434,14 @@ class Worker:
         self._follow_positions()
         self._take_control()
         return True
+
+    def _decoded(self, records: Sequence[Record]) -> Decoded:
+        """Files may hold records of another format; what is in topics is canonical."""
+        foreign = self._settings.files.foreign
+        if self._layout.shared or foreign is None:
+            return decode(records, self._rules)
+        limit = self._settings.intake.record_bytes_max
+        return decode_foreign(records, foreign.dialect, options_of(foreign), self._rules, limit)
 
     def _follow_positions(self) -> None:
         for where, position in self._ends.source.positions().items():

@@ -25,6 +25,14 @@ class LostPosition(NamedTuple):
     sentence: str
 
 
+class Outgoing(NamedTuple):
+    """A canonical event that is to be sent."""
+
+    of_tenant: bool
+    key: str  # the tenant, or whom it is about
+    value: bytes
+
+
 class Source(Protocol):
     """Records of each partition in the order in which they were written; the reader decides the pace.
 

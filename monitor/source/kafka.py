@@ -155,22 +155,10 @@ class KafkaSource:
             self._reconnect()
         records: list[Record] = []
         self._poll(self._control, 0, records_max, records)
-        joining = self._joining()
+        waiting = joining(self._group)
         if len(records) < records_max:
-            self._poll(self._group, JOIN_MS if joining else 0 if records else POLL_MS, records_max, records)
+            self._poll(self._group, JOIN_MS if waiting else 0 if records else POLL_MS, records_max, records)
         return records
-
-    def _joining(self) -> bool:
-        """Whether the group is about to share its partitions out anew.
-
-        kafka-python 3.0.12 drops the outcome of a join that comes in between two polls: it then takes itself for a
-        member, sends no heartbeat and reads nothing, for ever. So a join is waited for within one poll, and where it
-        was missed, it is asked for again.
-        """
-        coordinator = self._group._coordinator
-        if coordinator.rejoining and not coordinator.need_rejoin():
-            coordinator.request_rejoin()
-        return bool(coordinator.rejoining or coordinator.need_rejoin())
 
     def _poll(self, consumer: KafkaConsumer, wait: int, records_max: int, records: list[Record]) -> None:
         try:
@@ -346,6 +334,19 @@ def _options(kafka: Kafka) -> dict[str, Any]:
         "fetch_max_bytes": 4 * FETCH_BYTES_MAX,
         "request_timeout_ms": max(round(kafka.request_seconds * 1_000), round(kafka.session_seconds * 1_000) + 1_000),
     }
+
+
+def joining(consumer: KafkaConsumer) -> bool:
+    """Whether the group of a consumer is about to share its partitions out anew.
+
+    kafka-python 3.0.12 drops the outcome of a join that comes in between two polls: it then takes itself for a member,
+    sends no heartbeat and reads nothing, for ever. So a join is waited for within one poll, and where it was missed,
+    it is asked for again.
+    """
+    coordinator = consumer._coordinator
+    if coordinator.rejoining and not coordinator.need_rejoin():
+        coordinator.request_rejoin()
+    return bool(coordinator.rejoining or coordinator.need_rejoin())
 
 
 def connection(kafka: Kafka) -> dict[str, Any]:

@@ -3,47 +3,75 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from contextlib import ExitStack
+from typing import Any
 
 from kafka import KafkaProducer
 from kafka import errors as kafka_errors
 
+from monitor.core.model import Rejected
 from monitor.core.partitions import partition_of
 from monitor.errors import SourceProblem
 from monitor.settings import Kafka
+from monitor.source import Outgoing
 from monitor.source.kafka import connection
 from monitor.source.kafka_troubles import connected, told
 
 DELIVERY_SECONDS = 60
 CLOSE_SECONDS = 5.0
+REQUEST_BYTES_MAX = 64 * 1024 * 1024
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
 
 
-class Outgoing(NamedTuple):
-    """A canonical event that is to be sent."""
+class Sender:
+    """A connection by which events go to their topics, and what is none to that of dead letters.
 
-    of_tenant: bool
-    key: str  # the tenant, or whom it is about
-    value: bytes
+    Raises:
+        SourceProblem: nobody answers, or a topic is missing.
+        SettingsProblem: a file with a secret or a certificate cannot be used.
+    """
+
+    def __init__(self, kafka: Kafka) -> None:
+        self._kafka = kafka
+        with told(kafka):
+            self._producer = connected(lambda: _producer(kafka), kafka.request_seconds)
+            with ExitStack() as undo:
+                undo.callback(self.close)
+                topics = (kafka.tenant_topic, kafka.control_topic)
+                self._partitions = {topic: _partitions(self._producer, topic) for topic in topics}
+                undo.pop_all()
+
+    def send(self, events: Iterable[Outgoing], letters: Iterable[Rejected] = ()) -> int:
+        """Send events and wait until all have arrived; the number of them.
+
+        Raises:
+            SourceProblem: not all have arrived. What did counts once when everything is sent again.
+        """
+        kafka, topic = self._kafka, self._kafka.dead_letter_topic
+        with told(kafka):
+            sent = [_sent(self._producer, kafka, event, self._partitions[kafka.tenant_topic]) for event in events]
+            refused = [] if topic is None else [_refused(self._producer, topic, letter) for letter in letters]
+            for future in (*sent, *refused):
+                future.get(timeout=DELIVERY_SECONDS)
+        return len(sent)
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._producer.close(timeout=CLOSE_SECONDS)
 
 
 def send(kafka: Kafka, events: Iterable[Outgoing]) -> int:
-    """Send events and wait until all have arrived; the number of them.
+    """Send events by a connection of their own and wait until all have arrived; the number of them.
 
     Raises:
         SourceProblem: not all have arrived. What did counts once when everything is sent again.
         SettingsProblem: a file with a secret or a certificate cannot be used.
     """
-    with told(kafka):
-        producer = connected(lambda: _producer(kafka), kafka.request_seconds)
-        try:
-            partitions = {topic: _partitions(producer, topic) for topic in (kafka.tenant_topic, kafka.control_topic)}
-            under_way = [_sent(producer, kafka, event, partitions[kafka.tenant_topic]) for event in events]
-            for future in under_way:
-                future.get(timeout=DELIVERY_SECONDS)
-        finally:
-            producer.close(timeout=CLOSE_SECONDS)
-    return len(under_way)
+    sender = Sender(kafka)
+    try:
+        return sender.send(events)
+    finally:
+        sender.close()
 
 
 def _producer(kafka: Kafka) -> Any:
@@ -52,6 +80,7 @@ def _producer(kafka: Kafka) -> Any:
         acks="all",
         compression_type="gzip",
         max_block_ms=round(kafka.request_seconds * 1_000),
+        max_request_size=REQUEST_BYTES_MAX,
         metrics_enabled=False,
     )
 
@@ -77,3 +106,17 @@ def _sent(producer: Any, kafka: Kafka, event: Outgoing, partitions: int) -> Any:
         return producer.send(kafka.control_topic, event.value, key, headers=STRUCTURED)
     partition = partition_of(event.key, partitions, kafka.partitioner)
     return producer.send(kafka.tenant_topic, event.value, key, headers=STRUCTURED, partition=partition)
+
+
+def _refused(producer: Any, topic: str, letter: Rejected) -> Any:
+    """A record as it came, and beside it why it was refused."""
+    record, reason, sentence = letter
+    fields = {
+        "reason": reason,
+        "sentence": sentence,
+        "topic": record.topic,
+        "partition": record.partition,
+        "offset": record.offset,
+    }
+    headers = [(name, str(value).encode("utf-8", "surrogatepass")) for name, value in fields.items()]
+    return producer.send(topic, record.value, record.key, headers=headers)
