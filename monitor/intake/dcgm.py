@@ -89,6 +89,8 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
     for line in raw.decode("utf-8", "replace").split("\n"):
         if line.startswith(START):
             _read(line, options, found)
+    if not found:
+        yield Translated("scrape", Ignored("a scrape without a series that is read"))
     for whose, samples in found.items():
         name = whose.pod or whose.host
         yield Translated(f"samples of {shown(name, quote=False)}", _outcome(whose, samples, options))

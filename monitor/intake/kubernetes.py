@@ -158,7 +158,7 @@ def _audited(document: Any, options: Options) -> Translated:
 
 def _told(state: State, options: Options) -> Translated:
     kind = text(state.object, "kind")
-    name = f"{shown(kind, quote=False)} {shown(text(state.object, 'metadata', 'name'), quote=False)}"
+    name = shown(f"{kind} {text(state.object, 'metadata', 'name')}", quote=False)
     if kind == "Pod":
         return Translated(name, _pod(state, options))
     if kind == "Node":
@@ -308,9 +308,9 @@ def _asked(container: Any) -> Held | Refusal:
 def _sum(amounts: dict[str, Any]) -> Held | Refusal:
     count, slices = 0.0, None
     for name, value in amounts.items():
-        profile = name.removeprefix(MIG) if name.startswith(MIG) else None
-        if profile is None and name not in WHOLE_ONES:
+        if name not in WHOLE_ONES and not name.startswith(MIG):
             continue
+        profile = None if name in WHOLE_ONES else name.removeprefix(MIG)
         number, part = whole(value), part_of_a_chip(profile)
         if number is None or part is None:
             return Refusal("field", f"{shown(name, quote=False)} is {shown(value)}; expected a number of accelerators.")
@@ -373,7 +373,12 @@ def _selected(pod: Any) -> str | None:
 
 
 def _first(labels: Any, names: tuple[str, ...]) -> str | None:
-    return next((found for name in names if (found := text(labels, name))), None)
+    """The first of these labels that an object has."""
+    for name in names if isinstance(labels, dict) else ():
+        value = labels.get(name)
+        if isinstance(value, str) and value:
+            return value
+    return None
 
 
 def _image(pod: Any) -> str | None:

@@ -420,7 +420,8 @@ def hosts(told: str) -> list[str]:
             if (ends := _RANGE.fullmatch(part)) is None:
                 return []
             low, high = int(ends[1]), int(ends[2] or ends[1])
-            room = NODES_MAX - len(names)
+            if (room := NODES_MAX - len(names)) <= 0:
+                return names
             names += [
                 f"{before}{number:0{len(ends[1])}}{after}" for number in range(low, min(high, low + room - 1) + 1)
             ]

@@ -101,6 +101,16 @@ def test_slices_count_by_their_part_of_a_chip() -> None:
     assert "power_watts" not in data
 
 
+def test_a_chip_is_not_counted_beside_its_slices() -> None:
+    """Some series are of the whole chip though it is cut: its slices tell what they did."""
+    raw = sample("dcgm/built-slices-federated.prom")
+    whole = raw.replace(b'GPU_I_PROFILE="1g.5gb",GPU_I_ID="9",', b"")
+
+    (sampled,) = events(translate, whole, OPTIONS)
+
+    assert (0.429, 0.5) == (sampled["data"]["accelerators_covered"], sampled["data"]["tensor_active"])
+
+
 def test_the_books_measure_what_was_sampled() -> None:
     """A sample is the provider's and of 30 s; it holds nothing by itself."""
     sampled = events(translate, sample("dcgm/built-pod.prom"), OPTIONS)
@@ -134,6 +144,20 @@ def test_a_sample_has_its_own_time_or_that_of_its_receipt(time: str, expected: s
 def test_without_any_time_a_sample_is_refused() -> None:
     """Nobody can say what the accelerators were doing when."""
     assert ["refused: time"] == told(SERIES.encode(), OPTIONS)
+
+
+UNREAD = [
+    "DCGM_FI_DEV_FB_USED{} 1",
+    "DCGM_FI_DEV_SM_CLOCK{",
+    "DCGM_FI_DEV_SM_CLOCK{} ",
+    "# HELP DCGM_FI_DEV_SM_CLOCK x",
+]
+
+
+@pytest.mark.parametrize("series", UNREAD)
+def test_a_scrape_of_which_nothing_is_read_is_ignored(series: str) -> None:
+    """Other series, broken ones, headings alone."""
+    assert ["ignored: a scrape without a series that is read"] == told(series.encode(), RECEIVED)
 
 
 VALUES = ["NaN", "-1", "1.5", "+Inf", "9223372036854775794", "140737488355328.0", "x", ""]
