@@ -181,7 +181,8 @@ def _replicas(spec: dict[str, Any]) -> bool:
 
 def _pod(state: State, options: Options) -> Outcome:
     pod = state.object
-    namespace, uid = text(pod, "metadata", "namespace"), text(pod, "metadata", "uid")
+    metadata, spec, status = at(pod, "metadata"), at(pod, "spec"), at(pod, "status")
+    namespace, uid, node = text(metadata, "namespace"), text(metadata, "uid"), text(spec, "nodeName")
     if namespace in RESERVING:
         return Ignored("a pod that keeps an accelerator for others")
     held = _held(pod)
@@ -194,14 +195,14 @@ def _pod(state: State, options: Options) -> Outcome:
     if uid is None or namespace is None:
         return Ignored("a pod that is not made yet: it has no uid and namespace")
     scheduled = _when(pod, "PodScheduled")
-    if scheduled is None and text(pod, "spec", "nodeName") is not None:
-        scheduled = text(pod, "status", "startTime")
+    if scheduled is None and node is not None:
+        scheduled = text(status, "startTime")
     if scheduled is None:
         return Ignored("a pod that is not scheduled")
     start = instant(scheduled)
     if isinstance(start, Refusal):
         return start
-    tenant, node = options.tenant or namespace, _node_name(text(pod, "spec", "nodeName"))
+    tenant, node = options.tenant or namespace, _node_name(node)
     allocation = f"pod/{namespace}/{uid}"
     count, model = _model(held, _selected(pod))
     started = event(
@@ -219,12 +220,12 @@ def _pod(state: State, options: Options) -> Outcome:
         image_digest=_image(pod),
         **_job(pod),
     )
-    if not state.gone and text(pod, "status", "phase") not in ENDED:
+    if not state.gone and text(status, "phase") not in ENDED:
         return together(started)
     end = _end(state, start, options)
     if isinstance(end, Refusal):
         return end
-    reason = text(pod, "status", "reason") or text(pod, "status", "phase")
+    reason = text(status, "reason") or text(status, "phase")
     stopped = event(STOPPED, _identity(state, uid, "/end", options), end, tenant, allocation=allocation, reason=reason)
     return together(started, stopped)
 
@@ -247,7 +248,7 @@ def _end(state: State, start: str, options: Options) -> str | Refusal:
     statuses = [one for name in ("containerStatuses", "initContainerStatuses") for one in _list(pod, "status", name)]
     finished = [text(one, "state", "terminated", "finishedAt") for one in statuses]
     times = [time for time in finished if time is not None]
-    if not times or None in finished:
+    if None in finished or not _list(pod, "status", "containerStatuses"):
         others = text(pod, "metadata", "deletionTimestamp"), state.audited, _changed(pod), options.received
         times += [time for time in others if time is not None][:1]
     if not times:
@@ -451,7 +452,7 @@ def _node(state: State, options: Options) -> Outcome:
             return end
         made.append(event(STOPPED, _identity(state, uid, "/end", options), end, options.tenant, allocation=allocation))
     elif times:
-        seen = _latest([start, *times])
+        seen = _latest([start, max(times)])  # of one server, in one form: the greatest text is the latest
         if isinstance(seen, Refusal):
             return seen
         identity = _identity(state, uid, "/seen", options)

@@ -178,6 +178,15 @@ def test_a_pod_ends_with_its_containers(name: str, time: str) -> None:
     assert [("started", "2026-03-01T12:00:00Z"), ("stopped", time)] == [(verb(one), one["time"]) for one in made(name)]
 
 
+def test_a_container_that_prepares_does_not_end_the_pod() -> None:
+    """What was evicted before its containers ran held its accelerators until then."""
+    watched = json.loads(sample("kubernetes/built-watch-evicted.json"))
+    fetched = {"state": {"terminated": {"finishedAt": "2026-03-01T12:01:00Z"}}}
+    watched["object"]["status"]["initContainerStatuses"] = [fetched]
+
+    assert "2026-03-01T12:45:00Z" == events(translate, json.dumps(watched).encode(), OPTIONS)[1]["time"]
+
+
 def test_slices_and_shares_are_parts_of_accelerators() -> None:
     """Two of 3g.20gb are six sevenths; what a product cut into slices lends as wholes are slices, too."""
     assert [(8, H100), (0.857, None), (0.286, A100), (0.25, None)] == [

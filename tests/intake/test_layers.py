@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from monitor.core.model import SECOND_MS
-from monitor.intake import kubernetes, slurm
-from monitor.intake.dialect import STARTED, STOPPED, Event, Options, event
-from tests.intake.foreign import Step, book_of, books_in_any_order, day, events, machines, said, truth, used
+from monitor.intake import cloudtrail, kubernetes, slurm
+from monitor.intake.dialect import Event, Options
+from tests.intake.foreign import Step, book_of, books_in_any_order, day, events, machines, said, sample, truth, used
 
 HEADER = "JobIDRaw|Cluster|Account|JobName|State|Start|End|ElapsedRaw|AllocTRES|NodeList"
 
@@ -26,13 +26,15 @@ def lives() -> Iterator[tuple[Step, str, int, int]]:
 
 
 def instance(step: Step, name: str, start: int, end: int) -> list[Event]:
-    """What a cloud says of a machine."""
-    held = {"accelerator": step.hardware, "count": 1, "layer": "node"}
-    made = [
-        event(STARTED, ("/ec2", f"{name}/1"), said(start), step.tenant, allocation=f"ec2/{name}", **held),
-        event(STOPPED, ("/ec2", f"{name}/2"), said(end), step.tenant, allocation=f"ec2/{name}"),
-    ]
-    return [one for one in made if isinstance(one, dict)]
+    """What CloudTrail says of a machine."""
+    records = []
+    for call, time in (("RunInstances", start), ("TerminateInstances", end)):
+        record = json.loads(sample("cloudtrail/built-run-instances.json"))
+        items = [{"instanceId": name, "instanceType": step.hardware}]
+        record |= {"eventName": call, "eventTime": said(time), "eventID": f"{name}/{call}"}
+        record |= {"responseElements": {"instancesSet": {"items": items}}, "requestParameters": {}}
+        records.append(record)
+    return events(cloudtrail.translate, json.dumps({"Records": records}).encode(), Options("/aws", step.tenant))
 
 
 def in_cluster(step: Step, name: str, start: int, end: int) -> list[Event]:
