@@ -10,9 +10,10 @@ policy must record pods and pods/status with their answers (level RequestRespons
 
 What a pod asks for: the limits of its containers, or what a scheduler has written into its annotations, in whole
 accelerators or slices: MIG profiles, shares of `runai-allocated-gpus` and `gpu-fraction`. The model is what its node
-selector or its required node affinity names; else it is unknown. Pods in which a scheduler of shares keeps a whole
-accelerator are ignored, since the pods that share it are counted. Devices of dynamic resource allocation belong to a
-ResourceClaim, which is an allocation of its own beside the pod.
+selector or its required node affinity names, else that of its node, if a list holds both (`kubectl get nodes,pods -A
+-o json`); else it is unknown. Pods in which a scheduler of shares keeps a whole accelerator are ignored, since the pods
+that share it are counted. Devices of dynamic resource allocation belong to a ResourceClaim, which is an allocation of
+its own beside the pod.
 
 A node counts where a tenant is named, since it is then that tenant's: from its creation, within the instance that its
 provider id names. A pod is then within its node. Job kinds (PyTorchJob, MPIJob, ...) hold nothing: their pods do, and
@@ -22,7 +23,7 @@ what these say of their job is its name and what it is for.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from monitor.intake.canonical import COUNT_MAX, instant_ms
@@ -82,6 +83,7 @@ class State(NamedTuple):
     gone: bool  # it has been deleted
     audit: str | None = None  # the identity of the audit event; None: the object's version is its identity
     audited: str | None = None  # when
+    model: str | None = None  # of its node, where that is told with it
 
 
 Outcome = tuple[Event, ...] | Ignored | Refusal
@@ -107,18 +109,28 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
     elif (text(document, "kind") or "").endswith("List") and isinstance(document.get("items"), list):
         of = document["kind"].removesuffix("List")
         version = document["apiVersion"]
+        models = _models(document["items"])
         for item in document["items"]:
-            yield _one({"kind": of, "apiVersion": version, **item} if of and isinstance(item, dict) else item, options)
+            full = {"kind": of, "apiVersion": version, **item} if of and isinstance(item, dict) else item
+            yield _one(full, options, models)
     else:
-        yield _one(document, options)
+        yield _one(document, options, {})
 
 
-def _one(document: Any, options: Options) -> Translated:
+def _models(items: list[Any]) -> dict[str | None, str]:
+    """The models of the nodes in a list, by their names: pods in the same list are told with those."""
+    nodes = [one for one in items if text(one, "kind") == "Node"]
+    found = {text(one, "metadata", "name"): _first(at(one, "metadata", "labels"), PRODUCT) for one in nodes}
+    return {name: model for name, model in found.items() if model is not None}
+
+
+def _one(document: Any, options: Options, models: Mapping[str | None, str]) -> Translated:
     if text(document, "type") in WATCHED and "object" in document:
         return _watched(document, options)
     if _is_audit(document):
         return _audited(document, options)
-    return _told(State(document, False), options)
+    node = text(document, "spec", "nodeName")
+    return _told(State(document, False, model=models.get(node) if node is not None else None), options)
 
 
 def _is_audit(document: object) -> bool:
@@ -204,10 +216,11 @@ def _pod(state: State, options: Options) -> Outcome:
         return start
     tenant, node = options.tenant or namespace, _node_name(node)
     allocation = f"pod/{namespace}/{uid}"
-    count, model = _model(held, _selected(pod))
+    selected = _selected(pod)
+    count, model = _model(held, selected or state.model)
     started = event(
         STARTED,
-        _identity(state, uid, "", options),
+        _identity(state, uid, "" if selected or model is None else f"/{model}", options),
         start,
         tenant,
         allocation=allocation,

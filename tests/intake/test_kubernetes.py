@@ -253,6 +253,21 @@ def test_a_model_is_named_where_a_pod_can_run_on_no_other(spec: dict[str, Any], 
     assert model == started["data"].get("accelerator")
 
 
+def test_a_pod_is_of_the_model_of_its_node_where_a_list_holds_both() -> None:
+    """Unless it names one itself; told both ways it is two facts that agree, not one that contradicts itself."""
+    pods = json.loads(sample("kubernetes/built-pods.json"))["items"]
+    items = [json.loads(sample("kubernetes/built-node.json")), *({"kind": "Pod", **one} for one in pods)]
+    listed = json.dumps({"kind": "List", "apiVersion": "v1", "items": items}).encode()
+
+    told = events(translate, listed, OPTIONS)
+
+    assert [(8, H100), (0.857, H100), (0.286, A100), (0.25, H100)] == [
+        (one["data"]["count"], one["data"].get("accelerator")) for one in told
+    ]
+    assert told[0] in made("pods")
+    assert not {one["id"] for one in told[1::2]} & {one["id"] for one in made("pods")}
+
+
 def test_a_node_of_a_named_tenant_is_within_its_instance() -> None:
     """From its creation on, and seen with each heartbeat; a pod is then within its node."""
     started, seen = made("node", OWNED._replace(lease_seconds=600))
