@@ -10,7 +10,7 @@ LOCKED := $(PIP) --require-hashes --only-binary :all: --no-deps
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-deps lint type fmt bench accuracy detection torture lock clean setup
+.PHONY: help demo test test-deps lint type fmt bench accuracy detection torture lock sbom audit clean setup
 
 help: ## list the targets, a sentence each
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -56,10 +56,26 @@ lock: ## write requirements*.txt again from pyproject.toml (minutes; needs the p
 	@mkdir -p $(TMPDIR)
 	@$(PYTHON) .ci/lock.py
 
+sbom: .cache/audit/stamp ## write down what the run-time environment is made of, as CycloneDX: .cache/flopwatch.cdx.json
+	@.cache/audit/bin/python -W ignore::UserWarning -m cyclonedx_py requirements requirements.txt \
+	  --pyproject pyproject.toml --output-reproducible --of JSON --output-file .cache/flopwatch.cdx.json
+	@echo "Written: .cache/flopwatch.cdx.json"
+
+audit: .cache/audit/stamp ## look up known vulnerabilities of all packages (needs the index's service, or SERVICE=osv)
+	@SERVICE="$(SERVICE)" $(PYTHON) .ci/audit.py .cache/audit/bin/pip-audit
+
 clean: ## remove everything that these targets made
 	@rm -rf .venv .cache .hypothesis build dist
 
 setup: $(VENV)/dev.stamp ## make the virtual environment for development
+
+# Apart from what it looks at.
+.cache/audit/stamp: requirements-audit.txt
+	@mkdir -p $(TMPDIR)
+	@$(PYTHON) -m venv .cache/audit
+	@.cache/audit/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: \
+	  --no-deps --requirement requirements-audit.txt
+	@touch $@
 
 $(VENV)/runtime.stamp: requirements.txt requirements-build.txt pyproject.toml
 	@mkdir -p $(TMPDIR)

@@ -1,5 +1,7 @@
 """Write requirements*.txt: every package, direct or not, at one version, with the hash of each wheel that may be used.
 
+The programs that look at these packages (`requirements-audit.txt`) are never installed beside them: they stand apart.
+
 Run it with `make lock`, on CPython 3.11 (the oldest we support: it needs every backport the newer ones need). pip does
 all the looking up, as it is set up on the machine; nothing of that set-up is written down. Standard library only.
 """
@@ -73,6 +75,19 @@ def locked(pins: Iterable[Pin], hashes: dict[Pin, set[str]]) -> str:
     return "".join(lines)
 
 
+def write(file: str, share: Iterable[Pin], hashes: dict[Pin, set[str]]) -> None:
+    """Write one requirements file."""
+    pins = list(share)
+    (ROOT / file).write_text(locked(pins, hashes), encoding="utf-8")
+    print(f"{file}: {len(pins)} packages")
+
+
+def lock_audit(groups: dict[str, list[str]]) -> None:
+    """Write what looks at the packages that the others name."""
+    pins = asked(groups["audit"])
+    write("requirements-audit.txt", pins, hashes_everywhere(pins))
+
+
 def main() -> None:
     """Resolve everything together once, so that the files never disagree, then write each file's share of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
@@ -89,9 +104,8 @@ def main() -> None:
         together = Path(folder, "constraints.txt")
         together.write_text("".join(f"{name}=={version}\n" for name, version in pins), encoding="utf-8")
         for file, requirements in wanted.items():
-            share = asked(["--constraint", str(together), *requirements])
-            (ROOT / file).write_text(locked(share, hashes), encoding="utf-8")
-            print(f"{file}: {len(share)} packages")
+            write(file, asked(["--constraint", str(together), *requirements]), hashes)
+    lock_audit(project["dependency-groups"])
 
 
 if __name__ == "__main__":

@@ -120,7 +120,9 @@ def test_run_time_dependencies_are_these() -> None:
     assert RUNTIME == {re.split("[<>=]", requirement)[0] for requirement in project["dependencies"]}
 
 
-@pytest.mark.parametrize("file", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt"])
+@pytest.mark.parametrize(
+    "file", ["requirements.txt", "requirements-build.txt", "requirements-dev.txt", "requirements-audit.txt"]
+)
 def test_requirements_are_pinned_with_hashes(file: str) -> None:
     """Each requirement names one version and at least one SHA-256, and nothing else."""
     text = (ROOT / file).read_text(encoding="utf-8").replace("\\\n", " ")
