@@ -1,8 +1,8 @@
 """Look up whether a package that requirements*.txt name has a known vulnerability; anything not looked up is a failure.
 
 `make audit` runs it. SERVICE=osv asks another service than the package index; exceptions stand in
-`audit-exceptions.toml`. Unless it is strict, pip-audit says "No known vulnerabilities found" of packages that its service
-does not know.
+`audit-exceptions.toml`. Unless it is strict, pip-audit says "No known vulnerabilities found" of what its service does
+not know.
 """
 
 from __future__ import annotations

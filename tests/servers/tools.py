@@ -1,0 +1,52 @@
+"""Programs in Go that read what stands in deploy/, built once into the user's cache. `make test-deps` runs it.
+
+`tests/deploy/go.mod` names them: Helm, and the reader of Compose files that Docker Compose itself has. Standard library only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+MODULE = Path(__file__).parents[1] / "deploy"
+BUILD_SECONDS = 1_200
+PACKAGES = {"helm": "helm.sh/helm/v3/cmd/helm", "compose-spec": "github.com/compose-spec/compose-go/v2/cmd"}
+
+
+def built() -> Path:
+    """The folder with the programs.
+
+    Raises:
+        RuntimeError: they are not there and cannot be had, with a sentence.
+    """
+    version = hashlib.sha256((MODULE / "go.sum").read_bytes()).hexdigest()[:12]
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flopwatch"
+    folder = cache / f"tools-{version}"
+    if folder.is_dir():
+        return folder
+    if shutil.which("go") is None:
+        raise RuntimeError("Go builds it: install Go 1.26 or newer.")
+    cache.mkdir(parents=True, exist_ok=True)
+    incoming = Path(tempfile.mkdtemp(prefix="tools-", dir=cache))
+    for name, package in PACKAGES.items():
+        command = ["go", "build", "-mod=readonly", "-trimpath", "-o", str(incoming / name), package]
+        environment = {**os.environ, "CGO_ENABLED": "0"}
+        done = subprocess.run(
+            command, cwd=MODULE, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS
+        )
+        if done.returncode:
+            shutil.rmtree(incoming)
+            raise RuntimeError(f"Go could not build {name}: {done.stderr[-500:]}")
+    try:
+        incoming.rename(folder)
+    except OSError:  # somebody else was faster
+        shutil.rmtree(incoming)
+    return folder
+
+
+if __name__ == "__main__":
+    print(f"The tools lie in {built()}.")
