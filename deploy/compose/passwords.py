@@ -13,7 +13,7 @@ FOLDER = Path(__file__).parent / "secrets"
 
 
 def make(folder: Path) -> None:
-    """Write each file that is not there; one is never written anew, since PostgreSQL and Grafana keep what they began with."""
+    """Write each file that is not there. None is made anew: PostgreSQL and Grafana keep what they began with."""
     folder.mkdir(mode=0o700, exist_ok=True)
     for name in ("postgres_password", "grafana_password"):
         if not (folder / name).exists():

@@ -1,4 +1,4 @@
-"""A simulated provider for `deploy/compose.yaml`: makes the topics, sends what its tenants did until now, then stays alive.
+"""A simulated provider for `deploy/compose.yaml`: makes the topics, sends what tenants did until now, stays alive.
 
 It runs in the image of flopwatch with the settings of its workers. Started again, it sends nothing twice.
 """

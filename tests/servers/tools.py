@@ -1,6 +1,7 @@
 """Programs in Go that read what stands in deploy/, built once into the user's cache. `make test-deps` runs it.
 
-`tests/deploy/go.mod` names them: Helm, and the reader of Compose files that Docker Compose itself has. Standard library only.
+`tests/deploy/go.mod` names them: Helm, and the reader of Compose files that Docker Compose itself has. Standard library
+only.
 """
 
 from __future__ import annotations
