@@ -120,7 +120,7 @@ def test_helm_finds_nothing_wrong(tmp_path: Path) -> None:
         ("settings.console", {}, "origin"),
         ("settings.console.origin", "http://flopwatch.example", "/settings/console/origin"),
         ("worker.replica", 3, "replica"),
-        ("worker.resources", {"requests": {"memory": "1Gi"}}, "limits"),
+        ("worker.resources", {"limits": None}, "limits"),
         ("mounts", [{"name": "state", "path": "/etc/flopwatch/x", "volume": {"emptyDir": {}}}], "/mounts/0/name"),
         ("image.digest", "latest", "/image/digest"),
     ],
@@ -156,7 +156,7 @@ def test_a_field_that_is_none_is_seen(documents: list[Document]) -> None:
 
 @pytest.mark.parametrize("component", ["worker", "web"])
 def test_a_pod_is_confined(documents: list[Document], component: str) -> None:
-    """Each pod meets the restricted standard of Kubernetes, has a read-only root, no token, and the user of the image."""
+    """Each pod meets the restricted standard of Kubernetes, with a read-only root, no token, and the image's user."""
     pod, one = pods(documents)[component]["spec"], container(documents, component)
     (user,) = re.findall(r"(?m)^USER (\d+):\d+$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
 
