@@ -1,6 +1,5 @@
 # Plain `make` lists what there is. Everything that is made lies in .venv and .cache; `make clean` removes both.
 PYTHON ?= python3
-ENGINE ?= docker
 VENV := .venv
 BIN := $(VENV)/bin
 # Temporary files stay in the checkout too, so that a test run leaves nothing behind elsewhere.
@@ -65,11 +64,11 @@ sbom: .cache/audit/stamp ## write down what the run-time environment is made of,
 audit: .cache/audit/stamp ## look up known vulnerabilities of all packages (needs the index's service, or SERVICE=osv)
 	@SERVICE="$(SERVICE)" $(PYTHON) .ci/audit.py .cache/audit/bin/pip-audit
 
-compose: ## show the whole product in containers, with a simulated provider (needs Docker with Compose, or ENGINE=podman)
+compose: ## show the whole product in containers, with a simulated provider (needs Docker with Compose)
 	@$(PYTHON) deploy/compose/passwords.py
-	@$(ENGINE) compose --file deploy/compose.yaml up --build --detach
+	@docker compose --file deploy/compose.yaml up --build --detach
 	@echo "Console: https://localhost:9443, once you have made yourself an account:"
-	@echo "  $(ENGINE) compose --file deploy/compose.yaml exec web flopwatch users add NAME --role administrator"
+	@echo "  docker compose --file deploy/compose.yaml exec web flopwatch users add NAME --role administrator"
 	@echo "Grafana: http://localhost:3000. Prometheus: http://localhost:9090. Alertmanager: http://localhost:9093."
 
 clean: ## remove everything that these targets made
