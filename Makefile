@@ -22,7 +22,7 @@ test: setup lint type ## set up what is needed, then lint, check types and run a
 	@$(BIN)/python -m pytest --numprocesses=auto --dist=loadfile --no-loadscope-reorder \
 	  --cov=monitor.core --cov-report=term-missing --cov-fail-under=100
 
-test-deps: ## install the servers that tests need: Debian packages, and the jars of Kafka into the user's cache
+test-deps: ## install what tests need: servers from Debian, and Kafka, Helm and Compose's reader into the user's cache
 	@bash .ci/servers
 
 lint: setup ## check style and formatting
