@@ -10,8 +10,9 @@ import hashlib
 import os
 import shutil
 import subprocess
-import tempfile
 from pathlib import Path
+
+from tests.servers.cache import kept
 
 MODULE = Path(__file__).parents[1] / "deploy"
 BUILD_SECONDS = 1_200
@@ -24,29 +25,21 @@ def built() -> Path:
     Raises:
         RuntimeError: they are not there and cannot be had, with a sentence.
     """
-    version = hashlib.sha256((MODULE / "go.sum").read_bytes()).hexdigest()[:12]
-    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "flopwatch"
-    folder = cache / f"tools-{version}"
-    if folder.is_dir():
-        return folder
+    return kept(f"tools-{hashlib.sha256((MODULE / 'go.sum').read_bytes()).hexdigest()[:12]}", _build)
+
+
+def _build(folder: Path) -> str:
     if shutil.which("go") is None:
-        raise RuntimeError("Go builds it: install Go 1.26 or newer.")
-    cache.mkdir(parents=True, exist_ok=True)
-    incoming = Path(tempfile.mkdtemp(prefix="tools-", dir=cache))
+        return "Go builds it: install Go 1.26 or newer."
+    environment = {**os.environ, "CGO_ENABLED": "0"}
     for name, package in PACKAGES.items():
-        command = ["go", "build", "-mod=readonly", "-trimpath", "-o", str(incoming / name), package]
-        environment = {**os.environ, "CGO_ENABLED": "0"}
+        command = ["go", "build", "-mod=readonly", "-trimpath", "-o", str(folder / name), package]
         done = subprocess.run(
             command, cwd=MODULE, env=environment, capture_output=True, text=True, timeout=BUILD_SECONDS
         )
         if done.returncode:
-            shutil.rmtree(incoming)
-            raise RuntimeError(f"Go could not build {name}: {done.stderr[-500:]}")
-    try:
-        incoming.rename(folder)
-    except OSError:  # somebody else was faster
-        shutil.rmtree(incoming)
-    return folder
+            return f"Go could not build {name}: {done.stderr[-500:]}"
+    return ""
 
 
 if __name__ == "__main__":
