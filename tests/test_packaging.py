@@ -35,6 +35,7 @@ RUNTIME = {
     "rapidfuzz",
     "starlette",
     "structlog",
+    "tzdata",
     "uvicorn",
     "zstandard",
 }
