@@ -258,6 +258,12 @@ def _bring_up_to_date(database: Database, create: bool, read_only: bool) -> None
             "flags` brings it up to date."
         )
     with database.troubles():
+        if database.shared and not postgres.may_make_tables(database.engine):
+            stand = "not there" if found is None else f"at {found}"
+            raise StoreProblem(
+                f"The tables of the store {database.path} are {stand}, this program needs {REVISION}, and its user may "
+                "not change them: run `flopwatch migrate` as their owner, and then deploy/postgres/grants.sql."
+            )
         _upgrade(database)
 
 

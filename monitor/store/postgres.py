@@ -180,6 +180,12 @@ def alone_at(connection: Connection, number: int) -> bool:
     return bool(connection.exec_driver_sql(f"select pg_try_advisory_xact_lock({number})").scalar())
 
 
+def may_make_tables(engine: Engine) -> bool:
+    """Whether our user may make tables where ours are; whoever may not has nothing to migrate."""
+    with engine.connect() as connection:
+        return bool(connection.exec_driver_sql("select has_schema_privilege(current_schema(), 'CREATE')").scalar())
+
+
 def wait_patiently(connection: Connection) -> None:
     """In this transaction: migrations and loading, which take as long as they take."""
     for setting in ("lock_timeout", "statement_timeout", "idle_in_transaction_session_timeout"):
