@@ -1,8 +1,9 @@
-"""The rights of deploy/postgres: worker and console do their work with exactly these, and the server refuses the rest."""
+"""The rights of deploy/postgres: worker and console do their work with these, and the server refuses the rest."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
@@ -11,6 +12,7 @@ from sqlalchemy import make_url
 
 import tests.run.test_telling
 import tests.web.browsing
+from monitor.core.audit import verify
 from monitor.errors import StoreProblem
 from monitor.simulate.scenarios import simulate
 from monitor.store.database import migrate
@@ -18,7 +20,8 @@ from monitor.store.schema import METADATA, REVISION
 from monitor.store.sql import SqlStore
 from tests.run.test_telling import Told
 from tests.store.cluster import Cluster, Named
-from tests.web.browsing import House
+from tests.web.browsing import NOW, TEST
+from tests.web.test_cases import DECIDED, CaseHouse
 
 FOLDER = Path(__file__).parents[2] / "deploy/postgres"
 OWNER, WORKER, WEB, AUDITOR = "flopwatch_owner", "flopwatch_worker", "flopwatch_web", "flopwatch_auditor"
@@ -53,27 +56,47 @@ def told(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[
     told.server.close()
 
 
-def test_worker_and_console_do_their_work(
-    told: Told, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Events become books, flags, cases and notices; people sign in, claim, propose and approve; the audit agrees."""
+def test_a_worker_does_its_work(told: Told, url: str, tmp_path: Path) -> None:
+    """Events become books, flags, cases and notices, which an auditor reads; the head of the audit is there to keep."""
     events = tmp_path / "events.jsonl"
     events.write_bytes(b"".join(simulate("frontier").events()))
-    told.read(events)
-    assert told.notices
 
-    monkeypatch.setattr(tests.web.browsing, "url_of", lambda _: as_role(url, WEB))
-    house = House(tmp_path)
-    store = SqlStore.open(as_role(url, AUDITOR), create=False, read_only=True)
-    try:
-        browser = house.signed_in("reviewer")
-        for path in ("/queue", "/", "/tenants", "/me"):
-            assert 200 == browser.get(path).status_code, path
-        assert store.audit.chain()
+    told.read(events)
+
+    assert told.notices
+    with closing(SqlStore.open(as_role(url, WORKER))) as store:
+        assert 0 == store.audit.head(0).rows
+    with closing(SqlStore.open(as_role(url, AUDITOR), create=False, read_only=True)) as store:
         assert store.flags()
-    finally:
-        store.close()
-        house.close()
+
+
+def test_the_console_does_its_work(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """People sign in, work on cases alone and by two, and leave; an auditor reads what they did."""
+    monkeypatch.setattr(tests.web.browsing, "url_of", lambda _: as_role(url, WEB))
+    with closing(CaseHouse(tmp_path)) as house, closing(SqlStore.open(as_role(url, WORKER))) as books:
+        own, house.store = house.store, books
+        alone, together = house.raise_flag("F-1"), house.raise_flag("F-2", level="critical", tenant="t-2")
+        house.store = own
+        one, two = house.signed_in("senior-reviewer"), house.signed_in("senior-two")
+        house.surveys.close()
+
+        for form, said in (
+            ("claim", {}),
+            ("note", {"text": "Seen."}),
+            ("escalate", {"why": "It is beyond me."}),
+            ("claim", {}),
+            ("decide", DECIDED),
+            ("reverse", {"why": "The contract was another one, as it turned out."}),
+        ):
+            assert 303 == house.act(one, alone, form, **said), form
+        for browser, form, said in ((one, "claim", {}), (one, "decide", DECIDED), (two, "approve", {})):
+            assert 303 == house.act(browser, together, form, **said), form
+        house.people.disable("viewer", TEST, NOW)
+        for path in ("/queue", "/tenants", "/me"):
+            assert 200 == one.get(path).status_code, path
+
+    with closing(SqlStore.open(as_role(url, AUDITOR), create=False, read_only=True)) as store:
+        assert 0 < verify(store.audit.chain(), []).rows
 
 
 @pytest.mark.parametrize(
