@@ -25,8 +25,9 @@ grant select on
     to flopwatch_web;
 grant select, insert on audit, case_events, case_sights, flag_history, journal to flopwatch_web;
 grant select, insert, update on
-    approvals, cases, case_flags, exports, flags, holds, personal, proposals, suppressions, users
+    approvals, exports, flags, holds, personal, proposals, suppressions, users
     to flopwatch_web;
+grant select, update on case_flags, cases to flopwatch_web; -- flags open cases, people do not
 grant select, insert, update, delete on failed_sign_ins, sessions, tokens to flopwatch_web;
 
 -- The auditor walks the chain, counts everything again, and changes nothing: `flopwatch verify`, `audit verify`.

@@ -115,6 +115,7 @@ def test_the_console_does_its_work(url: str, tmp_path: Path, monkeypatch: pytest
         (WEB, "delete from allocations"),
         (WEB, "update audit set at = 0"),
         (WEB, "delete from cases"),
+        (WEB, "insert into cases select * from cases"),
         (WEB, "delete from users"),
         (WEB, "create table more (number bigint)"),
         (AUDITOR, "insert into journal select * from journal"),
