@@ -32,6 +32,7 @@ from monitor.core.clocks import (
 )
 from monitor.core.clocks import (
     UNSEEN,
+    instant,
     knowledge_decision,
     moves_later,
     viewed_decision,
@@ -85,9 +86,12 @@ from monitor.errors import (
     MonitorError,
     ProfileProblem,
     SettingsProblem,
+    SourceProblem,
 )
 from monitor.intake.decode import decode_facts
+from monitor.intake.dialect import Options
 from monitor.intake.profiles import ProfileEvent, profile_events
+from monitor.intake.samples import Sampled, sampled
 from monitor.log import Log, build_log
 from monitor.metrics import IntakeMetrics, Metrics, program_version
 from monitor.reference.calibrations import load_calibrations
@@ -622,6 +626,19 @@ def check(config: Path | None, root: Path | None) -> Checked:
         problems.extend(standing.problem for standing in standings if standing.problem)
     problems.extend(_check_sinks(settings))
     return Checked(problems, list(unanswered(settings, now)))
+
+
+def samples(file: Path, dialect: str) -> Iterator[Sampled]:
+    """What each record of a file of foreign records would become, as of now for those that tell no time.
+
+    Raises:
+        SourceProblem: it cannot be read.
+    """
+    try:
+        content = file.read_bytes()
+    except OSError as wrong:
+        raise SourceProblem(f"{file} cannot be read: {(wrong.strerror or 'no reason given').lower()}.") from None
+    return sampled(content, dialect, Options("samples", received=instant(SystemClock().now_ms())))
 
 
 def unanswered(settings: Settings, now: int) -> Iterator[str]:
