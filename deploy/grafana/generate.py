@@ -391,6 +391,23 @@ PIPELINE: tuple[Row, ...] = (
                 ),
             ),
             Panel(
+                45,
+                "Translators: trouble, and records behind",
+                "1 while one cannot read or write; and what its topics have after the last record that it read.",
+                (
+                    Query(by("instance", "flopwatch_intake_trouble", operation="max"), "trouble {{instance}}"),
+                    Query(by("topic", "flopwatch_intake_lag_records"), "{{topic}} behind"),
+                ),
+                limits=(1,),
+            ),
+            Panel(
+                46,
+                "Foreign records a second, by outcome",
+                "Translated, of no interest, or refused.",
+                (Query(rate("topic, outcome", "flopwatch_intake_records_total"), "{{topic}} {{outcome}}"),),
+                "ops",
+            ),
+            Panel(
                 13,
                 "Partitions that wait for a person",
                 "Their records are lost, or too many of them were unreadable.",

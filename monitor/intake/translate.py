@@ -122,7 +122,10 @@ def is_of_tenant(event: Event) -> bool:
 
 
 def decode_foreign(records: Sequence[Record], name: str, options: Options, rules: Rules, bytes_max: int) -> Decoded:
-    """Observations of a batch of foreign records, without the hop through topics; each with the record it came in."""
+    """Observations of a batch of foreign records, without the hop through topics; each with the record it came in.
+
+    When a line of a file is read says nothing of when it was written, so a record without any time is refused.
+    """
     made: list[Record] = []
     letters: list[Rejected] = []
     ignored: dict[str, int] = {}

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
+from monitor.core.clocks import instant
 from monitor.core.limits import Partition
 from monitor.core.model import Record, Rejected
 from monitor.errors import SourceProblem
@@ -136,6 +137,8 @@ class Translator:
         batch = Batch(records, [], [])
         for record in records:
             dialect, options = self._topics[record.topic]
+            if record.received is not None:  # the broker's time, which is the same however often it is read
+                options = options._replace(received=instant(record.received))
             found = outcome(record.value, dialect, options, self._bytes_max)
             for event in found.events:
                 of_tenant = is_of_tenant(event)

@@ -27,10 +27,12 @@ VALUES: dict[str, Any] = {
         "store_url": "postgresql://flopwatch@postgres.example:5432/flopwatch?service=flopwatch",
         "kafka": {"bootstrap_servers": ["kafka.example:9093"], "tls": {"ca_file": "/etc/flopwatch/kafka/ca.pem"}},
         "console": {"origin": "https://flopwatch.example"},
+        "intake": {"topics": [{"topic": "cloudtrail", "source": "/aws"}]},
         "record_bytes_max": LARGE,
         "tick_seconds": 0.5,
     },
     "store": {"serviceSecret": "flopwatch-store"},
+    "intake": {"enabled": True},
     "mounts": [
         {"name": "kafka", "path": "/etc/flopwatch/kafka", "volume": {"secret": {"secretName": "flopwatch-kafka"}}}
     ],
@@ -140,7 +142,7 @@ def test_kubernetes_knows_every_field(documents: list[Document], version: str) -
 
     for one in ours:
         kubernetes_validate.validate(one, version.rpartition(".")[0], strict=True)
-    assert 10 == len(ours)
+    assert 13 == len(ours)
     assert OF_THE_OPERATOR == {one["kind"] for one in documents} - {one["kind"] for one in ours}
     assert f">={OLDEST}-0" == yaml.safe_load((CHART / "Chart.yaml").read_text(encoding="utf-8"))["kubeVersion"]
 
@@ -154,7 +156,7 @@ def test_a_field_that_is_none_is_seen(documents: list[Document]) -> None:
         kubernetes_validate.validate(wrong, NEWEST.rpartition(".")[0], strict=True)
 
 
-@pytest.mark.parametrize("component", ["worker", "web"])
+@pytest.mark.parametrize("component", ["worker", "web", "intake"])
 def test_a_pod_is_confined(documents: list[Document], component: str) -> None:
     """Each pod meets the restricted standard of Kubernetes, with a read-only root, no token, and the image's user."""
     pod, one = pods(documents)[component]["spec"], container(documents, component)
@@ -174,7 +176,7 @@ def test_a_pod_is_confined(documents: list[Document], component: str) -> None:
     assert "memory" in one["resources"]["limits"]
 
 
-@pytest.mark.parametrize("component", ["worker", "web"])
+@pytest.mark.parametrize("component", ["worker", "web", "intake"])
 def test_a_pod_has_what_it_mounts(documents: list[Document], component: str) -> None:
     """Each mount has its volume, nothing but the state is writable, and the state lies where the image writes."""
     pod, one = pods(documents)[component]["spec"], container(documents, component)
@@ -186,11 +188,11 @@ def test_a_pod_has_what_it_mounts(documents: list[Document], component: str) -> 
     assert sorted(volumes) == sorted(mount["name"] for mount in one["volumeMounts"])
     assert writable == re.findall(r"(?m)^WORKDIR (/var.*)$", (DEPLOY / "Dockerfile").read_text(encoding="utf-8"))
     files = [entry["value"] for entry in one["env"] if entry.get("value", "").startswith("/")]
-    assert 2 == len(files)
+    assert (1 if component == "intake" else 2) == len(files)  # it gets no secret of a store that it never opens
     assert set() == {file.rpartition("/")[0] for file in files} - folders
 
 
-@pytest.mark.parametrize("component", ["worker", "web"])
+@pytest.mark.parametrize("component", ["worker", "web", "intake"])
 def test_the_settings_are_settings(tmp_path: Path, documents: list[Document], component: str) -> None:
     """File and environment of a container load, and say what the values say, large numbers and fractions included."""
     found = settings(tmp_path, documents, component)
@@ -204,7 +206,7 @@ def test_the_settings_are_settings(tmp_path: Path, documents: list[Document], co
     assert (POD_NAME if component == "worker" else None) == found.kafka.static_member
 
 
-@pytest.mark.parametrize("component", ["worker", "web"])
+@pytest.mark.parametrize("component", ["worker", "web", "intake"])
 def test_the_ports_are_those_of_the_settings(tmp_path: Path, documents: list[Document], component: str) -> None:
     """Pod, service and probes go by the ports at which the settings answer, on an address that others reach."""
     found, one = settings(tmp_path, documents, component), container(documents, component)
@@ -219,10 +221,10 @@ def test_the_ports_are_those_of_the_settings(tmp_path: Path, documents: list[Doc
     }
     assert {"metrics"} == {probe["port"] for probe in probes.values()}
     assert {"0.0.0.0"} == {found.http.host, found.console.host}
-    assert {"worker": ["run"], "web": ["run", "--role", "web"]}[component] == one["args"]
+    assert (["run"] if component == "worker" else ["run", "--role", component]) == one["args"]
 
 
-@pytest.mark.parametrize("component", ["worker", "web"])
+@pytest.mark.parametrize("component", ["worker", "web", "intake"])
 def test_everything_finds_its_pods(documents: list[Document], component: str) -> None:
     """Service, owner and disruption budget choose the pods of their component, and no others."""
     labels = {name: pod["metadata"]["labels"] for name, pod in pods(documents).items()}
@@ -243,7 +245,7 @@ def chosen(selector: Mapping[str, str], labels: Mapping[str, str]) -> bool:
 
 
 def test_prometheus_asks_as_the_shipped_example_does(documents: list[Document]) -> None:
-    """The monitor of the operator chooses both services, and has job, interval and limit of prometheus.yml."""
+    """The monitor of the operator chooses all services, and has job, interval and limit of prometheus.yml."""
     (found,) = of(documents, "ServiceMonitor").values()
     (example,) = yaml.safe_load((DEPLOY / "prometheus" / "prometheus.yml").read_text(encoding="utf-8"))[
         "scrape_configs"
@@ -263,7 +265,9 @@ def test_prometheus_asks_as_the_shipped_example_does(documents: list[Document]) 
     }
     assert spec == found["spec"]
     selector = found["spec"]["selector"]["matchLabels"]
-    assert {"worker", "web"} == {name for name, one in services.items() if chosen(selector, one["metadata"]["labels"])}
+    assert {"worker", "web", "intake"} == {
+        name for name, one in services.items() if chosen(selector, one["metadata"]["labels"])
+    }
     assert "prometheus" == found["metadata"]["labels"]["release"]
 
 
@@ -301,7 +305,7 @@ def test_without_the_console_nothing_of_it_is_there(tmp_path: Path) -> None:
 
     documents = rendered(tmp_path, values)
 
-    assert {"worker"} == set(pods(documents)) == set(of(documents, "Service"))
+    assert {"worker", "intake"} == set(pods(documents)) == set(of(documents, "Service"))
     assert "127.0.0.1" == settings(tmp_path, documents, "worker").console.host
 
 

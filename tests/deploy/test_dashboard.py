@@ -147,15 +147,19 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     sinks = [{"name": "own", "kind": "webhook", "url": "https://127.0.0.1:1/", "key_file": str(key)}]
     console = free_port()
     worker = site.start("all", LISTS=json.dumps(lists), NOTICES__SINKS=json.dumps(sinks), CONSOLE__PORT=console)
+    foreign = site.topics.create(1)
+    site.topics.write(foreign, [(None, b"{}")])
+    topics = json.dumps([{"topic": foreign, "source": "/aws"}])
+    translator = site.start("intake", INTAKE__TOPICS=topics, INTAKE__GROUP=foreign)
     unanswered = set(QUERIES)
 
-    with prometheus(tmp_path, {"flopwatch": worker.port}) as (_, asked):
+    with prometheus(tmp_path, {"flopwatch": worker.port, "translator": translator.port}) as (_, asked):
 
         def answered() -> bool:
             site.produce(line for line, _ in zip(rest, range(20), strict=False))
             page(console, "sign-in")
             for query in list(unanswered):
-                values = [float(one["value"][1]) for one in samples(asked, filled(query, "flopwatch"))]
+                values = [float(one["value"][1]) for one in samples(asked, filled(query, ".+"))]
                 if any(map(math.isfinite, values)):
                     unanswered.remove(query)
             return not unanswered

@@ -73,6 +73,11 @@ class Scene:
         """One process that keeps the books and serves the console."""
         return self.site.start("all", **self.more)
 
+    def translate(self) -> Worker:
+        """A process that translates a topic."""
+        topic = self.site.topics.create(1)
+        return self.site.start("intake", INTAKE__TOPICS=json.dumps([{"topic": topic, "source": "/aws"}]))
+
     def configured(self, *words: object) -> None:
         """A command over the store of the site."""
         assert self.site.said(*map(str, words)) is not None
@@ -141,8 +146,10 @@ def test_every_alert_fires_and_leads_somewhere(tmp_path: Path, scene: Scene, rec
         stack.callback(producing.stop)
         worker = scene.start()
         scene.site.produce([*until_now(), report()])
+        translator = scene.translate()
         managed = stack.enter_context(alertmanager(tmp_path, receiver.port))
-        stack.enter_context(prometheus(tmp_path, {"flopwatch": worker.port}, managed, impatient))
+        targets = {"flopwatch": worker.port, "translator": translator.port}
+        stack.enter_context(prometheus(tmp_path, targets, managed, impatient))
 
         scene.fires("FlopwatchWatchdog")
         tenants_are_told_of(scene)
@@ -155,6 +162,7 @@ def test_every_alert_fires_and_leads_somewhere(tmp_path: Path, scene: Scene, rec
         links_open(scene)
         scene.kafka.stop()
         scene.fires("FlopwatchSourceTrouble")
+        scene.fires("FlopwatchTranslatorTrouble")
         worker.kill()
         scene.fires("FlopwatchDown")
 

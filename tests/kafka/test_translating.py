@@ -97,6 +97,7 @@ def test_a_topic_that_is_missing_is_said(site: Site, topics: Topics) -> None:
     topics.remove(site.control)
     settings = {
         "INTAKE__TOPICS": json.dumps([{"topic": foreign, "source": SOURCE}]),
+        "KAFKA__REQUEST_SECONDS": 3,
         "INTAKE__GROUP": f"group-{foreign}",
     }
     translator = site.start("intake", **settings)
@@ -106,29 +107,6 @@ def test_a_topic_that_is_missing_is_said(site: Site, topics: Topics) -> None:
     translator.start()
     until(lambda: translator.metric("flopwatch_intake_events_total") == 50, SECONDS, "the events", site)
     translator.stop()
-
-
-def test_files_of_records_need_no_hop(site: Site, tmp_path: Path) -> None:
-    """One process over files that hold what a cloud sent: the same books as of the events that it means."""
-    told = records()[:400]
-    (tmp_path / "trail.jsonl").write_bytes(b"".join(one + b"\n" for one in told) + b"no record\n")
-    settings = {
-        "store_url": site.store_url,
-        "files": {
-            "paths": [str(tmp_path / "trail.jsonl")],
-            "follow": False,
-            "foreign": {"dialect": "auto", "source": SOURCE},
-        },
-        "http": {"port": 0},
-    }
-    (tmp_path / "monitor.yaml").write_text(json.dumps(settings), encoding="utf-8")
-    as_of, expected = digests(site, canonical(told))
-
-    done = flopwatch("run", "--config", tmp_path / "monitor.yaml")
-    assert 0 == done.code, done.err
-    assert expected == site.answer("verify", "--as-of", str(as_of))["books_digest"]
-    (letter,) = site.answer("dead-letters", "list")
-    assert "json" == letter["reason"]
 
 
 def test_a_translator_without_anything_to_translate_says_so(tmp_path: Path) -> None:

@@ -41,10 +41,11 @@ from monitor.run.casework import Conclusion, Desk, Gatherer
 from monitor.run.proposals import Panel
 from monitor.run.task import JOURNAL, Store
 from monitor.run.worker import Ends, Worker
-from monitor.settings import DeadLetters, Settings
+from monitor.settings import DeadLetters, Foreign, Settings
 from monitor.source.files import FileSource
 from monitor.store import Commit, JournalEntry, JournalRow, Loaded
 from monitor.store.sql import SqlStore
+from tests.intake.test_cloudtrail import call
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
 DAY_SECONDS = 86_400
@@ -557,6 +558,23 @@ def test_a_flag_is_raised_committed_and_told_without_a_name(daemons: Daemons, tm
     assert {tenant_reference("t-1")} == {line["tenant"] for line in told}
     assert {"raised"} == {line["act"] for line in told}
     assert "t-1" not in daemon.logged.getvalue()
+
+
+def test_files_of_another_format_need_no_hop(daemons: Daemons, tmp_path: Path) -> None:
+    """Lines that a cloud wrote are in the books as what they mean; one that is none is a dead letter, as it came."""
+    launched = {"instanceId": "i-1", "instanceType": "p5.48xlarge"}
+    ended = {"instanceId": "i-1", "currentState": {"name": "shutting-down"}}
+    calls = [call("RunInstances", "1", START, [launched]), call("TerminateInstances", "1", START + 3_600_000, [ended])]
+    write(tmp_path, [*(json.dumps(one).encode() + b"\n" for one in calls), b"no record\n"])
+    foreign = Foreign(dialect="auto", source="/aws")
+    files = SETTINGS.files.model_copy(update={"foreign": foreign})
+    daemon = daemons.start(SETTINGS.model_copy(update={"files": files}))
+    daemon.passes(4)
+
+    held = daemon.value("flopwatch_tenant_held_accelerator_seconds", tenant=tenant_reference("1"))
+    assert 8 * 3_600 == held
+    (letter,) = daemon.store.dead_letters()
+    assert ("json", b"no record") == (letter.reason, letter.body)
 
 
 def test_the_largest_tenants_are_shown_by_references(daemons: Daemons, tmp_path: Path) -> None:
