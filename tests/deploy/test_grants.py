@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
 from sqlalchemy import make_url
+from sqlalchemy.exc import DBAPIError
 
 import tests.run.test_telling
 import tests.web.browsing
 from monitor.core.audit import verify
-from monitor.errors import StoreProblem
+from monitor.core.roles import Permission, Role
+from monitor.errors import MonitorError, StoreProblem
 from monitor.simulate.scenarios import simulate
 from monitor.store.database import migrate
 from monitor.store.schema import METADATA, REVISION
@@ -21,7 +23,8 @@ from monitor.store.sql import SqlStore
 from tests.run.test_telling import Told
 from tests.store.cluster import Cluster, Named
 from tests.web.browsing import NOW, TEST
-from tests.web.test_cases import DECIDED, CaseHouse
+from tests.web.test_cases import ANY, DECIDED, REASON, CaseHouse
+from tests.web.test_exports import TO_A_GOVERNMENT
 
 FOLDER = Path(__file__).parents[2] / "deploy/postgres"
 OWNER, WORKER, WEB, AUDITOR = "flopwatch_owner", "flopwatch_worker", "flopwatch_web", "flopwatch_auditor"
@@ -70,9 +73,8 @@ def test_a_worker_does_its_work(told: Told, url: str, tmp_path: Path) -> None:
         assert store.flags()
 
 
-def test_the_console_does_its_work(url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """People sign in, work on cases alone and by two, and leave; an auditor reads what they did."""
-    monkeypatch.setattr(tests.web.browsing, "url_of", lambda _: as_role(url, WEB))
+def console_decides(url: str, tmp_path: Path) -> None:
+    """People sign in, work on cases alone and by two, and leave."""
     with closing(CaseHouse(tmp_path)) as house, closing(SqlStore.open(as_role(url, WORKER))) as books:
         own, house.store = house.store, books
         alone, together = house.raise_flag("F-1"), house.raise_flag("F-2", level="critical", tenant="t-2")
@@ -95,8 +97,105 @@ def test_the_console_does_its_work(url: str, tmp_path: Path, monkeypatch: pytest
         for path in ("/queue", "/tenants", "/me"):
             assert 200 == one.get(path).status_code, path
 
-    with closing(SqlStore.open(as_role(url, AUDITOR), create=False, read_only=True)) as store:
+
+def console_does_the_rest(url: str, tmp_path: Path) -> None:
+    """A pack leaves by counsel's word, a case is held and freed, a rule suppressed; tokens, passwords, roles."""
+    with closing(CaseHouse(tmp_path)) as house, closing(SqlStore.open(as_role(url, WORKER))) as books:
+        own, house.store = house.store, books
+        case = house.raise_flag("F-1", level="critical")
+        house.store = own
+        one, two, counsel = (house.signed_in(name) for name in ("senior-reviewer", "senior-two", "counsel"))
+
+        assert 303 == house.act(one, case, "claim")
+        for form, said in (
+            ("hold", {"why": "A court asked us to keep it all."}),
+            ("free", {"why": "The court does not ask any more."}),
+        ):
+            assert 303 == house.act(one, case, form, **said), form
+        assert 303 == house.act(two, case, "approve")
+        assert 303 == house.act(one, case, "suppress", rule=ANY, until="2027-02-01", reason=REASON)
+        assert 303 == house.act(two, case, "approve")
+
+        one.get(f"/cases/{case}/evidence")
+        assert 303 == one.post(f"/cases/{case}/evidence", TO_A_GOVERNMENT).status_code
+        counsel.get("/exports")
+        assert 303 == counsel.post("/exports/1/release", {}).status_code
+        one.get("/exports")
+        assert "application/zip" == one.post("/exports/1/fetch", {}).headers["Content-Type"]
+
+        house.accounts.set_role("viewer", Role.AUDITOR, TEST)
+        house.accounts.set_password("viewer", "another long password of theirs", TEST)
+        made = house.accounts.add_token("reviewer", "a program", {Permission.VIEW_CASES}, 30, TEST)
+        assert house.accounts.token(made.secret) is not None
+        house.accounts.revoke_token(made.token.id, "reviewer", TEST)
+        house.accounts.disable("viewer", TEST)
+
+
+CONSOLE = (console_decides, console_does_the_rest)
+
+
+@pytest.fixture
+def as_web(url: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The store, of which a console has what the console's role may do."""
+    monkeypatch.setattr(tests.web.browsing, "url_of", lambda _: as_role(url, WEB))
+    return url
+
+
+@pytest.mark.parametrize("work", CONSOLE, ids=lambda work: work.__name__)
+def test_the_console_does_its_work(as_web: str, tmp_path: Path, work: Callable[[str, Path], None]) -> None:
+    """With these rights and no others everything is done; an auditor reads what was."""
+    work(as_web, tmp_path)
+
+    with closing(SqlStore.open(as_role(as_web, AUDITOR), create=False, read_only=True)) as store:
         assert 0 < verify(store.audit.chain(), []).rows
+
+
+def rights(url: str, role: str) -> list[tuple[str, str]]:
+    """What a role may do with which table, by the server's own word."""
+    query = "select table_name, privilege_type from information_schema.role_table_grants where grantee = %s"
+    with psycopg.connect(url) as connection:
+        return sorted(connection.execute(query + " and table_schema = 'public'", (role,)).fetchall())
+
+
+@pytest.mark.torture
+def test_each_right_of_the_console_is_needed(
+    url: str, postgres: Cluster | Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any one of its rights some of the console's work fails; in the end all of them were taken away once."""
+    spare = []
+    for number, (table, right) in enumerate(rights(url, WEB)):
+        for work in CONSOLE:
+            copied = copy(postgres, url)
+            monkeypatch.setattr(tests.web.browsing, "url_of", lambda _, copied=copied: as_role(copied, WEB))
+            run(copied, f"revoke {right} on {table} from {WEB}")
+            folder = tmp_path / f"{number}-{work.__name__}"
+            folder.mkdir()
+            if fails(lambda work=work, copied=copied, folder=folder: work(copied, folder)):
+                break
+        else:
+            spare.append((table, right))
+
+    assert [] == spare
+
+
+def fails(work: Callable[[], None]) -> bool:
+    """Whether it does not come to its end."""
+    try:
+        work()
+    except (MonitorError, AssertionError, psycopg.Error, DBAPIError, KeyError, IndexError, StopIteration):
+        return True
+    return False
+
+
+def copy(postgres: Cluster | Named, url: str) -> str:
+    """Another store like this one, with the same rights."""
+    name = make_url(url).database
+    other = postgres.new_database()
+    fresh = make_url(other).database
+    with psycopg.connect(make_url(url).set(database="postgres").render_as_string(False), autocommit=True) as server:
+        server.execute(f'drop database "{fresh}"'.encode())
+        server.execute(f'create database "{fresh}" template "{name}"'.encode())
+    return other
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,15 +13,17 @@ from kafka.errors import TopicAuthorizationFailedError
 
 from monitor.errors import SourceProblem
 from monitor.settings import Kafka, Sasl, Tls
-from monitor.simulate.scenarios import simulate
+from monitor.simulate.scenarios import START, simulate
 from monitor.source.kafka_sending import Outgoing, send
+from tests.intake.test_cloudtrail import call
 from tests.kafka.workers import Site, Worker, until
 from tests.servers.kafka import Topics
 from tests.servers.secured import PASSWORD, SecuredKafka
 
 SECONDS = 60.0
-WORKER, PRODUCER = "flopwatch-worker", "flopwatch-producer"
+WORKER, PRODUCER, INTAKE = "flopwatch-worker", "flopwatch-producer", "flopwatch-intake"
 TENANTS, CONTROL, LETTERS = "flopwatch.tenants", "flopwatch.control", "flopwatch.dead-letters"
+FOREIGN = "flopwatch.foreign"
 ACLS = Path(__file__).parents[2] / "deploy/kafka/acls.txt"
 MECHANISM = "SCRAM-SHA-512"
 
@@ -46,9 +49,9 @@ class Granted:
     def __init__(self, folder: Path) -> None:
         self.broker = SecuredKafka()
         self.topics = Topics(self.broker.broker.bootstrap)
-        for topic in (TENANTS, CONTROL, LETTERS):
+        for topic in (TENANTS, CONTROL, LETTERS, FOREIGN):
             self.topics.create(1, topic)
-        for user in (WORKER, PRODUCER):
+        for user in (WORKER, PRODUCER, INTAKE):
             self.broker.set_password(user, PASSWORD)
         for right in shipped():
             self.give(right)
@@ -128,6 +131,48 @@ def test_a_worker_has_all_it_needs_and_nothing_more(granted: Granted, worker: tu
             granted.give(right)
         until(site.read_to_the_end, SECONDS, "the end of the topics", site)
     until(lambda: granted.topics.ends({LETTERS: 1})[LETTERS, 0] >= 5, SECONDS, "the letters that waited", site)
+
+
+@pytest.mark.torture
+def test_a_translator_has_all_it_needs_and_nothing_more(granted: Granted, tmp_path: Path) -> None:
+    """It reads, sends and publishes dead letters; with one right less it ends or is in trouble, and says which."""
+    site = Site(tmp_path, granted.topics, f"sqlite:///{tmp_path / 'books.db'}", 1)
+    site.tenants, site.control = TENANTS, CONTROL
+    item = {"instanceId": "i-1", "instanceType": "p5.48xlarge"}
+    good = json.dumps(call("RunInstances", "1", START, [item])).encode()
+    translator = site.start(
+        "intake",
+        INTAKE__TOPICS=json.dumps([{"topic": FOREIGN, "source": "/aws"}]),
+        KAFKA__BOOTSTRAP_SERVERS=f'["{granted.broker.secured}"]',
+        KAFKA__DEAD_LETTER_TOPIC=LETTERS,
+        KAFKA__ALLOW_INSECURE="false",
+        KAFKA__REQUEST_SECONDS=2,
+        KAFKA__TLS__CA_FILE=granted.broker.ca_file,
+        KAFKA__SASL__MECHANISM=MECHANISM,
+        KAFKA__SASL__USERNAME=INTAKE,
+        KAFKA__SASL__PASSWORD_FILE=granted.password,
+    )
+    try:
+        for right in [one for one in shipped() if one.principal == f"User:{INTAKE}"]:
+            granted.topics.write(FOREIGN, [(None, good), (None, b"no record")])
+            until(lambda: translator.metric("flopwatch_intake_lag_records") == 0, SECONDS, "all that came", site)
+            assert 0 == translator.metric("flopwatch_intake_trouble")
+            granted.take(right)
+            translator.kill()
+            granted.topics.write(FOREIGN, [(None, good), (None, b"no record")])
+            translator.start()
+            until(
+                lambda: not translator.running or translator.metric("flopwatch_intake_trouble") == 1,
+                SECONDS,
+                f"trouble without {right}",
+                site,
+            )
+            granted.give(right)
+            translator.kill()
+            translator.start()
+        until(lambda: translator.metric("flopwatch_intake_lag_records") == 0, SECONDS, "all that came", site)
+    finally:
+        site.close()
 
 
 @pytest.mark.parametrize("topic", [TENANTS, CONTROL])
