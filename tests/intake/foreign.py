@@ -12,6 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pytest
 from hypothesis import strategies as st
 
 from monitor.core.book import Book
@@ -29,6 +30,8 @@ from monitor.store.memory import MemoryArchive
 Translate = Callable[[bytes, Options], Iterator[Translated]]
 
 BUILT = Path(__file__).resolve().parent / "samples"
+# Of a thousand nodes, and of ten thousand.
+DAYS = pytest.mark.parametrize("scale", [1, pytest.param(10, marks=pytest.mark.torture)])
 REAL = Path(__file__).resolve().parents[2].parent / "shared" / "data" / "events"
 
 
@@ -145,11 +148,11 @@ class Step(NamedTuple):
 
 
 @cache
-def day() -> tuple[Step, ...]:
+def day(scale: int = 1) -> tuple[Step, ...]:
     """What the tenants of the simulated fleet do in its first day, in whole units; at its end all is given back."""
     held: dict[tuple[str, str], tuple[str, int]] = {}
     steps = []
-    for raw in simulate("fleet").events():
+    for raw in simulate("fleet", scale=scale).events():
         told = json.loads(raw)
         time = int(datetime.fromisoformat(told["time"]).timestamp()) * SECOND_MS
         if time >= START + DAY_MS:
@@ -172,10 +175,10 @@ def machines(before: int, after: int) -> tuple[range, range]:
     return range(before, after), range(after, before)
 
 
-def truth() -> dict[tuple[str, str], int]:
+def truth(scale: int = 1) -> dict[tuple[str, str], int]:
     """What each tenant held of each hardware in that day, in thousandths of a unit times milliseconds."""
     used: Counter[tuple[str, str]] = Counter()
-    for step in day():
+    for step in day(scale):
         used[step.tenant, step.hardware] += 1_000 * (step.before - step.after) * (step.time - START)
     return {key: amount for key, amount in used.items() if amount}
 

@@ -11,6 +11,7 @@ from monitor.core.model import HOUR_MS
 from monitor.intake.azure import recognises, translate
 from monitor.intake.dialect import Event, Options
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     book_of,
     books_in_any_order,
@@ -223,10 +224,11 @@ def activity(time: int, result: str, verb: str, tenant: str, name: str, body: di
     }
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """A machine for each unit that is held, two or three records each: the books hold what was held, in any order."""
     records = []
-    for step in day():
+    for step in day(scale):
         came, went = machines(step.before, step.after)
         body = {"properties": {"hardwareProfile": {"vmSize": step.hardware}}}
         for number in (*came, *went):
@@ -238,5 +240,5 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 
     told = events(translate, json.dumps({"records": records}).encode(), OPTIONS)
 
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))

@@ -21,6 +21,7 @@ from monitor.intake.dialect import Event, Options
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.root import config_root
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     book_of,
     books_in_any_order,
@@ -444,10 +445,11 @@ def call(name: str, account: str, time: int, items: list[dict[str, Any]]) -> dic
     }
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """An instance for each unit that is held, a call for each change, delivered in files: the books hold the truth."""
     records = []
-    for step in day():
+    for step in day(scale):
         came, went = machines(step.before, step.after)
         if came:
             names = [f"i-{step.tenant}-{step.name}-{number}" for number in came]
@@ -463,5 +465,5 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 
     told = [event for raw in delivered for event in events(translate, raw, OPTIONS)]
 
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))

@@ -10,6 +10,7 @@ import pytest
 from monitor.intake.dialect import Event, Options
 from monitor.intake.eventbridge import recognises, translate
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     book_of,
     books_in_any_order,
@@ -208,10 +209,11 @@ def changed(account: str, time: int, name: str, state: str) -> dict[str, Any]:
     }
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """The call that launched an instance names it, its states say when it was held: the books hold the truth."""
     told = []
-    for step in day():
+    for step in day(scale):
         came, went = machines(step.before, step.after)
         for number in (*came, *went):
             name = f"i-{step.tenant}-{step.name}-{number}"
@@ -227,5 +229,5 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 
     made = [one for each in told for one in events(translate, json.dumps(each).encode(), OPTIONS)]
 
-    assert truth() == used(book_of(made))
+    assert truth(scale) == used(book_of(made))
     assert 1 == len(set(books_in_any_order(made).values()))

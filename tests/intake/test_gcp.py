@@ -12,6 +12,7 @@ from monitor.core.model import HOUR_MS
 from monitor.intake.dialect import Event, Options
 from monitor.intake.gcp import recognises, translate
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     book_of,
     books_in_any_order,
@@ -236,10 +237,11 @@ def audited(time: int, method: str, half: str, step_name: str, request: dict[str
     return json.dumps({"message": {"data": data, "messageId": "1"}}).encode()
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """A machine for each unit that is held, first and last entries: the books hold what was held, in any order."""
     records = []
-    for step in day():
+    for step in day(scale):
         came, went = machines(step.before, step.after)
         card = {"acceleratorType": f"zones/z-a/acceleratorTypes/{step.hardware}", "acceleratorCount": 1}
         for number in (*came, *went):
@@ -251,7 +253,7 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 
     told = [event for raw in records for event in events(translate, raw, OPTIONS)]
 
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 

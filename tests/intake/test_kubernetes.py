@@ -12,6 +12,7 @@ from monitor.intake.dialect import STARTED, STOPPED, Event, Options, event
 from monitor.intake.kubernetes import recognises, translate
 from monitor.intake.refusal import Refusal
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     Step,
     book_of,
@@ -360,10 +361,11 @@ def watched(step: Step, place: int, number: int, verb: str) -> bytes:
     return json.dumps({"type": verb, "object": told}).encode()
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """A pod for each unit, created, started and ended as a fleet does: the books hold what was held, in any order."""
     records, running = [], {}
-    for place, step in enumerate(day()):
+    for place, step in enumerate(day(scale)):
         appear, go = machines(step.before, step.after)
         for number in appear:
             document = json.loads(watched(step, place, number, "ADDED"))
@@ -382,5 +384,5 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
 
     told = [one for record in records for one in events(translate, json.dumps(record).encode(), OPTIONS)]
 
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))

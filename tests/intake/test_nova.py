@@ -12,6 +12,7 @@ from monitor.intake.dialect import Event, Options
 from monitor.intake.nova import recognises, translate
 from monitor.simulate.scenarios import START
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     Step,
     book_of,
@@ -298,10 +299,11 @@ def notification(step: Step, place: int, name: str, units: int) -> bytes:
     return json.dumps({"oslo.version": "2.0", "oslo.message": json.dumps(message)}).encode()
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """Starts and ends of creates, resizes, shelving and deletes: the books hold what was held, in any order."""
     records, known = [], set()
-    for place, step in enumerate(day()):
+    for place, step in enumerate(day(scale)):
         if step.before == 0:
             names = ["unshelve.start", "unshelve.end"] if step[1:3] in known else ["create.start", "create.end"]
             steps = [(name, step.after) for name in names]
@@ -317,5 +319,5 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
     told = [event for raw in records for event in events(translate, raw, OPTIONS)]
 
     assert {"started", "stopped", "seen", "described"} == set(map(verb, told))
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))

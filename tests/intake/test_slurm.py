@@ -16,6 +16,7 @@ from monitor.intake.dialect import STARTED, STOPPED, Event, Options, event
 from monitor.intake.refusal import Refusal
 from monitor.intake.slurm import NODES_MAX, hosts, recognises, recognises_text, translate
 from tests.intake.foreign import (
+    DAYS,
     REAL,
     Step,
     book_of,
@@ -308,12 +309,13 @@ def rows_of(step: Step, start: int, end: int | None, asked: int, life: int) -> s
     return "".join(f"{step.tenant}-{step.name}{suffix}|{'|'.join(cells)}|n1\n" for suffix in ("", ".batch"))
 
 
-def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
+@DAYS
+def test_a_simulated_day_gives_the_books_of_its_truth(scale: int) -> None:
     """Polled while they run and when they have ended, each change of size a life of the job: what was held, exactly."""
     chance = random.Random("polls")
     since: dict[tuple[str, str], int] = {}
     polls = []
-    for life, step in enumerate(day()):
+    for life, step in enumerate(day(scale)):
         key = step.tenant, step.name
         if step.before and since[key] < step.time:
             ways = [(None, chance.randrange(since[key], step.time)), (step.time, step.time), (step.time, step.time)]
@@ -324,7 +326,7 @@ def test_a_simulated_day_gives_the_books_of_its_truth() -> None:
     told = events(translate, text, Options("/slurm", zone="Europe/Berlin"))
 
     assert {"started", "seen", "stopped"} == set(map(verb, told))
-    assert truth() == used(book_of(told))
+    assert truth(scale) == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
