@@ -46,6 +46,7 @@ bench: setup ## measure speed and memory against plain loops, bare clients and o
 
 fuzz: setup .cache/fuzz/stamp ## give every parser mutated samples, a minute each (CPython 3.11, Linux on x86-64)
 	@PYTHONPATH=.cache/fuzz $(BIN)/python -m bench.fuzz
+	@$(BIN)/python -m pytest tests/intake --numprocesses=auto --hypothesis-profile=fuzz -k "whatever or any_document or nothing_is"
 
 accuracy: setup ## fit the priors to published training runs, write them, and judge them on families left out
 	@$(BIN)/python -m bench.accuracy

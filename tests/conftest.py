@@ -24,6 +24,7 @@ TESTS = Path(__file__).resolve().parent
 set_hypothesis_home_dir(TESTS.parent / ".cache" / "hypothesis")
 # No deadline: machines that share their cores are slow now and then. The blob makes a failure reproducible elsewhere.
 settings.register_profile("flopwatch", deadline=None, print_blob=True)
+settings.register_profile("fuzz", deadline=None, print_blob=True, max_examples=5_000)  # for `make fuzz`
 settings.load_profile("flopwatch")
 
 NO_SKIPS = "FLOPWATCH_NO_SKIPS"

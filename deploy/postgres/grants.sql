@@ -5,7 +5,8 @@ revoke all on all tables in schema public from flopwatch_worker, flopwatch_web, 
 revoke all on all sequences in schema public from flopwatch_worker, flopwatch_web, flopwatch_auditor;
 
 -- The worker reads events, keeps the books, raises flags, opens cases of them, and tells people.
-grant select on alembic_version, audit, personal_salt, suppressions to flopwatch_worker;
+grant select on alembic_version, audit, personal_salt to flopwatch_worker;
+grant select, update on suppressions to flopwatch_worker; -- it ends them when what they hide becomes more serious
 grant select, insert on
     case_events, flag_history, journal, notices, shapes, tenants, traits
     to flopwatch_worker;

@@ -72,6 +72,7 @@ class Device(NamedTuple):
 
 
 Samples = dict[Device, dict[str, float]]  # field -> value
+Places = dict[tuple[str, str | None], dict[str, float] | None]  # labels and time -> where values go; None: nowhere
 
 
 def recognises_text(raw: bytes) -> bool:
@@ -86,9 +87,10 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
         yield Translated("scrape", Refusal("envelope", f"The text begins {shown(line)}; expected series of DCGM."))
         return
     found: dict[Whose, Samples] = {}
+    places: Places = {}
     for line in raw.decode("utf-8", "replace").split("\n"):
         if line.startswith(START):
-            _read(line, options, found)
+            _read(line, options, found, places)
     if not found:
         yield Translated("scrape", Ignored("a scrape without a series that is read"))
     for whose, samples in found.items():
@@ -96,20 +98,32 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
         yield Translated(f"samples of {shown(name, quote=False)}", _outcome(whose, samples, options))
 
 
-def _read(line: str, options: Options, found: dict[Whose, Samples]) -> None:
-    """Put the value of a series to those that belong with it."""
+def _read(line: str, options: Options, found: dict[Whose, Samples], places: Places) -> None:
+    """Put the value of a series to those that belong with it: all series of a chip have the same labels and time."""
     name, _, rest = line.partition("{")
     metric = METRICS.get(name)
     if metric is None:
         return
+    labels, closed, behind = rest.rpartition("}")  # what follows labels has none
+    told = behind.split()
+    if not closed or not 1 <= len(told) <= 2:
+        return
+    place = labels, told[1] if len(told) == 2 else None
+    if place not in places:
+        places[place] = _place(*place, options, found)
+    values, value = places[place], _value(told[0], metric)
+    if values is not None and value is not None:
+        values[metric.field] = value
+
+
+def _place(text: str, time: str | None, options: Options, found: dict[Whose, Samples]) -> dict[str, float] | None:
+    """Where values with these labels go; None: they are no labels."""
     labels, position = {}, 0
-    while (label := _LABEL.match(rest, position)) is not None:
+    while (label := _LABEL.match(text, position)) is not None:
         labels[label[1]] = _ESCAPED.sub(r"\1", label[2]) if "\\" in label[2] else label[2]
         position = label.end()
-    behind = rest[position:].lstrip(" \t,")
-    told = behind[1:].split()
-    if not behind.startswith("}") or not 1 <= len(told) <= 2:
-        return
+    if text[position:].strip(" \t,"):
+        return None
     host = labels.get("Hostname") or labels.get("hostname") or None
     namespace, pod, uid = (
         labels.get(f"exported_{name}") or labels.get(name) or None for name in ("namespace", "pod", "pod_uid")
@@ -117,13 +131,9 @@ def _read(line: str, options: Options, found: dict[Whose, Samples]) -> None:
     if options.within is not None:  # all that it holds, whichever pod uses it
         pod = uid = None
         namespace = None if options.tenant else namespace
-    whose = Whose(namespace, pod, uid, host, told[1] if len(told) == 2 else None)
     chip = labels.get("UUID") or labels.get("gpu") or ""
     device = Device(chip, labels.get("GPU_I_ID") or None, labels.get("GPU_I_PROFILE") or None)
-    values = found.setdefault(whose, {}).setdefault(device, {})
-    value = _value(told[0], metric)
-    if value is not None:
-        values[metric.field] = value
+    return found.setdefault(Whose(namespace, pod, uid, host, time), {}).setdefault(device, {})
 
 
 def _value(told: str, metric: Metric) -> float | None:
