@@ -90,6 +90,7 @@ class Translator:
         self._clock = clock
         self._log = log
         self._held: Batch | None = None  # what has not arrived yet
+        self._waiting: list[Record] = []
         self._retry_at = self._retry_seconds = 0.0
         self._next_lag = self._passed = clock.monotonic()
         self._lost = 0
@@ -120,9 +121,10 @@ class Translator:
 
     def step(self) -> None:
         """One pass: a batch, or another try for the one before."""
-        records = self._source.poll(BATCH_RECORDS)
-        if self._held is None and records:
-            self._held = self._translated(records)
+        # What the group gives us while it is paused may bring a few records along: they wait.
+        self._waiting += self._source.poll(BATCH_RECORDS)
+        if self._held is None and self._waiting:
+            self._held, self._waiting = self._translated(self._waiting), []
         if self._held is not None and self._clock.monotonic() >= self._retry_at:
             self._send(self._held)
         self._look()
