@@ -188,11 +188,12 @@ def test_each_refusal_has_its_sentence(place: Place, client: Client) -> None:
 @pytest.mark.parametrize("client", CLIENTS)
 @pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-512"])
 def test_a_wrong_password_is_told_as_one(place: Place, client: Client, mechanism: str) -> None:
-    """Whoever is refused need not look for a broken network."""
-    started = time.monotonic()
+    """Whoever is refused need not look for a broken network: it is told before the time for an answer is over."""
+    started, patience = time.monotonic(), 180
+    settings = place.settings(place.password(mechanism, password="guessed"))
     with pytest.raises(SourceProblem, match=r"refuses who we say we are: check `kafka\.sasl`"):
-        client(place.settings(place.password(mechanism, password="guessed")).model_copy(update={"request_seconds": 60}))
-    assert time.monotonic() - started < SECONDS
+        client(settings.model_copy(update={"request_seconds": patience}))
+    assert time.monotonic() - started < patience
 
 
 @pytest.mark.parametrize("client", CLIENTS)
