@@ -476,47 +476,6 @@ def _existing(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
         yield store
 
 
-def run_translator(settings: Settings) -> None:
-    """Translate foreign topics into the two that workers read, until SIGTERM or SIGINT.
-
-    Raises:
-        MonitorError: it cannot start, or cannot read on.
-    """
-    topics = {str(one.topic): one for one in settings.intake.topics}
-    if not topics or not settings.kafka.bootstrap_servers:
-        raise SettingsProblem(
-            "The settings name nothing to translate: set `kafka.bootstrap_servers` and `intake.topics`, each with its "
-            "`topic` and `source`."
-        )
-    # Only here, as the client of Kafka below.
-    from monitor.run.translating import Translator
-    from monitor.source.kafka_group import GroupSource
-    from monitor.source.kafka_sending import Sender
-
-    clock, registry = SystemClock(), CollectorRegistry()
-    log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, topics)
-    with ExitStack() as stack:
-        log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
-        source = GroupSource(settings.kafka, settings.intake.group, list(topics))
-        stack.callback(source.close)
-        sender = Sender(settings.kafka)
-        stack.callback(sender.close)
-        translator = Translator(source, sender, topics, settings.intake.record_bytes_max, metrics, clock, log)
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: translator.stop())
-
-        def ready() -> tuple[bool, str]:
-            return translator.began, "The translator is in its group." if translator.began else "It joins its group."
-
-        limit = settings.stalled_seconds
-        server = HealthServer(
-            settings.http.host, settings.http.port, Pages(registry, lambda: translator.healthy(limit), ready)
-        )
-        server.start()
-        stack.callback(server.close)
-        translator.run()
-
-
 @contextmanager
 def _still(settings: Settings, state: Path | None) -> Iterator[SqlStore]:
     """A store that stays as it is for us, whatever a worker commits meanwhile."""
@@ -1758,6 +1717,47 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
             worker.run()
         finally:
             server.close()
+
+
+def run_translator(settings: Settings) -> None:
+    """Translate foreign topics into the two that workers read, until SIGTERM or SIGINT.
+
+    Raises:
+        MonitorError: it cannot start, or cannot read on.
+    """
+    topics = {str(one.topic): one for one in settings.intake.topics}
+    if not topics or not settings.kafka.bootstrap_servers:
+        raise SettingsProblem(
+            "The settings name nothing to translate: set `kafka.bootstrap_servers` and `intake.topics`, each with its "
+            "`topic` and `source`."
+        )
+    # Only here, as the client of Kafka below.
+    from monitor.run.translating import Translator
+    from monitor.source.kafka_group import GroupSource
+    from monitor.source.kafka_sending import Sender
+
+    clock, registry = SystemClock(), CollectorRegistry()
+    log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, topics)
+    with ExitStack() as stack:
+        log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
+        source = GroupSource(settings.kafka, settings.intake.group, list(topics))
+        stack.callback(source.close)
+        sender = Sender(settings.kafka)
+        stack.callback(sender.close)
+        translator = Translator(source, sender, topics, settings.intake.record_bytes_max, metrics, clock, log)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: translator.stop())
+
+        def ready() -> tuple[bool, str]:
+            return translator.began, "The translator is in its group." if translator.began else "It joins its group."
+
+        limit = settings.stalled_seconds
+        server = HealthServer(
+            settings.http.host, settings.http.port, Pages(registry, lambda: translator.healthy(limit), ready)
+        )
+        server.start()
+        stack.callback(server.close)
+        translator.run()
 
 
 def _rollup(

@@ -89,19 +89,11 @@ class KafkaSource:
     def _connect(self) -> None:
         kafka = self._kafka
         self._stamp: Stamp = stamp(kafka)
-        options = _options(kafka)
+        options = reading(kafka)
         with ExitStack() as undo, told(kafka):
             undo.callback(self.close)  # of whatever is there when something goes wrong
             self._control = connected(lambda: KafkaConsumer(**options), kafka.request_seconds)
-            self._group = KafkaConsumer(
-                group_id=kafka.group,
-                group_instance_id=kafka.static_member,
-                partition_assignment_strategy=[CooperativeStickyAssignor],
-                session_timeout_ms=round(kafka.session_seconds * 1_000),
-                heartbeat_interval_ms=round(kafka.session_seconds * 1_000 / 5),
-                max_poll_interval_ms=round(kafka.max_poll_seconds * 1_000),
-                **options,
-            )
+            self._group = KafkaConsumer(**options, **membership(kafka, kafka.group))
             self._refuse_missing()
             self._group.subscribe([kafka.tenant_topic], listener=_Rebalances(self))
             control = sorted(self._control.partitions_for_topic(kafka.control_topic))
@@ -322,8 +314,8 @@ def _topic_id(consumer: KafkaConsumer, topic: str) -> str:
     return "" if found is None else base64.b64encode(found.bytes).decode().rstrip("=")
 
 
-def _options(kafka: Kafka) -> dict[str, Any]:
-    """What both consumers are made with."""
+def reading(kafka: Kafka) -> dict[str, Any]:
+    """What every consumer is made with. A place that a topic does not have is an error."""
     return {
         **connection(kafka),
         "enable_auto_commit": False,
@@ -333,6 +325,18 @@ def _options(kafka: Kafka) -> dict[str, Any]:
         "max_partition_fetch_bytes": FETCH_BYTES_MAX,
         "fetch_max_bytes": 4 * FETCH_BYTES_MAX,
         "request_timeout_ms": max(round(kafka.request_seconds * 1_000), round(kafka.session_seconds * 1_000) + 1_000),
+    }
+
+
+def membership(kafka: Kafka, group: str) -> dict[str, Any]:
+    """What a consumer that is a member of a group is made with beside that."""
+    return {
+        "group_id": group,
+        "group_instance_id": kafka.static_member,
+        "partition_assignment_strategy": [CooperativeStickyAssignor],
+        "session_timeout_ms": round(kafka.session_seconds * 1_000),
+        "heartbeat_interval_ms": round(kafka.session_seconds * 1_000 / 5),
+        "max_poll_interval_ms": round(kafka.max_poll_seconds * 1_000),
     }
 
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from typing import Any
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka import errors as kafka_errors
-from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 
 from monitor.core.limits import Partition
 from monitor.core.model import Record
 from monitor.errors import SourceProblem
 from monitor.settings import Kafka
-from monitor.source.kafka import connection, joining
+from monitor.source.kafka import joining, membership, reading
 from monitor.source.kafka_troubles import connected, sentence, told, will_pass
-from monitor.source.places import FETCH_BYTES_MAX
 
 POLL_MS = 200
 JOIN_MS = 1_000
@@ -41,7 +38,9 @@ class GroupSource:
         self._paused = False
         self._looked_at: set[TopicPartition] = set()
         with told(kafka):
-            self._consumer = connected(lambda: KafkaConsumer(**_options(kafka, group)), kafka.request_seconds)
+            # A new group begins at the beginning; what a topic no longer has is counted in `lost`.
+            options = {**reading(kafka), **membership(kafka, group), "auto_offset_reset": "earliest"}
+            self._consumer = connected(lambda: KafkaConsumer(**options), kafka.request_seconds)
             for topic in topics:
                 if not self._consumer.partitions_for_topic(topic):
                     self.close()
@@ -118,22 +117,3 @@ class GroupSource:
         """Leave the group, and let go of the connection."""
         with suppress(kafka_errors.KafkaError):
             self._consumer.close(autocommit=False)
-
-
-def _options(kafka: Kafka, group: str) -> dict[str, Any]:
-    return {
-        **connection(kafka),
-        "group_id": group,
-        "group_instance_id": kafka.static_member,
-        "partition_assignment_strategy": [CooperativeStickyAssignor],
-        "session_timeout_ms": round(kafka.session_seconds * 1_000),
-        "heartbeat_interval_ms": round(kafka.session_seconds * 1_000 / 5),
-        "max_poll_interval_ms": round(kafka.max_poll_seconds * 1_000),
-        "enable_auto_commit": False,
-        "auto_offset_reset": "earliest",
-        "isolation_level": "read_committed",
-        "metrics_enabled": False,
-        "max_partition_fetch_bytes": FETCH_BYTES_MAX,
-        "fetch_max_bytes": 4 * FETCH_BYTES_MAX,
-        "request_timeout_ms": max(round(kafka.request_seconds * 1_000), round(kafka.session_seconds * 1_000) + 1_000),
-    }
