@@ -91,11 +91,11 @@ class Outcome(NamedTuple):
 
 def outcome(raw: bytes, name: str, options: Options, bytes_max: int) -> Outcome:
     """What becomes of one record, which may hold many foreign ones."""
-    found = Outcome([], Counter(), 0, None)
     if len(raw) > bytes_max:
         sentence = f"The record is longer than {bytes_max:,} bytes; send smaller ones."
-        return found._replace(refused=1, first=Refusal("bytes_limit", sentence))
-    ignored: dict[str, int] = {}
+        return Outcome([], Counter(), 1, Refusal("bytes_limit", sentence))
+    events: list[Event] = []
+    ignored: Counter[str] = Counter()
     refused, first = 0, None
     for one in translate(raw, name, options):
         if isinstance(one.outcome, Ignored):
@@ -103,8 +103,8 @@ def outcome(raw: bytes, name: str, options: Options, bytes_max: int) -> Outcome:
         elif isinstance(one.outcome, Refusal):
             refused, first = refused + 1, first or one.outcome
         else:
-            found.events.extend(one.outcome)
-    return Outcome(found.events, Counter(ignored), refused, first)
+            events.extend(one.outcome)
+    return Outcome(events, ignored, refused, first)
 
 
 def rejected(record: Record, found: Outcome) -> Rejected | None:
