@@ -24,7 +24,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from monitor import app
+from monitor.app import backtests, replays, stores
 from monitor.core.model import DAY_MS
 from monitor.reference.root import config_root
 from monitor.settings import load_settings
@@ -103,17 +103,17 @@ def policy(folder: Path) -> Path:
 
 def replay(folder: Path) -> dict[str, float]:
     """Everything but start-up of the interpreter."""
-    app.tune_collector()
+    stores.tune_collector()
     start = time.process_time()
-    app.replay(load_settings(None), [str(events(folder))], None, None, None, lambda done, total: None)
+    replays.replay(load_settings(None), [str(events(folder))], None, None, None, lambda done, total: None)
     return {"seconds": time.process_time() - start}
 
 
 def backtest(folder: Path) -> dict[str, float]:
     """The same."""
     start = time.process_time()
-    asked = app.Asked(str(policy(folder)))
-    app.backtest(load_settings(None), asked, [str(events(folder))], None, lambda done, total: None)
+    asked = backtests.Asked(str(policy(folder)))
+    backtests.backtest(load_settings(None), asked, [str(events(folder))], None, lambda done, total: None)
     return {"seconds": time.process_time() - start}
 
 

@@ -33,7 +33,7 @@ import httpx
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from monitor import app
+from monitor.app import console, decisions, references, replays, stores
 from monitor.clock import SystemClock
 from monitor.core.cases import Outcome
 from monitor.core.model import DAY_MS
@@ -107,14 +107,14 @@ def fill(folder: Path, settings: Settings, options: argparse.Namespace) -> str:
     begun, clock, events = time.monotonic(), SystemClock(), folder / "events.jsonl"
     with events.open("wb") as file:
         file.writelines(fleet(options.tenants, options.cases).lines())
-    app.replay(settings, [str(events)], folder / "flopwatch.db", None, None, lambda done, total: None)
-    reference = app.load_reference(config_root())
-    with app.opened_store(settings.store_url) as store:
-        app.gather_all(store.casework, reference, app.load(store).book, clock)
+    replays.replay(settings, [str(events)], folder / "flopwatch.db", None, None, lambda done, total: None)
+    reference = references.load_reference(config_root())
+    with stores.opened_store(settings.store_url) as store:
+        replays.gather_all(store.casework, reference, stores.load(store).book, clock)
         close_one(store, Desk(store.casework, reference.policies, clock))
     copies(folder / "flopwatch.db", options.closed)
-    with app.accounts(settings) as known:
-        password = known.add_with_new_password("senior", Role.SENIOR_REVIEWER, app.operator())
+    with console.accounts(settings) as known:
+        password = known.add_with_new_password("senior", Role.SENIOR_REVIEWER, decisions.operator())
     print(f"Python {platform.python_version()} on {platform.machine()}, {date.today()}")
     print(f"The store took {time.monotonic() - begun:,.0f} s to make.")
     return password

@@ -12,7 +12,7 @@ from typing import Any
 
 from prometheus_client import CollectorRegistry
 
-from monitor import app
+from monitor.app import daemon, references, stores
 from monitor.clock import SystemClock
 from monitor.core.book import Book
 from monitor.core.partitions import adopter
@@ -220,7 +220,7 @@ class Stages:
 
 def worker(options: argparse.Namespace) -> dict[str, Any]:
     """Read the topics from their start to their end, and commit."""
-    app.tune_collector()
+    stores.tune_collector()
     settings = Settings(
         store_url=options.store or "sqlite:///unused.db",
         kafka={
@@ -228,7 +228,7 @@ def worker(options: argparse.Namespace) -> dict[str, Any]:
             "group": options.group, "client": options.client, "allow_insecure": True,
         },
     )  # fmt: skip
-    source = app._kafka(settings.kafka)
+    source = daemon.kafka_source(settings.kafka)
     try:
         return _read(options, settings, source)
     finally:
@@ -249,7 +249,7 @@ def _read(options: argparse.Namespace, settings: Settings, source: Any) -> dict[
         return records
 
     source.poll = polled
-    reference, clock = app.load_reference(config_root()), SystemClock()
+    reference, clock = references.load_reference(config_root()), SystemClock()
     metrics = Metrics(CollectorRegistry())
     with _stores(options, settings, source, metrics) as stores:
         stages.wrap(source, "poll", "poll")
@@ -281,8 +281,8 @@ def _stores(options: argparse.Namespace, settings: Settings, source: Any, metric
     if not options.store:
         yield NoStores(settings, source.tenant_partitions())
         return
-    with app.opened_store(options.store) as store:
-        yield app._Books(store, settings, source.tenant_partitions, metrics)
+    with stores.opened_store(options.store) as store:
+        yield daemon.Books(store, settings, source.tenant_partitions, metrics)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from monitor import app
+from monitor.app import references
 from monitor.core.book import Book
 from monitor.core.engine import largest
 from monitor.core.model import HOUR_MS
@@ -66,7 +66,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--tenants", type=int, default=10_000)
     tenants = parser.parse_args().tenants
-    reference = app.load_reference(config_root())
+    reference = references.load_reference(config_root())
     book, archive = Book(HOUR_MS, 1_000), MemoryArchive()
     facts = decode_facts(lines(tenants))
     take_in(book, archive, facts, [None] * len(facts))

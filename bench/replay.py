@@ -28,7 +28,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from monitor import app
+from monitor.app import replays, stores
 from monitor.core.model import ACCELERATOR, NOTHING_CLAIMED, Claim, Kind, Observation
 from monitor.settings import load_settings
 from monitor.simulate.scenarios import simulate
@@ -114,30 +114,30 @@ def loads(options: argparse.Namespace) -> dict[str, float]:
 
 def replay_in_memory(options: argparse.Namespace) -> dict[str, float]:
     """Everything but start-up of the interpreter."""
-    app.tune_collector()
+    stores.tune_collector()
     start = time.perf_counter()
-    app.replay(load_settings(None), [str(options.file)], None, None, None, lambda done, total: None)
+    replays.replay(load_settings(None), [str(options.file)], None, None, None, lambda done, total: None)
     return {"seconds": time.perf_counter() - start}
 
 
 def replay_into_sqlite(options: argparse.Namespace) -> dict[str, float]:
     """The same into a new store."""
-    app.tune_collector()
+    stores.tune_collector()
     with tempfile.TemporaryDirectory() as folder:
         state = Path(folder) / "state.db"
         start = time.perf_counter()
-        app.replay(load_settings(None), [str(options.file)], state, None, None, lambda done, total: None)
+        replays.replay(load_settings(None), [str(options.file)], state, None, None, lambda done, total: None)
         return {"seconds": time.perf_counter() - start}
 
 
 def hold(options: argparse.Namespace) -> dict[str, float]:
     """Feed heartbeats into a store, and see how the process has grown."""
-    app.tune_collector()
-    with app.opened_store(f"sqlite:///{options.file}") as store:
-        app.hold(store, [list(beats(0, 10_000))])  # what does not grow with allocations is there before
+    stores.tune_collector()
+    with stores.opened_store(f"sqlite:///{options.file}") as store:
+        stores.hold(store, [list(beats(0, 10_000))])  # what does not grow with allocations is there before
         before = _resident_bytes()
         rounds = (beats(number, options.open) for number in range(1 + options.heartbeats))
-        held = app.hold(store, (batch for each in rounds for batch in _batches(each)))
+        held = stores.hold(store, (batch for each in rounds for batch in _batches(each)))
         return {"bytes": (_resident_bytes() - before) / held}
 
 
@@ -165,7 +165,7 @@ def _batches(facts: Iterator[Observation]) -> Iterator[list[Observation]]:
 
 def start_up(options: argparse.Namespace) -> dict[str, float]:
     """Load the books, and read the same rows with nothing done to them."""
-    app.tune_collector()
+    stores.tune_collector()
     connection = sqlite3.connect(options.file)
     connection.execute("SELECT * FROM allocations").fetchall()  # both find the file in the system's cache
     start = time.perf_counter()
@@ -173,9 +173,9 @@ def start_up(options: argparse.Namespace) -> dict[str, float]:
     read = time.perf_counter() - start
     del rows
     connection.close()
-    with app.opened_store(f"sqlite:///{options.file}") as store:
+    with stores.opened_store(f"sqlite:///{options.file}") as store:
         start = time.perf_counter()
-        app.load(store)
+        stores.load(store)
         return {"load": time.perf_counter() - start, "rows": read}
 
 

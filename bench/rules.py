@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.holdings import Reported, naive_runs
-from monitor import app
+from monitor.app import replays
 from monitor.core.engine import Answer
 from monitor.core.likelihood import Training
 from monitor.core.runs import Run
@@ -35,7 +35,7 @@ def answered(lines: Sequence[bytes]) -> Answer:
     with tempfile.TemporaryDirectory(prefix="flopwatch-bench-") as folder:
         path = Path(folder) / "events.jsonl"
         path.write_bytes(b"".join(lines))
-        return app.replay(load_settings(None), [str(path)], None, None, None, lambda done, total: None).answer
+        return replays.replay(load_settings(None), [str(path)], None, None, None, lambda done, total: None).answer
 
 
 def own_runs(lines: Sequence[bytes]) -> dict[str, list[OwnRun]]:

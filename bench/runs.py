@@ -17,7 +17,7 @@ from math import log
 from random import Random
 from typing import NamedTuple
 
-from monitor import app
+from monitor.app import references, stores
 from monitor.core.estimate import Estimator
 from monitor.core.model import ACCELERATOR, CERTAIN, DAY_MS, HOUR_MS, NO_TRAITS, Traits
 from monitor.core.runs import Holding, TenantRuns
@@ -156,8 +156,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeat", type=int, default=3)
     repeat = parser.parse_args().repeat
-    estimator = app.load_reference(config_root()).estimator
-    app.tune_collector()  # as the program does
+    estimator = references.load_reference(config_root()).estimator
+    stores.tune_collector()  # as the program does
     for line in (*table(repeat, estimator), "", *table_of_events(repeat, estimator)):
         print(line, flush=True)
 

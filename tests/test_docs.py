@@ -22,7 +22,7 @@ import yaml
 from click.testing import CliRunner
 from prometheus_client import CollectorRegistry, generate_latest
 
-from monitor import app
+from monitor.app import references
 from monitor.cli import flopwatch
 from monitor.cli.evidence import PACK, CaseOrCommand
 from monitor.core.bounds import Bounds
@@ -107,7 +107,7 @@ def test_what_a_document_points_at_exists(name: str) -> None:
 
 def test_a_dead_link_is_seen() -> None:
     """A link or path that leads nowhere is named; addresses, commands and media types are none of our business."""
-    text = "[a](LICENSE) [b](no.md#x) [c](https://x.example) `monitor/app.py` `gone/` `core/gone.py` `make test` `.gz`"
+    text = "[a](LICENSE) [b](no.md#x) [c](https://x.example) `gone/` `core/gone.py` `make test` `.gz`"
 
     assert ["no.md", "gone/", "core/gone.py"] == missing("README.md", text)
 
@@ -395,7 +395,7 @@ def test_the_scrape_example_fits_the_daemon() -> None:
     """The example asks where the daemon answers by default, and its limit leaves room for seven times the series."""
     (scrape,) = yaml.safe_load(read("deploy/prometheus/prometheus.yml"))["scrape_configs"]
     http = yaml.safe_load(read("config/monitor.yaml"))["http"]
-    reference, registry = app.load_reference(config_root()), CollectorRegistry()
+    reference, registry = references.load_reference(config_root()), CollectorRegistry()
     metrics = Metrics(registry)
     metrics.describe("sha256:0", reference)
     told = [rule.id for policy in reference.policies for rule in policy.rules if not rule.shadow]

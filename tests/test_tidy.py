@@ -39,7 +39,7 @@ LAYERS = {
     "errors": 1,
     "core": 0,
 }
-# Packages with several implementations behind one contract: the contract is the package, the rest is for app.py.
+# Packages with several implementations behind one contract: the contract is the package, the rest is for `app`.
 CHOSEN_BY_APP = {"source", "store", "alert"}
 
 CORE_IMPORTS = {
@@ -157,7 +157,7 @@ def dotted(node: ast.AST, names: dict[str, str]) -> str:
 
 
 def layers(source: Source) -> list[str]:
-    """Upper layers may import lower ones, never the reverse; only app.py names a concrete store, source or sink."""
+    """Upper layers may import lower ones, never the reverse; only `app` names a concrete store, source or sink."""
     if len(source.module) < 2 or source.module[0] != "monitor":
         return []
     own = source.module[1]
@@ -172,7 +172,7 @@ def layers(source: Source) -> list[str]:
         if LAYERS[other] > LAYERS[own]:
             problems.append(source.at(node, f"monitor/{own} is below monitor/{other} and must not import it."))
         if other in CHOSEN_BY_APP and own != "app" and (len(parts) > 3 or is_module(name)):
-            problems.append(source.at(node, f"only monitor/app.py may choose {name}; take it as an argument."))
+            problems.append(source.at(node, f"only monitor/app may choose {name}; take it as an argument."))
     return problems
 
 
@@ -375,7 +375,7 @@ CAUGHT: list[tuple[Check, str, str]] = [
     (time_and_chance, "monitor/log.py", "from datetime import datetime\nnow = datetime.utcnow"),
     (time_and_chance, "monitor/simulate/fleet.py", "import random\nx = random.random()"),
     (time_and_chance, "monitor/simulate/fleet.py", "import random\nx = random.Random()"),
-    (time_and_chance, "monitor/app.py", "from uuid import uuid4\nfactory = uuid4"),
+    (time_and_chance, "monitor/app/stores.py", "from uuid import uuid4\nfactory = uuid4"),
     (blind_except, "monitor/intake/decode.py", "try:\n    f()\nexcept Exception:\n    pass"),
     (blind_except, "monitor/intake/decode.py", "try:\n    f()\nexcept (ValueError, BaseException):\n    pass"),
     (blind_except, "monitor/intake/decode.py", "try:\n    f()\nexcept:\n    pass"),
@@ -385,10 +385,10 @@ CAUGHT: list[tuple[Check, str, str]] = [
     (no_float, "monitor/core/bounds.py", "half = total / 2"),
     (no_float, "monitor/core/model.py", "total /= 2"),
     (plain_names, "monitor/store/session_manager.py", ""),
-    (plain_names, "monitor/app.py", "class StoreManager: ..."),
-    (plain_names, "monitor/app.py", "def f(cfg): ..."),
+    (plain_names, "monitor/app/stores.py", "class StoreManager: ..."),
+    (plain_names, "monitor/app/stores.py", "def f(cfg): ..."),
     (plain_names, "tests/run/test_worker.py", "def start_helper(): ..."),
-    (plain_names, "monitor/app.py", "import yaml as yaml_utils"),
+    (plain_names, "monitor/app/stores.py", "import yaml as yaml_utils"),
     (documented, "monitor/core/book.py", "def observe(fact): ..."),
     (documented, "monitor/core/book.py", "class Book:\n    def observe(self): ..."),
     (no_inheritance, "monitor/core/book.py", "class A: ...\nclass B(A): ..."),
@@ -400,7 +400,7 @@ CAUGHT: list[tuple[Check, str, str]] = [
     (no_mocks, "tests/run/test_worker.py", "import unittest.mock"),
     (no_mocks, "tests/core/test_book.py", "def test_adds(monkeypatch):\n    'Adds.'"),
     (finished, "README.md", "TO" + "DO: describe the console"),
-    (finished, "monitor/app.py", "x = 1  # FIX" + "ME"),
+    (finished, "monitor/app/stores.py", "x = 1  # FIX" + "ME"),
     (only_itself, "CONTRIBUTING.md", "cd " + "/home" + "/me/flopwatch"),
     (only_itself, "bench/replay.py", "path = '" + "/tmp" + "/events.jsonl'"),
     (only_itself, "requirements.txt", "--index" + "-url https://packages.example/simple"),
@@ -408,7 +408,7 @@ CAUGHT: list[tuple[Check, str, str]] = [
 ]
 
 PASSED: list[tuple[Check, str, str]] = [
-    (layers, "monitor/app.py", "from monitor.store.memory import MemoryStore\nfrom monitor.run import worker"),
+    (layers, "monitor/app/stores.py", "from monitor.store.memory import MemoryStore\nfrom monitor.run import worker"),
     (layers, "monitor/store/memory.py", "from monitor.store import Store\nfrom monitor.core.model import Kind"),
     (layers, "monitor/run/worker.py", "from monitor.store import Store"),
     (core_imports, "monitor/core/book.py", "from collections.abc import Mapping\nfrom monitor.core.model import Kind"),
@@ -420,7 +420,7 @@ PASSED: list[tuple[Check, str, str]] = [
     (blind_except, "monitor/log.py", "try:\n    f()\nexcept (OSError, ValueError):\n    pass"),
     (no_float, "monitor/core/ledger.py", "half = total // 2"),
     (no_float, "monitor/core/likelihood.py", "share = 0.5"),
-    (plain_names, "monitor/app.py", "from contextlib import contextmanager\nmanagerial = 1"),
+    (plain_names, "monitor/app/stores.py", "from contextlib import contextmanager\nmanagerial = 1"),
     (documented, "monitor/core/book.py", "def observe(fact):\n    'Give.'\ndef _private(): ..."),
     (no_inheritance, "monitor/errors.py", "class MonitorError(Exception): ...\nclass StoreProblem(MonitorError): ..."),
     (no_inheritance, "monitor/core/model.py", "from typing import NamedTuple\nclass A(NamedTuple): ..."),

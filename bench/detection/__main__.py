@@ -21,10 +21,11 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from monitor import app
+from monitor.app import references, stores
 from monitor.core.engine import Reference
 from monitor.core.model import DAY_MS
 from monitor.core.policy import LEVELS, Level
+from monitor.reference.root import config_root
 from monitor.run.detection import Detection, detect
 from monitor.run.walk import Pace, Step, decoded
 from monitor.settings import ScreeningList, load_settings
@@ -42,15 +43,15 @@ IN_VAIN = {Level.WARNING: 20, Level.CRITICAL: 1}
 
 def screened() -> Reference:
     """What is shipped, with the synthetic list: two kinds of evaders are about listed parties."""
-    one = ScreeningList(name="synthetic", path=app.config_root() / "lists" / "synthetic" / "csl.csv")
+    one = ScreeningList(name="synthetic", path=config_root() / "lists" / "synthetic" / "csl.csv")
     with TemporaryDirectory() as folder:
         settings = load_settings(None).model_copy(update={"lists": (one,), "lists_state": Path(folder)})
-        return app.screened_reference(settings)
+        return references.screened_reference(settings)
 
 
 def play(seed: int, step_days: int) -> dict[str, Any]:
     """One year under the policies that are shipped, as a document."""
-    app.tune_collector()
+    stores.tune_collector()
     began = time.process_time()
     simulation = simulate("population", seed=seed)
     reference = screened()
@@ -64,7 +65,7 @@ def play(seed: int, step_days: int) -> dict[str, Any]:
 
     pace = Pace(step_ms=step_days * DAY_MS, groups_every=GROUPS_EVERY, patience=PATIENCE)
     found = detect(
-        decoded(simulation.events()), app.working_archive(), reference, pace, lambda: simulation.truth, progress
+        decoded(simulation.events()), stores.working_archive(), reference, pace, lambda: simulation.truth, progress
     )
     seconds = round(time.process_time() - began)
     return {"seed": seed, "facts": facts[0], "cpu_seconds": seconds, **as_document(found)}

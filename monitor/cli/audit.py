@@ -8,8 +8,8 @@ from typing import Any, BinaryIO
 
 import click
 
-from monitor import app
-from monitor.app import AuditVerified
+from monitor.app import audits
+from monitor.app.audits import AuditVerified
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, since_option, state_option
 from monitor.run.documents import audit_document, content_of_row, instant_of_row
@@ -54,7 +54,7 @@ def list_rows(
 ) -> None:
     """List what people did, the latest first."""
     wanted = AuditWanted(since, None if actor is None else [actor], act, subject)
-    found = app.audit_rows(load_settings(config), state, wanted, limit + 1)
+    found = audits.audit_rows(load_settings(config), state, wanted, limit + 1)
     rows, more = found[:limit], len(found) > limit
     if as_json:
         show.document([audit_document(row, who) for row, who in rows])
@@ -92,7 +92,7 @@ def verify(
 ) -> None:
     """Walk over all rows and name the first that was changed, removed, added or made anew."""
     lines = None if checkpoints is None else checkpoints.read().splitlines()
-    verified = app.verify_audit(load_settings(config), state, lines)
+    verified = audits.verify_audit(load_settings(config), state, lines)
     if as_json:
         show.document(_verdict_document(verified))
     else:

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 import click
 
-from monitor import app
-from monitor.app import Asked, Backtested
+from monitor.app import backtests
+from monitor.app.backtests import Asked, Backtested
 from monitor.cli import detection, show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.cli.progress import ProgressBar
@@ -107,7 +107,7 @@ def backtest(
         raise click.UsageError("--to is a day before --from; give a later one.")
     settings = load_settings(config)
     with ProgressBar("Playing", quiet=as_json) as bar:
-        found = app.backtest(settings, Asked(policy, shadow, below, since, until), list(paths), state, bar)
+        found = backtests.backtest(settings, Asked(policy, shadow, below, since, until), list(paths), state, bar)
     for sentence in found.remarks:
         click.echo(show.plain(sentence), err=True)
     if html is not None:

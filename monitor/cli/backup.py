@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import keeping
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.cli.progress import ProgressBar
@@ -20,7 +20,7 @@ from monitor.store import Backup
 @config_option
 def migrate(state: Path | None, as_json: bool, config: Path | None) -> None:
     """Bring the tables of the store up to date, or make them; running workers go on meanwhile."""
-    before, after = app.migrate_store(load_settings(config), state)
+    before, after = keeping.migrate_store(load_settings(config), state)
     if as_json:
         show.document({"before": before, "after": after})
     elif before == after:
@@ -40,7 +40,7 @@ def migrate(state: Path | None, as_json: bool, config: Path | None) -> None:
 def backup(out: Path, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Copy the store as it is at one moment into a file, while it is in use. The file is as secret as the store."""
     with ProgressBar("Copying", quiet=as_json) as progress:
-        made = app.back_up(load_settings(config), state, out, progress)
+        made = keeping.back_up(load_settings(config), state, out, progress)
     _say(made, "is a backup of the store", as_json)
 
 
@@ -53,7 +53,7 @@ def backup(out: Path, state: Path | None, as_json: bool, config: Path | None) ->
 @config_option
 def restore(file: Path, person: str, reason: str, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Make a new store of a backup. Reading goes on where the backup stood, so what came since is read again."""
-    found = app.restore(load_settings(config), state, file, person, reason)
+    found = keeping.restore(load_settings(config), state, file, person, reason)
     _say(found, "is the store now", as_json)
     if not as_json:
         click.echo(

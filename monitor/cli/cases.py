@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import click
 
-from monitor import app
+from monitor.app import decisions, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.cases import (
@@ -105,7 +105,7 @@ def cases(
         with_hidden, decided, level, case_state, person, None, senior or None, subject, proposed, to_review, None,
         limit, held,
     )  # fmt: skip
-    with app.desk(load_settings(config), state) as desk:
+    with decisions.desk(load_settings(config), state) as desk:
         now = desk.now()
         page = desk.cases.queue(wanted, now)
     if as_json:
@@ -299,7 +299,7 @@ def suppress(
     entries, owners or payer change.
     """
     where = load_settings(config or given[1]), state or given[0]
-    click.echo(_said(app.suppress_rule(*where, case, person, rule, _day(until), reason.strip())))
+    click.echo(_said(decisions.suppress_rule(*where, case, person, rule, _day(until), reason.strip())))
 
 
 @cases.command()
@@ -404,7 +404,7 @@ def stats(given: Given, state: Path | None, as_json: bool, config: Path | None) 
     Precision of a rule: of the decided cases with a flag of it, the share that came to authorised, unexplained or
     referred: somebody had to answer for something. Explained and data_error count against it.
     """
-    found = app.report(load_settings(config or given[1]), state or given[0])
+    found = views.report(load_settings(config or given[1]), state or given[0])
     if as_json:
         show.document(report_document(found))
         return
@@ -436,7 +436,7 @@ def _outcomes_cell(outcomes: Mapping[str, int]) -> str:
 
 
 def _desk(given: Given, state: Path | None, config: Path | None) -> Any:
-    return app.desk(load_settings(config or given[1]), state or given[0])
+    return decisions.desk(load_settings(config or given[1]), state or given[0])
 
 
 def _looked(options: dict[str, Any]) -> Looked | None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import checks
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option
 from monitor.core.model import Rejected
@@ -51,8 +51,8 @@ def check(
     With --samples nothing of that: what each record would become, and why it would become nothing.
     """
     if samples is not None:
-        context.exit(_tell(app.samples(samples, dialect), as_json))
-    problems, remarks = app.check(config, reference)
+        context.exit(_tell(checks.samples(samples, dialect), as_json))
+    problems, remarks = checks.check(config, reference)
     if as_json:
         show.document({"problems": problems, "remarks": remarks})
     elif problems:

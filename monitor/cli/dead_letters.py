@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import decisions, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.settings import load_settings
@@ -35,7 +35,7 @@ def list_letters(
     kind: str | None, settled: bool, limit: int, state: Path | None, as_json: bool, config: Path | None
 ) -> None:
     """List dead letters that wait, the oldest first."""
-    found = list(islice(app.dead_letters(load_settings(config), state, kind, settled), limit + 1))
+    found = list(islice(views.dead_letters(load_settings(config), state, kind, settled), limit + 1))
     letters, more = found[:limit], len(found) > limit
     if as_json:
         show.document([_document(letter) for letter in letters])
@@ -61,7 +61,7 @@ def list_letters(
 @config_option
 def show_letter(letter: int, raw: bool, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Show one dead letter: where it came from, why it was refused, what it holds."""
-    found = app.dead_letter(load_settings(config), state, letter)
+    found = views.dead_letter(load_settings(config), state, letter)
     if raw:
         click.echo(found.body, nl=False)
         return
@@ -88,7 +88,7 @@ def replay(letters: tuple[int, ...], kind: str | None, reason: str, state: Path 
     """Take LETTERS in after all, once whatever kept them out is mended."""
     settings = load_settings(config)
     numbers = _chosen(letters, kind, state, config)
-    app.replay_letters(settings, state, numbers, _given(reason))
+    decisions.replay_letters(settings, state, numbers, _given(reason))
     click.echo(f"The next tick of the worker, or the next replay into this store, takes in {_count(numbers)}.")
 
 
@@ -101,7 +101,7 @@ def replay(letters: tuple[int, ...], kind: str | None, reason: str, state: Path 
 def dismiss(letters: tuple[int, ...], kind: str | None, reason: str, state: Path | None, config: Path | None) -> None:
     """Let LETTERS wait no more; they stay in the store."""
     numbers = _chosen(letters, kind, state, config)
-    app.dismiss_letters(load_settings(config), state, numbers, _given(reason))
+    decisions.dismiss_letters(load_settings(config), state, numbers, _given(reason))
     click.echo(f"Dismissed: {_count(numbers)}.")
 
 
@@ -110,7 +110,7 @@ def _chosen(letters: Sequence[int], kind: str | None, state: Path | None, config
         raise click.UsageError("Name dead letters by their numbers, or all that wait for a reason with --kind.")
     if letters:
         return sorted(set(letters))
-    numbers = [one.number for one in app.dead_letters(load_settings(config), state, kind, settled=False)]
+    numbers = [one.number for one in views.dead_letters(load_settings(config), state, kind, settled=False)]
     if not numbers:
         raise click.UsageError(f"No dead letter waits that was refused as {kind}.")
     return numbers

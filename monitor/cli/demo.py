@@ -10,8 +10,8 @@ from threading import Event
 
 import click
 
-from monitor import app
-from monitor.app import DemoConsole
+from monitor.app import staging
+from monitor.app.staging import DemoConsole
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option
 from monitor.cli.replay import answer_document, answer_text
@@ -44,18 +44,18 @@ def demo(headless: bool, seed: int, as_json: bool, config: Path | None) -> None:
     quiet = headless or as_json
     if not quiet:
         click.echo(INTRODUCTION.format(days=DAYS, seconds=DAYS / DAYS_A_SECOND))
-    with app.demo_stage() as (stage, path):
+    with staging.demo_stage() as (stage, path):
         try:
-            for moment in app.demo(stage, seed, None if quiet else DAYS_A_SECOND):
+            for moment in staging.demo(stage, seed, None if quiet else DAYS_A_SECOND):
                 if not quiet:
                     _tell(moment)
         except KeyboardInterrupt:
             click.echo("\nStopped before the end; the books are exact up to here.")
-        answer, events = app.demo_answer(stage)
+        answer, events = staging.demo_answer(stage)
         if not quiet:
             click.echo(farewell(path, len(answer.tenants), events["read"], _this_command()))
         if not quiet and sys.stdout.isatty():
-            with app.demo_console(stage, path) as console:
+            with staging.demo_console(stage, path) as console:
                 click.echo(invitation(console))
                 _wait()
     if as_json:

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from monitor import app
-from monitor.app import Scenarios
+from monitor.app import backtests
+from monitor.app.backtests import Scenarios
 from monitor.cli import show
 from monitor.core.policy import LEVELS, Level
 from monitor.run.detection import Detected, Detection
@@ -19,7 +19,7 @@ HEAD = ("scenario", "run", "FLOP", *LEVELS, "by who it is alone", "why missed")
 
 def show_scenarios(settings: Settings, policy: str | None, as_json: bool) -> None:
     """Play all of them and print what they show."""
-    found = app.backtest_scenarios(
+    found = backtests.backtest_scenarios(
         settings, policy, lambda name: None if as_json else click.echo(f"Playing {name}", err=True)
     )
     if as_json:

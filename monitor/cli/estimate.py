@@ -6,7 +6,7 @@ from decimal import Decimal, InvalidOperation
 
 import click
 
-from monitor import app
+from monitor.app import checks
 from monitor.cli import show
 from monitor.cli.options import json_option
 from monitor.core.model import HOUR_MS
@@ -85,7 +85,7 @@ def estimate(
 ) -> None:
     """Say what one allocation would be counted as, and what that assumes."""
     single = Single(accelerator, count, held_ms, FP8 if fp8 else number_format, duty_ppm, earlier_ppm)
-    estimated = app.estimate(single)
+    estimated = checks.estimate(single)
     if as_json:
         show.document({"flop": bounds_document(estimated.flop), "assumptions": dict(estimated.assumptions)})
     else:

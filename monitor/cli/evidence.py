@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import decisions, handovers
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.audit import NAMED, Person
@@ -85,22 +85,22 @@ def pack(
         if recipient is None or legal_basis is None:
             raise click.UsageError("An export names whom it is for, with --recipient, and why, with --legal-basis.")
         try:
-            asked = app.handover_of_case(case, template, recipient_kind, recipient, legal_basis)
+            asked = handovers.handover_of_case(case, template, recipient_kind, recipient, legal_basis)
         except ValueError as wrong:
             raise click.UsageError(str(wrong)) from None
-        export = app.propose_evidence(settings, state, asked, person)
+        export = handovers.propose_evidence(settings, state, asked, person)
     else:
-        export = app.proposed_export(settings, state, "case", case, number)
+        export = handovers.proposed_export(settings, state, "case", case, number)
     if export.verdict is None:
         click.echo(waiting_line(export))
         context.exit(1)
-    count = app.write_evidence(settings, state, export, out, person)
+    count = handovers.write_evidence(settings, state, export, out, person)
     click.echo(f"{out} holds the evidence pack of {case}, {count:,} files: `flopwatch evidence verify` checks it.")
 
 
 def person_of(by: str | None) -> Person:
     """Who does something at the command line."""
-    return app.operator() if by is None or not by.strip() else Person(NAMED, " ".join(by.split()))
+    return decisions.operator() if by is None or not by.strip() else Person(NAMED, " ".join(by.split()))
 
 
 def waiting_line(export: Export) -> str:
@@ -117,7 +117,7 @@ def waiting_line(export: Export) -> str:
 @click.pass_context
 def verify(context: click.Context, folder: Path, as_json: bool) -> None:
     """Check every hash of the evidence pack in FOLDER, and every number from its own facts."""
-    checked = app.verify_pack(folder)
+    checked = handovers.verify_pack(folder)
     if as_json:
         show.document(_document(checked))
     else:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import views
 from monitor.cli import show
 from monitor.cli.flags import clock_lines, history_lines
 from monitor.cli.options import config_option, json_option, state_option
@@ -37,13 +37,13 @@ SEGMENTS_SHOWN = 40
 def explain(what: str, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Say how the numbers of a tenant, a run, a flag or an event came about."""
     settings = load_settings(config)
-    story = app.explain(settings, state, what)
+    story = views.explain(settings, state, what)
     if story is None:
         raise MonitorError(
             f"'{show.plain(what)}' is no tenant, run, flag or event id in this store. `flopwatch tenants` and "
             "`flopwatch flags` list what there is."
         )
-    times = app.flag_times(settings, state, [story[0]]) if isinstance(story[0], Flag) else {}
+    times = views.flag_times(settings, state, [story[0]]) if isinstance(story[0], Flag) else {}
     if as_json and isinstance(story, RunStory):
         show.document({"tenant": story.found.tenant, **run_document(story.found.run, story.found.training)})
     elif as_json:

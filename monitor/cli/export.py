@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import handovers
 from monitor.cli.evidence import person_of, waiting_line
 from monitor.cli.options import config_option, state_option
 from monitor.core.exports import RecipientKind, Template, handover
@@ -58,7 +58,7 @@ def export(
     """See HELP."""
     settings, person = load_settings(config), person_of(by)
     if number is not None:
-        found = app.proposed_export(settings, state, "table", table, number)
+        found = handovers.proposed_export(settings, state, "table", table, number)
     elif recipient is None or legal_basis is None:
         raise click.UsageError("An export names whom it is for, with --recipient, and why, with --legal-basis.")
     else:
@@ -66,9 +66,9 @@ def export(
             asked = handover("table", table, form, Template.GENERAL, recipient_kind, recipient, legal_basis)
         except ValueError as wrong:
             raise click.UsageError(str(wrong)) from None
-        found = app.propose_table(settings, state, asked, person)
+        found = handovers.propose_table(settings, state, asked, person)
     if found.verdict is None:
         click.echo(waiting_line(found))
         context.exit(1)
-    count = app.write_table(settings, state, found, out, person)
+    count = handovers.write_table(settings, state, found, out, person)
     click.echo(f"{out} holds the table {table}, {count:,} rows.")

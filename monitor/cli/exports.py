@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import handovers, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.clock import SystemClock
@@ -33,7 +33,7 @@ def exports(context: click.Context, limit: int, state: Path | None, as_json: boo
     context.obj = (state, config)
     if context.invoked_subcommand is not None:
         return
-    found = app.stored_exports(load_settings(config), state, limit)
+    found = views.stored_exports(load_settings(config), state, limit)
     if as_json:
         show.document([export_document(one) for one in found])
     elif not found:
@@ -70,7 +70,7 @@ def _answer(
     given: Given, number: int, person: str, state: Path | None, config: Path | None, verdict: Verdict, why: str
 ) -> str:
     by = Person(NAMED, " ".join(person.split()))
-    with app.exports(load_settings(config or given[1]), state or given[0]) as known:
+    with handovers.exports(load_settings(config or given[1]), state or given[0]) as known:
         found = known.answer(number, by, SystemClock().now_ms(), verdict, why)
     return show.plain(f"Export {found.number} ({_what(found)}) is {found.verdict}.")
 

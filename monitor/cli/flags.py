@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import decisions, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, known_at_option, state_option
 from monitor.core.clocks import due_sentence
@@ -35,13 +35,13 @@ def flags(
     if context.invoked_subcommand is not None:
         return
     settings = load_settings(config)
-    stored = app.stored_flags(settings, state)
+    stored = views.stored_flags(settings, state)
     chosen = most_serious_first(
         flag
         for flag in stored
         if (tenant is None or tenant in flag.tenants) and (with_closed or flag.state is not State.CLOSED)
     )
-    times = app.flag_times(settings, state, chosen)
+    times = views.flag_times(settings, state, chosen)
     if as_json:
         show.document([flag_document(flag, times[flag.id]) for flag in chosen])
     elif not chosen:
@@ -81,7 +81,7 @@ def close(
     if not reason.strip():
         raise click.UsageError("A flag is closed for a reason; --reason is empty.")
     settings = load_settings(config or given_before[1])
-    closed = app.close_flag(settings, state or given_before[0], flag, reason.strip())
+    closed = decisions.close_flag(settings, state or given_before[0], flag, reason.strip())
     click.echo(f"{closed.id} ({closed.rule}, {show.subject(closed.finding)}) is closed.")
 
 
@@ -95,7 +95,7 @@ def viewed(
     given_before: tuple[Path | None, Path | None], flag: str, by: str, state: Path | None, config: Path | None
 ) -> None:
     """Say that a person looked at FLAG now; the first time counts."""
-    found = app.view_flag(load_settings(config or given_before[1]), state or given_before[0], flag, by)
+    found = decisions.view_flag(load_settings(config or given_before[1]), state or given_before[0], flag, by)
     click.echo(f"{found.id} ({found.rule}, {show.subject(found.finding)}) was looked at.")
 
 
@@ -122,12 +122,12 @@ def knowledge(
     if not reason.strip():
         raise click.UsageError("Knowledge is stated for a reason; --reason is empty.")
     settings, where = load_settings(config or given_before[1]), state or given_before[0]
-    found = app.know_flag(settings, where, flag, at, authors, reason.strip())
+    found = decisions.know_flag(settings, where, flag, at, authors, reason.strip())
     click.echo(
         "\n".join(
             [
                 f"{found.id} ({found.rule}, {show.subject(found.finding)}):",
-                *clock_lines(app.flag_times(settings, where, [found])[found.id]),
+                *clock_lines(views.flag_times(settings, where, [found])[found.id]),
             ]
         )
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import decisions, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.clearances import AUTHORS
@@ -45,7 +45,7 @@ def hits(
     context.obj = (state, config)
     if context.invoked_subcommand is not None:
         return
-    known = app.stored_hits(load_settings(config), state)
+    known = views.stored_hits(load_settings(config), state)
     chosen = [
         one
         for one in known.hits
@@ -104,7 +104,7 @@ def clear(
         raise click.UsageError("A hit is cleared for a reason; --reason is empty.")
     settings = load_settings(config or given_before[1])
     end = round(until.replace(tzinfo=UTC).timestamp() * 1000)
-    found = app.clear_hit(settings, state or given_before[0], hit, authors, reason.strip(), end)
+    found = decisions.clear_hit(settings, state or given_before[0], hit, authors, reason.strip(), end)
     if len(authors) == AUTHORS:
         click.echo(f"{_named(found)} is cleared until {until:%Y-%m-%d}.")
     else:
@@ -122,8 +122,8 @@ def approve(
 ) -> None:
     """Approve that HIT is cleared, as another person proposed."""
     settings = load_settings(config or given_before[1])
-    with app.panel(settings, state or given_before[0]) as panel:
-        panel.approve(panel.waiting_of(hit, OF_HITS).number, person, app.operator())
+    with decisions.panel(settings, state or given_before[0]) as panel:
+        panel.approve(panel.waiting_of(hit, OF_HITS).number, person, decisions.operator())
     click.echo(f"{hit} is cleared.")
 
 
@@ -144,8 +144,8 @@ def refuse(
 ) -> None:
     """Refuse what another person proposed of HIT, or take back what you proposed yourself."""
     settings = load_settings(config or given_before[1])
-    with app.panel(settings, state or given_before[0]) as panel:
-        panel.drop(panel.waiting_of(hit, OF_HITS).number, person, reason, app.operator())
+    with decisions.panel(settings, state or given_before[0]) as panel:
+        panel.drop(panel.waiting_of(hit, OF_HITS).number, person, reason, decisions.operator())
     click.echo(f"What was proposed of {hit} is off the table, and stays on record.")
 
 
@@ -161,7 +161,9 @@ def reopen(
     """Take the clearance of HIT back."""
     if not reason.strip():
         raise click.UsageError("A hit is opened again for a reason; --reason is empty.")
-    found = app.reopen_hit(load_settings(config or given_before[1]), state or given_before[0], hit, reason.strip())
+    found = decisions.reopen_hit(
+        load_settings(config or given_before[1]), state or given_before[0], hit, reason.strip()
+    )
     click.echo(f"{_named(found)} is open again.")
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import references
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option
 from monitor.core.lists import ListEffects
@@ -24,7 +24,7 @@ def lists(context: click.Context, as_json: bool, config: Path | None) -> None:
     context.obj = config
     if context.invoked_subcommand is not None:
         return
-    shown = app.screening_lists(load_settings(config))
+    shown = references.screening_lists(load_settings(config))
     if as_json:
         show.document(lists_document(shown))
     else:
@@ -41,7 +41,7 @@ def accept(given_before: Path | None, name: str, reason: str, config: Path | Non
     """Let the file of the list NAME count although it has lost more than 20 per cent."""
     if not reason.strip():
         raise click.UsageError("A list is accepted for a reason; --reason is empty.")
-    standing = app.accept_list(load_settings(config or given_before), name, reason.strip())
+    standing = references.accept_list(load_settings(config or given_before), name, reason.strip())
     entries = standing.kept.list.version.entries if standing.kept else 0
     click.echo(f"The list {name} counts with {entries:,} entries; {len(standing.changes.removed):,} have gone.")
 

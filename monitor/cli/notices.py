@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import sinks, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.notices import notice_document
@@ -33,7 +33,7 @@ def list_notices(
     flag: str | None, undelivered: bool, limit: int, state: Path | None, as_json: bool, config: Path | None
 ) -> None:
     """List what was told to whom, the latest first."""
-    told = app.told(load_settings(config), state, flag)
+    told = views.told(load_settings(config), state, flag)
     chosen = [one for one in told if not undelivered or one.arrived_at is None]
     if as_json:
         show.document([_document(one) for one in chosen[:limit]])
@@ -69,7 +69,7 @@ def list_notices(
 @click.pass_context
 def test_sinks(context: click.Context, sink: str | None, as_json: bool, config: Path | None) -> None:
     """Send every sink a message that says that it is a test."""
-    tried = app.try_sinks(load_settings(config), sink)
+    tried = sinks.try_sinks(load_settings(config), sink)
     if as_json:
         show.document([one._asdict() for one in tried])
     else:

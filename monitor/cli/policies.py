@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import click
 
-from monitor import app
+from monitor.app import decisions, references
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.approval import APPROVE, WITHDRAW
@@ -39,9 +39,9 @@ class Given(NamedTuple):
     state: Path | None
     config: Path | None
 
-    def known(self) -> app.KnownPolicies:
+    def known(self) -> references.KnownPolicies:
         """The policies as they count."""
-        return app.policies(load_settings(self.config), self.state, self.reference)
+        return references.policies(load_settings(self.config), self.state, self.reference)
 
 
 @click.group(invoke_without_command=True)
@@ -110,8 +110,8 @@ def withdraw(given: Given, name: str, reason: str, person: str) -> None:
 
 
 def _propose(given: Given, name: str, kind: str, reason: str, person: str) -> None:
-    with app.panel(load_settings(given.config), given.state) as panel:
-        panel.propose_policy(name, kind, reason, person, app.operator())
+    with decisions.panel(load_settings(given.config), given.state) as panel:
+        panel.propose_policy(name, kind, reason, person, decisions.operator())
 
 
 @policies.command()
@@ -120,8 +120,8 @@ def _propose(given: Given, name: str, kind: str, reason: str, person: str) -> No
 @click.pass_obj
 def approve(given: Given, name: str, person: str) -> None:
     """Approve what another person proposed of a policy."""
-    with app.panel(load_settings(given.config), given.state) as panel:
-        found = panel.approve(panel.waiting_of(name).number, person, app.operator())
+    with decisions.panel(load_settings(given.config), given.state) as panel:
+        found = panel.approve(panel.waiting_of(name).number, person, decisions.operator())
     click.echo(f"{name} counts from now on." if found.kind == APPROVE else f"{name} no longer counts.")
 
 
@@ -132,8 +132,8 @@ def approve(given: Given, name: str, person: str) -> None:
 @click.pass_obj
 def refuse(given: Given, name: str, reason: str, person: str) -> None:
     """Refuse what another person proposed of a policy, or take back what you proposed yourself."""
-    with app.panel(load_settings(given.config), given.state) as panel:
-        panel.drop(panel.waiting_of(name).number, person, reason, app.operator())
+    with decisions.panel(load_settings(given.config), given.state) as panel:
+        panel.drop(panel.waiting_of(name).number, person, reason, decisions.operator())
     click.echo(f"What was proposed of {name} is off the table, and stays on record.")
 
 
@@ -141,14 +141,14 @@ def refuse(given: Given, name: str, reason: str, person: str) -> None:
 @click.pass_obj
 def publish(given: Given) -> None:
     """Guard every policy file against edits: its digest goes into published.yaml, and only an equal file is read."""
-    added = app.publish_policies(load_settings(given.config), given.reference)
+    added = references.publish_policies(load_settings(given.config), given.reference)
     click.echo(f"Published: {', '.join(added)}." if added else "Every policy was published already.")
 
 
 @policies.command()
 def schema() -> None:
     """Print the JSON schema of policy files; config/policy.schema.json is a copy for editors."""
-    click.echo(app.policy_schema(), nl=False)
+    click.echo(references.policy_schema(), nl=False)
 
 
 def _named(name: str, found: Sequence[Policy], now: int) -> Policy:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import decisions, views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.cli.progress import ProgressBar
@@ -24,7 +24,7 @@ def positions() -> None:
 @config_option
 def show_positions(state: Path | None, as_json: bool, config: Path | None) -> None:
     """How far each topic has been read into the books."""
-    stored = app.stored_positions(load_settings(config), state)
+    stored = views.stored_positions(load_settings(config), state)
     if as_json:
         show.document(
             [
@@ -61,7 +61,7 @@ def accept(topic: str, partition: int | None, reason: str, state: Path | None, c
     """Let the next run go past a stop of TOPIC: too many unreadable records, or records that are gone."""
     if not reason.strip():
         raise click.UsageError("Going past a stop needs a reason; --reason is empty.")
-    app.accept_position(load_settings(config), state, topic, partition, reason.strip())
+    decisions.accept_position(load_settings(config), state, topic, partition, reason.strip())
     click.echo(f"The next run goes past the stop of {show.plain(topic)}.")
 
 
@@ -77,7 +77,7 @@ def repartition(partitions: int, state: Path | None, as_json: bool, config: Path
     last step nothing changes, and a worker that still runs cannot commit any more.
     """
     with ProgressBar("Moving", quiet=as_json) as bar:
-        done = app.repartition_books(load_settings(config), state, partitions, bar)
+        done = decisions.repartition_books(load_settings(config), state, partitions, bar)
     if as_json:
         show.document(done._asdict())
         return

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import feeding
 from monitor.cli.options import at_option, config_option
 from monitor.settings import load_settings
 
@@ -25,9 +25,9 @@ def profiles(files: tuple[Path, ...], at: int | None, source: str, send: bool, c
 
     Columns and fields have the names of the fields of profiles. Nothing is written or sent while anything is wrong.
     """
-    events = app.profiles(files, at, source)
+    events = feeding.profiles(files, at, source)
     if send:
-        count = app.send_profiles(load_settings(config), events)
+        count = feeding.send_profiles(load_settings(config), events)
         click.echo(f"Sent: {count:,} profile{'s' * (count != 1)}.")
         return
     for event in events:

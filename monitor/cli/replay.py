@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import replays
 from monitor.cli import show
 from monitor.cli.options import as_of_option, config_option, json_option
 from monitor.cli.progress import ProgressBar
@@ -40,7 +40,7 @@ def replay(
     """Read event files (JSON Lines; .gz and .zst too; - for standard input) and say what they add up to."""
     settings = load_settings(config)
     with ProgressBar("Reading", quiet=as_json) as bar:
-        replayed = app.replay(settings, list(paths), state, as_of, past_limit, bar)
+        replayed = replays.replay(settings, list(paths), state, as_of, past_limit, bar)
     for sentence in replayed.remarks:
         click.echo(show.plain(sentence), err=True)
     if as_json:

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from monitor import app
+from monitor.app import keeping
 from monitor.cli import show
 from monitor.cli.options import before_option, config_option, json_option, state_option
 from monitor.cli.progress import ProgressBar
@@ -31,7 +31,7 @@ def retention() -> None:
 @config_option
 def show_retention(state: Path | None, as_json: bool, config: Path | None) -> None:
     """Say of each kind how long it is kept, how much is older, and what of that stays all the same."""
-    found = app.retention(load_settings(config), state)
+    found = keeping.retention(load_settings(config), state)
     if as_json:
         show.document([_document(one, "may_go") for one in found])
         return
@@ -68,7 +68,7 @@ def apply_retention(
     if all(settings.retention.days[kind] is None for kind in chosen):
         raise click.UsageError(NO_PERIODS)
     with ProgressBar("Removing", quiet=as_json) as progress:
-        found = app.apply_retention(settings, state, before, chosen, dry, progress)
+        found = keeping.apply_retention(settings, state, before, chosen, dry, progress)
     if as_json:
         show.document([_document(one, "may_go" if dry else "removed") for one in found])
     else:
@@ -104,7 +104,7 @@ def erase(
     if not reason.strip():
         raise click.UsageError("Whoever erases something says why; --reason is empty.")
     whom = f"{TENANT} {tenant}" if tenant is not None else f"{PARTY} {party}" if party is not None else None
-    erased = app.erase_personal(load_settings(config), state, text, whom, reason.strip(), person)
+    erased = keeping.erase_personal(load_settings(config), state, text, whom, reason.strip(), person)
     if as_json:
         show.document(erased._asdict())
     else:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import console, daemon
 from monitor.cli.options import config_option
 from monitor.settings import load_settings
 
@@ -25,8 +25,8 @@ def run(role: str, config: Path | None) -> None:
     """Keep the books of what the settings name, raise flags, serve metrics and health until SIGTERM; or the console."""
     settings = load_settings(config)
     if role == "web":
-        app.run_console(settings)
+        console.run_console(settings)
     elif role == "intake":
-        app.run_translator(settings)
+        daemon.run_translator(settings)
     else:
-        app.run_daemon(settings, console=role == "all")
+        daemon.run_daemon(settings, console=role == "all")

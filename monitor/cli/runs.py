@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.errors import MonitorError
@@ -41,7 +41,7 @@ def runs(
     """List probable training runs by their central estimate, largest first; of all tenants, or of one."""
     if plot is not None and who is None:
         raise click.UsageError("Say whose run to draw: flopwatch runs TENANT --plot FILE.svg, or a run's id.")
-    known = app.stored_runs(load_settings(config), state, who)
+    known = views.stored_runs(load_settings(config), state, who)
     if who is not None and known.story is None and not known.has_tenant:
         raise MonitorError(
             f"'{show.plain(who)}' is no tenant and no run in this store. `flopwatch tenants` and `flopwatch runs` "

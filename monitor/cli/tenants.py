@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import views
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.run.documents import tenant_document
@@ -21,7 +21,7 @@ from monitor.settings import load_settings
 @config_option
 def tenants(above: float, limit: int, state: Path | None, as_json: bool, config: Path | None) -> None:
     """List tenants by their central estimate, largest first."""
-    answer = app.stored_tenants(load_settings(config), state)
+    answer = views.stored_tenants(load_settings(config), state)
     chosen = sorted(
         (tenant for tenant in answer.tenants if tenant.flop.high >= above),
         key=lambda one: (-one.flop.central, one.tenant),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import console, decisions
 from monitor.cli import show
 from monitor.cli.options import config_option, json_option, state_option
 from monitor.core.people import Token, User
@@ -42,8 +42,8 @@ def add(
     """Make an account for NAME."""
     settings = load_settings(config)
     password = None if no_password else _password(password_file)
-    with app.accounts(settings, state, create=True) as accounts:
-        accounts.add(name, Role(role), password, app.operator())
+    with console.accounts(settings, state, create=True) as accounts:
+        accounts.add(name, Role(role), password, decisions.operator())
     click.echo(f"{name} is a user now, as {role}.")
 
 
@@ -53,7 +53,7 @@ def add(
 @config_option
 def list_users(state: Path | None, as_json: bool, config: Path | None) -> None:
     """List who has an account."""
-    with app.accounts(load_settings(config), state) as accounts:
+    with console.accounts(load_settings(config), state) as accounts:
         found = accounts.users()
     if as_json:
         show.document([_user_document(user) for user in found])
@@ -79,8 +79,8 @@ def list_users(state: Path | None, as_json: bool, config: Path | None) -> None:
 @config_option
 def disable(name: str, state: Path | None, config: Path | None) -> None:
     """Let NAME in no longer; who is in is out at once."""
-    with app.accounts(load_settings(config), state) as accounts:
-        accounts.disable(name, app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        accounts.disable(name, decisions.operator())
     click.echo(f"{name} is disabled.")
 
 
@@ -90,8 +90,8 @@ def disable(name: str, state: Path | None, config: Path | None) -> None:
 @config_option
 def enable(name: str, state: Path | None, config: Path | None) -> None:
     """Let NAME in again."""
-    with app.accounts(load_settings(config), state) as accounts:
-        accounts.enable(name, app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        accounts.enable(name, decisions.operator())
     click.echo(f"{name} is enabled.")
 
 
@@ -107,8 +107,8 @@ def erase_user(name: str, reason: str, state: Path | None, config: Path | None) 
     """
     if not reason.strip():
         raise click.UsageError("Whoever erases somebody says why; --reason is empty.")
-    with app.accounts(load_settings(config), state) as accounts:
-        named = accounts.erase(name, reason.strip(), app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        named = accounts.erase(name, reason.strip(), decisions.operator())
     rows = f"{named:,} row{'s' * (named != 1)} of cases"
     click.echo(f"{name} is erased: {rows} named them. What people wrote of them in sentences stays.")
 
@@ -120,8 +120,8 @@ def erase_user(name: str, reason: str, state: Path | None, config: Path | None) 
 @config_option
 def set_role(name: str, role: str, state: Path | None, config: Path | None) -> None:
     """Give NAME another role; it holds from the next request on."""
-    with app.accounts(load_settings(config), state) as accounts:
-        accounts.set_role(name, Role(role), app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        accounts.set_role(name, Role(role), decisions.operator())
     click.echo(f"{name} is {role} now.")
 
 
@@ -134,8 +134,8 @@ def set_password(name: str, password_file: Path | None, state: Path | None, conf
     """Give NAME another password; all their sessions end."""
     settings = load_settings(config)
     password = _password(password_file)
-    with app.accounts(settings, state) as accounts:
-        accounts.set_password(name, password, app.operator())
+    with console.accounts(settings, state) as accounts:
+        accounts.set_password(name, password, decisions.operator())
     click.echo(f"{name} has another password.")
 
 
@@ -162,8 +162,8 @@ def add_token(
     name: str, label: str, scopes: tuple[str, ...], days: int, state: Path | None, config: Path | None
 ) -> None:
     """Make a token of NAME, and print it: this once."""
-    with app.accounts(load_settings(config), state) as accounts:
-        made = accounts.add_token(name, label, [Permission(scope) for scope in scopes], days, app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        made = accounts.add_token(name, label, [Permission(scope) for scope in scopes], days, decisions.operator())
     click.echo(f"Token {made.token.id} of {name} stands until {show.instant(made.token.expires_at)}.", err=True)
     click.echo(made.secret)
 
@@ -174,7 +174,7 @@ def add_token(
 @config_option
 def list_tokens(state: Path | None, as_json: bool, config: Path | None) -> None:
     """List the tokens of everybody."""
-    with app.accounts(load_settings(config), state) as accounts:
+    with console.accounts(load_settings(config), state) as accounts:
         found = accounts.tokens()
     if as_json:
         show.document([_token_document(token) for token in found])
@@ -201,8 +201,8 @@ def list_tokens(state: Path | None, as_json: bool, config: Path | None) -> None:
 @config_option
 def revoke_token(token: str, state: Path | None, config: Path | None) -> None:
     """Let the program that has TOKEN in no longer."""
-    with app.accounts(load_settings(config), state) as accounts:
-        accounts.revoke_token(token, None, app.operator())
+    with console.accounts(load_settings(config), state) as accounts:
+        accounts.revoke_token(token, None, decisions.operator())
     click.echo(f"Token {token} is revoked.")
 
 

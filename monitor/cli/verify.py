@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from monitor import app
+from monitor.app import views
 from monitor.cli import show
 from monitor.cli.options import as_of_option, config_option, json_option, state_option
 from monitor.settings import load_settings
@@ -20,7 +20,7 @@ from monitor.settings import load_settings
 @click.pass_context
 def verify(context: click.Context, as_of: int | None, state: Path | None, as_json: bool, config: Path | None) -> None:
     """Count every total and finding again from the stored facts, and compare."""
-    verified = app.verify_store(load_settings(config), state, as_of)
+    verified = views.verify_store(load_settings(config), state, as_of)
     answer = verified.answer
     if as_json:
         show.document(

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app import opened_store, operator
+from monitor.app.decisions import operator
+from monitor.app.stores import opened_store
 from monitor.core.audit import GENESIS
 from monitor.store import ACTIVATION, JournalEntry
 from tests.cli.command import HELD, Ran, fact, flopwatch, written

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitor import app
+from monitor.app import backtests, references
 from monitor.reference.root import config_root
 from tests.cli.command import fact, flopwatch, operators_alone, written
 
@@ -62,7 +62,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def configured(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "config_root", lambda: config)
+    for module in (backtests, references):
+        monkeypatch.setattr(module, "config_root", lambda: config)
 
 
 @pytest.fixture(scope="module")

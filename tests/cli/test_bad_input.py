@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
-from monitor.app import opened_store
+from monitor.app.stores import opened_store
 from monitor.reference.root import config_root
 from tests.cli.command import HELD, fact, flopwatch, written
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app import load_reference
+from monitor.app.references import load_reference
 from monitor.core.priors import PPM
 from monitor.reference.calibrations import posterior
 from monitor.reference.root import config_root

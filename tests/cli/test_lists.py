@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from monitor import app
+from monitor.app import references
 from monitor.reference.root import config_root
 from monitor.settings import load_settings
 from tests.cli.command import Ran, flopwatch
@@ -37,7 +37,7 @@ def config(tmp_path: Path) -> Path:
 def shrunk(config: Path, count: int) -> None:
     """The list was loaded, then its file was replaced by a smaller one."""
     settings = load_settings(config)
-    app.take_lists(settings)
+    references.take_lists(settings)
     (config.parent / "us.csv").write_text(csl(count), encoding="utf-8")
 
 

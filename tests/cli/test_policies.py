@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import app
+from monitor.app import checks
 from monitor.clock import SystemClock
 from monitor.core.policy import standing
 from monitor.reference.policies import load_policies
@@ -169,7 +169,7 @@ AFFILIATES = "Nobody set bis_affiliates_suspended_until: the affiliates rule cou
 )
 def test_the_operator_is_asked_when_the_suspension_ends(settings: Settings, day: date, asked: bool) -> None:
     """Only the operator can look up whether the suspension was extended."""
-    remarks = list(app.unanswered(settings, milliseconds(day)))
+    remarks = list(checks.unanswered(settings, milliseconds(day)))
 
     assert asked == any(remark.startswith(AFFILIATES) for remark in remarks)
 
@@ -179,7 +179,7 @@ def test_what_is_asked_is_no_problem(tmp_path: Path) -> None:
     config = tmp_path / "monitor.yaml"
     config.write_text("bis_affiliates_suspended_until: 2026-11-10\n", "utf-8")
 
-    asked = list(app.unanswered(Settings(), SystemClock().now_ms()))
+    asked = list(checks.unanswered(Settings(), SystemClock().now_ms()))
     ran = flopwatch("check")
     assert 0 == ran.code
     assert asked == ran.out.splitlines()[1:]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from monitor import app
+from monitor.app import console, decisions
 from monitor.cli import flopwatch as command
 from monitor.settings import Settings
 from tests.cli.command import Ran, flopwatch
@@ -27,7 +27,7 @@ def add(state: Path, name: str = "ada", role: str = "reviewer", password: str = 
 
 
 def signs_in(state: Path, name: str, password: str) -> bool:
-    with app.accounts(Settings(), state) as accounts:
+    with console.accounts(Settings(), state) as accounts:
         return accounts.sign_in(name, password, "127.0.0.1").session is not None
 
 
@@ -128,7 +128,7 @@ def test_without_users_the_list_says_how_to_make_one(state: Path) -> None:
     ran = flopwatch("users", "list", "--state", state)
     assert (2, False) == (ran.code, state.exists())
 
-    with app.accounts(Settings(), state, create=True):
+    with console.accounts(Settings(), state, create=True):
         pass
     assert "flopwatch users add NAME --role administrator" in flopwatch("users", "list", "--state", state).out
 
@@ -156,7 +156,7 @@ def test_a_token_is_printed_once(state: Path) -> None:
     assert ("ada", "ci", ["export", "view_cases"], None) == tuple(
         token[key] for key in ("user", "for", "scopes", "used_at")
     )
-    with app.accounts(Settings(), state) as accounts:
+    with console.accounts(Settings(), state) as accounts:
         assert accounts.token(secret) is not None
     listed = flopwatch("tokens", "list", "--state", state).out
     assert token["token"] in listed
@@ -165,7 +165,7 @@ def test_a_token_is_printed_once(state: Path) -> None:
     assert (
         f"Token {token['token']} is revoked.\n" == flopwatch("tokens", "revoke", token["token"], "--state", state).out
     )
-    with app.accounts(Settings(), state) as accounts:
+    with console.accounts(Settings(), state) as accounts:
         assert accounts.token(secret) is None
 
 
@@ -196,6 +196,6 @@ def test_what_is_done_is_audited(state: Path) -> None:
 
     rows = flopwatch("audit", "list", "--state", state, "--json").document
     assert ["user.disabled", "token.added", "user.added"] == [row["act"] for row in rows]
-    assert {f"{app.operator().value} (operating system user)"} == {row["who"] for row in rows}
+    assert {f"{decisions.operator().value} (operating system user)"} == {row["who"] for row in rows}
     assert not {PASSWORD, made.out.strip(), "argon2"} & set(str(rows).split())
     assert 0 == flopwatch("audit", "verify", "--state", state).code

@@ -15,8 +15,8 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import inspect, text
 
-from monitor import app
-from monitor.app import Asked, Backtested
+from monitor.app import backtests, references, stores, views
+from monitor.app.backtests import Asked, Backtested
 from monitor.core.book import Book
 from monitor.core.findings import Finding
 from monitor.core.model import DAY_MS
@@ -63,7 +63,7 @@ class Place(NamedTuple):
     receiver: WebServer
 
     def backtest(self) -> Backtested:
-        return app.backtest(self.settings, asked(self.policy), [], None, quiet)
+        return backtests.backtest(self.settings, asked(self.policy), [], None, quiet)
 
 
 def asked(policy: Path) -> Asked:
@@ -83,7 +83,8 @@ def config(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(autouse=True)
 def configured(config: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(app, "config_root", lambda: config)
+    for module in (backtests, references):
+        monkeypatch.setattr(module, "config_root", lambda: config)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +106,7 @@ def of_files(policy: Path, config: Path, tmp_path_factory: pytest.TempPathFactor
 def _of_files(policy: Path, folder: Path) -> Backtested:
     events = folder / "arrived.jsonl"
     events.write_bytes(b"".join(line + b"\n" for line in arrived()))
-    return app.backtest(Settings(), asked(policy), [str(events)], None, quiet)
+    return backtests.backtest(Settings(), asked(policy), [str(events)], None, quiet)
 
 
 @pytest.fixture(params=[1, 3], ids=["one partition", "three partitions"])
@@ -130,7 +131,7 @@ def hold(url: str, partitions: int) -> None:
     """Take what came into the books of a store, each tenant where it belongs."""
     facts = decode_facts(arrived())
     receipts = [instant_ms(json.loads(fact.raw)["recordedtime"]) for fact in facts]
-    with app.opened_store(url) as store:
+    with stores.opened_store(url) as store:
         store.record([JournalEntry(ACTIVATION, {"partitions": partitions})], 0)
         for number in range(partitions):
             books, book = store.beside(number), Book()
@@ -188,13 +189,13 @@ def test_a_backtest_leaves_no_trace(place: Place, tmp_path: Path) -> None:
     assert before == dumped(place.settings.store_url)
     assert files == sorted(tmp_path.iterdir())
     assert [] == place.receiver.requests
-    assert [] == app.told(place.settings, None, None)
+    assert [] == views.told(place.settings, None, None)
 
 
 def test_what_is_opened_to_be_read_cannot_be_written(place: Place) -> None:
     """The database itself refuses, whatever the program tries."""
     before = dumped(place.settings.store_url)
-    with app.opened_store(place.settings.store_url, create=False, read_only=True) as store:
+    with stores.opened_store(place.settings.store_url, create=False, read_only=True) as store:
         assert len(set(store.lines())) > 0
         with pytest.raises(StoreProblem, match="cannot be written"):
             store.record([JournalEntry(ACTIVATION, {"partitions": 7})], 0)
@@ -217,7 +218,7 @@ def killed(place: Place, looks: int) -> None:
                 signal.pause()
 
         try:
-            app.backtest(place.settings, asked(place.policy), [], None, progress)
+            backtests.backtest(place.settings, asked(place.policy), [], None, progress)
         finally:
             os._exit(0)
     os.close(said)

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.exc import IntegrityError
 
-from monitor import app
+from monitor.app import handovers
 from monitor.clock import SystemClock
 from monitor.core.audit import NAMED, Person
 from monitor.core.book import Book
@@ -178,11 +178,11 @@ def test_a_pack_is_made_of_each_kind_of_database(store: SqlStore, tmp_path: Path
     export = store.exports.propose(asked()._replace(what=case.id), ADA, NOW)
 
     with store.still():
-        files = app.pack_in(store, Settings(), export, "ada", NOW)
+        files = handovers.pack_in(store, Settings(), export, "ada", NOW)
     for name, content in files.items():
         (tmp_path / "pack" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "pack" / name).write_bytes(content)
-    checked = app.verify_pack(tmp_path / "pack")
+    checked = handovers.verify_pack(tmp_path / "pack")
 
     assert ([], 1, 2) == (checked.problems, checked.flags, checked.tenants)
     assert 4 == len(files["facts.ndjson"].splitlines())

@@ -6,7 +6,7 @@ from itertools import islice
 
 import pytest
 
-from monitor import app
+from monitor.app import decisions, stores, views
 from monitor.core.book import Book
 from monitor.core.partitions import adopter, partition_of
 from monitor.errors import Overtaken, SettingsProblem
@@ -27,7 +27,7 @@ def settings(url: str) -> Settings:
     """A store with the books of two partitions."""
     settings = Settings(store_url=url)
     facts = decode_facts([line.rstrip(b"\n") for line in islice(simulate("demo").events(), 1_500)])
-    with app.opened_store(url) as store:
+    with stores.opened_store(url) as store:
         store.record([JournalEntry(ACTIVATION, {"partitions": BEFORE})], 0)
         for number in range(BEFORE):
             books = store.beside(number)
@@ -52,10 +52,10 @@ def quiet(done: int, total: int | None) -> None:
 
 def test_the_books_are_the_same_and_each_tenant_is_where_it_belongs(settings: Settings) -> None:
     """Two partitions become five: the same digests, tenants moved by name, positions as far as all had read."""
-    before = app.verify_store(settings, None, None)
+    before = views.verify_store(settings, None, None)
 
-    done = app.repartition_books(settings, None, AFTER, quiet)
-    after = app.verify_store(settings, None, None)
+    done = decisions.repartition_books(settings, None, AFTER, quiet)
+    after = views.verify_store(settings, None, None)
 
     assert [] == before.problems == after.problems
     assert before.answer == after.answer
@@ -82,11 +82,11 @@ def test_the_books_are_the_same_and_each_tenant_is_where_it_belongs(settings: Se
 
 def test_fewer_partitions_and_back(settings: Settings) -> None:
     """Two become one and one becomes two: nothing is lost on the way."""
-    before = app.verify_store(settings, None, None)
-    app.repartition_books(settings, None, 1, quiet)
-    app.repartition_books(settings, None, BEFORE, quiet)
+    before = views.verify_store(settings, None, None)
+    decisions.repartition_books(settings, None, 1, quiet)
+    decisions.repartition_books(settings, None, BEFORE, quiet)
 
-    assert before == app.verify_store(settings, None, None)
+    assert before == views.verify_store(settings, None, None)
 
 
 def test_a_worker_that_still_runs_cannot_commit(settings: Settings) -> None:
@@ -94,8 +94,8 @@ def test_a_worker_that_still_runs_cannot_commit(settings: Settings) -> None:
     store = opened(settings)
     try:
         books = store.beside(0)
-        book = app.load(books).book
-        app.repartition_books(settings, None, AFTER, quiet)
+        book = stores.load(books).book
+        decisions.repartition_books(settings, None, AFTER, quiet)
         with pytest.raises(Overtaken):
             books.commit(Commit(book.drain(), book, [], [], [], [], 0))
     finally:
@@ -104,26 +104,26 @@ def test_a_worker_that_still_runs_cannot_commit(settings: Settings) -> None:
 
 def test_a_crash_in_the_middle_changes_nothing(settings: Settings) -> None:
     """It is one transaction."""
-    before = app.verify_store(settings, None, None)
+    before = views.verify_store(settings, None, None)
 
     def crash(done: int, total: int | None) -> None:
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        app.repartition_books(settings, None, AFTER, crash)
+        decisions.repartition_books(settings, None, AFTER, crash)
 
-    assert before == app.verify_store(settings, None, None)
-    assert BEFORE == app.repartition_books(settings, None, AFTER, quiet).before
+    assert before == views.verify_store(settings, None, None)
+    assert BEFORE == decisions.repartition_books(settings, None, AFTER, quiet).before
 
 
 def test_what_cannot_be_right_is_refused(settings: Settings, tmp_path: object) -> None:
     """The same number, another partitioner than that of the producers, books of files: each a sentence."""
     with pytest.raises(SettingsProblem, match="kept for 2 partitions already"):
-        app.repartition_books(settings, None, BEFORE, quiet)
+        decisions.repartition_books(settings, None, BEFORE, quiet)
     other = settings.model_copy(update={"kafka": settings.kafka.model_copy(update={"partitioner": "crc32"})})
     with pytest.raises(SettingsProblem, match=r"set `kafka\.partitioner` to the one that the producers use"):
-        app.repartition_books(other, None, AFTER, quiet)
+        decisions.repartition_books(other, None, AFTER, quiet)
     files = Settings(store_url=f"sqlite:///{tmp_path}/files.db")
     SqlStore.open(files.store_url).close()
     with pytest.raises(SettingsProblem, match="were not read from Kafka"):
-        app.repartition_books(files, None, AFTER, quiet)
+        decisions.repartition_books(files, None, AFTER, quiet)

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy.exc import IntegrityError
 
-from monitor.app import load_all, working_archive
+from monitor.app.stores import load_all, working_archive
 from monitor.core.audit import NAMED, Person
 from monitor.core.book import OTHER_CONTENT, Book
 from monitor.core.cases import Act, Case, CaseEvent, State, step

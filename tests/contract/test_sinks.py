@@ -12,7 +12,7 @@ import trustme
 from kafka import KafkaConsumer, TopicPartition
 
 from monitor.alert import Receipt, Sink
-from monitor.app import sink_of
+from monitor.app.sinks import sink_of
 from monitor.clock import SystemClock
 from monitor.core.model import HOUR_MS
 from monitor.core.notices import Kind, Limits, Message, Notice, messages_of, trial_message

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app import load_all, opened_store
+from monitor.app.stores import load_all, opened_store
 from monitor.core.blind import Blind
 from monitor.core.bounds import Bounds
 from monitor.core.estimate import SCALE, TenantHour

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import app
+from monitor.app import replays, stores
 from monitor.errors import StoreProblem
 from monitor.settings import Settings
 from monitor.simulate.scenarios import simulate
@@ -29,7 +29,7 @@ def replay_in_child(path: Path, state: Path) -> tuple[int, int]:
     if child == 0:
         code = 1
         try:
-            app.replay(EAGER, [str(path)], state, None, None, lambda done, total: (os.write(said, b"."), None)[1])
+            replays.replay(EAGER, [str(path)], state, None, None, lambda done, total: (os.write(said, b"."), None)[1])
             code = 0
         finally:
             os._exit(code)
@@ -64,7 +64,7 @@ def position(state: Path) -> int:
         if state.with_name(state.name + ending).exists():
             shutil.copy(state.with_name(state.name + ending), copy.with_name(copy.name + ending))
     try:
-        with app.opened_store(f"sqlite:///{copy}", create=False) as store:
+        with stores.opened_store(f"sqlite:///{copy}", create=False) as store:
             return max((one.next_offset for one in store.positions().values()), default=0)
     except StoreProblem:  # killed before its tables were made
         return 0
@@ -76,7 +76,7 @@ def position(state: Path) -> int:
 def told(state: Path) -> tuple[object, ...]:
     """What a store says of itself: whether it verifies, its digests, and how many facts it keeps."""
     ran = flopwatch("verify", "--state", state, "--json")
-    with app.opened_store(f"sqlite:///{state}") as store:
+    with stores.opened_store(f"sqlite:///{state}") as store:
         facts = sum(1 for _ in store.lines())
     return ran.code, *(ran.document[name] for name in ("problems", "books_digest", "digest")), facts
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from monitor import app
+from monitor.app import staging
 from monitor.cli.demo import DAYS_A_SECOND, farewell, invitation, sentence
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
@@ -45,8 +45,8 @@ def test_headless_demo_prints_what_a_replay_of_it_prints(demo_folder: Path) -> N
 
 def test_first_flag_within_twenty_seconds() -> None:
     """At the pace of a viewer the first flag is told within 20 seconds, and it is about the run of concern."""
-    with app.demo_stage() as (stage, _):
-        moments = app.demo(stage, 1, None)
+    with staging.demo_stage() as (stage, _):
+        moments = staging.demo(stage, 1, None)
         first = next(moment for moment in moments if any(change.entry.act for change in moment.changes))
 
     assert (first.now - START) / DAY_MS / DAYS_A_SECOND <= 20
@@ -55,11 +55,11 @@ def test_first_flag_within_twenty_seconds() -> None:
 
 def test_the_console_opens_on_the_most_serious_case() -> None:
     """Both who are invited can sign in where the invitation says, and see the case of the run of concern."""
-    with app.demo_stage() as (stage, path):
-        for moment in app.demo(stage, 1, None):
+    with staging.demo_stage() as (stage, path):
+        for moment in staging.demo(stage, 1, None):
             if any(change.flag.level is Level.CRITICAL for change in moment.changes):
                 break
-        with app.demo_console(stage, path) as console:
+        with staging.demo_console(stage, path) as console:
             base, _, page = console.address.rpartition("/cases/")
             for name, password in console.passwords.items():
                 with httpx.Client(base_url=base, headers={"Origin": base, "Sec-Fetch-Site": "same-origin"}) as browser:
@@ -78,10 +78,10 @@ def test_same_seed_same_play() -> None:
     """A seed plays the same fleet every time, another seed another one."""
     plays = []
     for seed in (3, 3, 4):
-        with app.demo_stage() as (stage, _):
-            for _ in itertools.islice(app.demo(stage, seed, None), 3):
+        with staging.demo_stage() as (stage, _):
+            for _ in itertools.islice(staging.demo(stage, seed, None), 3):
                 pass
-            answer, events = app.demo_answer(stage)
+            answer, events = staging.demo_answer(stage)
             plays.append((answer.digest, tuple(events.values())))
 
     assert plays[0] == plays[1] != plays[2]

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from monitor.app import backtest_scenarios, load_reference, working_archive
+from monitor.app.backtests import backtest_scenarios
+from monitor.app.references import load_reference
+from monitor.app.stores import working_archive
 from monitor.cli.detection import as_document, as_text
 from monitor.core.model import DAY_MS
 from monitor.core.policy import Level

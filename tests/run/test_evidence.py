@@ -6,7 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from monitor.app import load_reference, working_archive
+from monitor.app.references import load_reference
+from monitor.app.stores import working_archive
 from monitor.core.book import Book
 from monitor.core.engine import hearing
 from monitor.core.model import Key

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app import load, load_reference
+from monitor.app.references import load_reference
+from monitor.app.stores import load
 from monitor.core.blind import HOLE, SILENCE
 from monitor.core.estimate import Estimator
 from monitor.core.priors import Calibrations

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import zstandard
 
-from monitor import app
+from monitor.app import stores, views
 from monitor.settings import load_settings
 from monitor.simulate.scenarios import simulate
 from tests.cli.command import flopwatch
@@ -165,7 +165,7 @@ def test_books_hold_the_truth_and_balance(name: str, tmp_path: Path) -> None:
         bounds = tenant["flop"]
         assert bounds["low"] <= bounds["central"] <= bounds["high"] <= bounds["ceiling"]
     assert set(truth["tenants"]) == {tenant["tenant"] for tenant in document["tenants"]}
-    with app.opened_store(f"sqlite:///{state}") as store:
+    with stores.opened_store(f"sqlite:///{state}") as store:
         checks = store.conservation()
     assert checks
     assert all(check.holds for check in checks)
@@ -203,11 +203,11 @@ def test_a_late_fact_leaves_a_restatement(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps(line) + "\n" for line in lines))
     document = replayed(path, options=("--state", state))
     assert 1 == document["events"]["late"]
-    with app.opened_store(f"sqlite:///{state}") as store:
+    with stores.opened_store(f"sqlite:///{state}") as store:
         (restatement,) = store.restatements("t")
     hour = 8 * 3_600 * 1_000_000
     assert (10 * hour, 4 * hour) == (restatement.certain_before, restatement.certain_after)
-    assert app.verify_store(load_settings(), state, None).problems == []
+    assert views.verify_store(load_settings(), state, None).problems == []
 
 
 def test_late_facts_and_retractions_are_in_the_history_of_flags(tmp_path: Path) -> None:
@@ -229,10 +229,10 @@ def test_late_facts_and_retractions_are_in_the_history_of_flags(tmp_path: Path) 
         path.write_bytes(b"".join(lines))
         replayed(path, options=("--state", state))
 
-    with app.opened_store(f"sqlite:///{state}") as store:
+    with stores.opened_store(f"sqlite:///{state}") as store:
         (flag,) = (one for one in store.flags() if one.rule == "ladder.1e23.of_concern")
         history = store.flag_history(flag.id)
     assert ["raised", "noted", "withdrawn"] == [str(entry.act) for entry in history]
     assert "retracted" in history[1].reason
     assert history[2].reason.endswith("Since the look before 2 facts about it have come late.")
-    assert app.verify_store(load_settings(), state, None).problems == []
+    assert views.verify_store(load_settings(), state, None).problems == []

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import app
+from monitor.app import daemon, replays, stores, views
 from monitor.core.engine import Answer
 from monitor.core.findings import Finding
 from monitor.core.flags import State
@@ -83,7 +83,7 @@ def standing(answer: Answer) -> list[Finding]:
 
 
 def replayed(path: Path) -> Answer:
-    return app.replay(Settings(), [str(path)], None, None, None, lambda done, total: None).answer
+    return replays.replay(Settings(), [str(path)], None, None, None, lambda done, total: None).answer
 
 
 @pytest.fixture(scope="module")
@@ -122,7 +122,7 @@ def test_a_replay_that_is_killed_and_resumed_is_the_same_answer(order: str, expe
     assert not killed_in_child(path, state, None, 0)
 
     check_store(f"sqlite:///{state}", expected)
-    with app.opened_store(f"sqlite:///{state}", create=False) as store:
+    with stores.opened_store(f"sqlite:///{state}", create=False) as store:
         told = [flag.finding for flag in store.flags() if flag.state is State.OPEN]
     of_replay = [one._replace(segments=()) for one in standing(expected)]  # a store does not keep these
     assert canonical(of_replay) == canonical(told)
@@ -131,7 +131,7 @@ def test_a_replay_that_is_killed_and_resumed_is_the_same_answer(order: str, expe
 
 def check_store(url: str, expected: Answer) -> None:
     """What a store counts again from its facts, and what its books say, is what plain replay says."""
-    verified = app.verify_store(Settings(store_url=url), None, expected.as_of)
+    verified = views.verify_store(Settings(store_url=url), None, expected.as_of)
     assert [] == verified.problems
     assert canonical(standing(expected)) == canonical(standing(verified.answer))
     assert expected.digest == verified.answer.digest
@@ -143,7 +143,7 @@ def daemon_in_child(settings: Settings) -> int:
     if child == 0:
         code = 1
         try:
-            app.run_daemon(settings)
+            daemon.run_daemon(settings)
             code = 0
         finally:
             os._exit(code)
@@ -152,7 +152,7 @@ def daemon_in_child(settings: Settings) -> int:
 
 def read_by(url: str) -> int:
     """How many bytes of the file are committed."""
-    return max((one.next_offset for one in app.stored_positions(Settings(store_url=url), None).values()), default=0)
+    return max((one.next_offset for one in views.stored_positions(Settings(store_url=url), None).values()), default=0)
 
 
 def test_a_daemon_that_is_killed_and_started_again_is_the_same_answer(
@@ -162,7 +162,7 @@ def test_a_daemon_that_is_killed_and_started_again_is_the_same_answer(
     lines = [line for line in fleet() if DEVELOPER.encode() not in line]  # a daemon evaluates all the while
     expected = replayed(written(tmp_path / "plain.jsonl", lines))
     url, path = postgres.new_database(), written(tmp_path / "events.jsonl", ORDERS["sent twice"](lines))
-    with app.opened_store(url):
+    with stores.opened_store(url):
         pass
     size, stood = path.stat().st_size, list[int]()
     settings = EAGER.model_copy(
@@ -183,7 +183,7 @@ def test_a_daemon_that_is_killed_and_started_again_is_the_same_answer(
     child = daemon_in_child(settings)
     wait_for(lambda: read_by(url) == size, WAIT_SECONDS)
     # By the wall clock all that is held has grown for months: whom that flags is evaluated in a round of its own.
-    wait_for(lambda: [] == app.verify_store(Settings(store_url=url), None, None).problems, WAIT_SECONDS)
+    wait_for(lambda: [] == views.verify_store(Settings(store_url=url), None, None).problems, WAIT_SECONDS)
     os.kill(child, signal.SIGTERM)
     _, status = os.waitpid(child, 0)
 

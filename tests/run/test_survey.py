@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from monitor.app import load_all, load_reference, opened_store
+from monitor.app.references import load_reference
+from monitor.app.stores import load_all, opened_store
 from monitor.errors import StoreProblem
 from monitor.log import build_log, tenant_reference
 from monitor.reference.root import config_root

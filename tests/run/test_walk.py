@@ -11,7 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from monitor.app import load_reference, working_archive
+from monitor.app.references import load_reference
+from monitor.app.stores import working_archive
 from monitor.core.engine import Answer, Reference, answer
 from monitor.core.flags import State
 from monitor.core.model import DAY_MS

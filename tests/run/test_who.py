@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from monitor.app import load_reference
+from monitor.app.references import load_reference
 from monitor.core.engine import Answer, GroupAnswer, answer
 from monitor.reference.root import config_root
 from monitor.simulate.scenarios import simulate

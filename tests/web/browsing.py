@@ -16,7 +16,7 @@ import httpx
 from argon2 import PasswordHasher
 from prometheus_client import CollectorRegistry
 
-from monitor import app
+from monitor.app import handovers, references, stores
 from monitor.core.audit import OPERATOR, Person
 from monitor.core.engine import Reference
 from monitor.core.exports import Export
@@ -51,7 +51,7 @@ CHEAP = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)
 @cache
 def reference() -> Reference:
     """What is shipped; no lists."""
-    return app.load_reference(config_root())
+    return references.load_reference(config_root())
 
 
 @cache
@@ -112,15 +112,15 @@ class House:
 
     @contextmanager
     def _look(self) -> Iterator[tuple[Snapshot, Condition]]:
-        lists = app.screening_lists(self.of_program)._replace(now=self.clock.now)
-        with app.opened_store(url_of(self.folder), create=False) as store, store.still():
-            found = reference() if self.books is None else app.screened_reference(self.books, store)
-            snapshot = Snapshot(app.load_all(store), found, Triggers((), ()))
+        lists = references.screening_lists(self.of_program)._replace(now=self.clock.now)
+        with stores.opened_store(url_of(self.folder), create=False) as store, store.still():
+            found = reference() if self.books is None else references.screened_reference(self.books, store)
+            snapshot = Snapshot(stores.load_all(store), found, Triggers((), ()))
             yield snapshot, condition_of(store, lists, self.sight, self.clock.now)
 
     def _pack(self, export: Export, by: str, now: int) -> Mapping[str, bytes]:
-        with app.opened_store(url_of(self.folder), create=False) as store, store.still():
-            return app.pack_in(store, self.books or Settings(), export, by, now)
+        with stores.opened_store(url_of(self.folder), create=False) as store, store.still():
+            return handovers.pack_in(store, self.books or Settings(), export, by, now)
 
     def close(self) -> None:
         self.surveys.close()

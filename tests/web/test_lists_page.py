@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from monitor import app
+from monitor.app import references
 from monitor.core.model import DAY_MS
 from monitor.run.listing import problems_of
 from monitor.settings import ScreeningList
@@ -26,7 +26,7 @@ def house(tmp_path: Path) -> Iterator[House]:
     aged(house, 40)
     one = ScreeningList(name="us", path=tmp_path / "us.csv")
     house.of_program = house.of_program.model_copy(update={"lists": (one,)})
-    app.take_lists(house.of_program)
+    references.take_lists(house.of_program)
     yield house
     house.close()
 
