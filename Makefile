@@ -66,8 +66,8 @@ sbom: .cache/audit/stamp ## write down what the run-time environment is made of,
 	  --pyproject pyproject.toml --output-reproducible --of JSON --output-file .cache/flopwatch.cdx.json
 	@echo "Written: .cache/flopwatch.cdx.json"
 
-audit: .cache/audit/stamp ## look up known vulnerabilities of all packages (needs the index's service, or SERVICE=osv)
-	@SERVICE="$(SERVICE)" $(PYTHON) .ci/audit.py .cache/audit/bin/pip-audit
+audit: .cache/audit/stamp ## look up known vulnerabilities of all packages (by the index's service, SERVICE=osv, or SERVICE=FOLDER)
+	@SERVICE="$(SERVICE)" .cache/audit/bin/python .ci/audit.py .cache/audit/bin/pip-audit
 
 compose: ## show the whole product in containers, with a simulated provider (needs Docker with Compose)
 	@$(PYTHON) deploy/compose/passwords.py

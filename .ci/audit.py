@@ -1,8 +1,8 @@
 """Look up whether a package that requirements*.txt name has a known vulnerability; anything not looked up is a failure.
 
-`make audit` runs it. SERVICE=osv asks another service than the package index; exceptions stand in
-`audit-exceptions.toml`. Unless it is strict, pip-audit says "No known vulnerabilities found" of what its service does
-not know.
+`make audit` runs it. SERVICE=osv asks another service than the package index, SERVICE=FOLDER none: it looks into a copy
+of advisories, see `advisories.py`. Exceptions stand in `audit-exceptions.toml`. Unless it is strict, pip-audit says "No
+known vulnerabilities found" of what its service does not know.
 """
 
 from __future__ import annotations
@@ -11,9 +11,12 @@ import os
 import subprocess
 import sys
 import tomllib
+from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import NamedTuple
+
+from advisories import served
 
 ROOT = Path(__file__).resolve().parents[1]
 EXCEPTIONS = ROOT / ".ci" / "audit-exceptions.toml"
@@ -47,25 +50,30 @@ def exceptions(text: str, today: date) -> list[Excepted]:
 
 
 def command(program: str, service: str, files: list[Path], excepted: list[Excepted]) -> list[str]:
-    """How pip-audit is called: it reads pins with hashes as they are, resolves nothing, and is strict."""
+    """How pip-audit is called: it reads pins with hashes as they are, resolves nothing, and is strict.
+
+    `service` is one of SERVICES, or where OSV's question is answered.
+    """
     asked = [word for file in files for word in ("--requirement", str(file))]
     ignored = [word for one in excepted for word in ("--ignore-vuln", one.id)]
-    how = ["--vulnerability-service", service, "--strict", "--require-hashes", "--disable-pip"]
-    return [program, *how, *asked, *ignored]
+    where = ["--vulnerability-service", service] if service in SERVICES else ["-s", "osv", "--osv-url", service]
+    return [program, *where, "--strict", "--require-hashes", "--disable-pip", *asked, *ignored]
 
 
 def main(program: str) -> None:
     """Ask; exit 0 only where each package was looked up and nothing is known of it."""
     service = os.environ.get("SERVICE") or SERVICES[0]
-    if service not in SERVICES:
-        sys.exit(f"SERVICE is one of {', '.join(SERVICES)}.")
-    try:
-        excepted = exceptions(EXCEPTIONS.read_text(encoding="utf-8"), datetime.now(UTC).date())
-    except ValueError as problem:
-        sys.exit(str(problem))
     # All in one, so that a package which several files name is asked for once.
     files = [ROOT / name for name in ("requirements-dev.txt", "requirements-audit.txt")]
-    sys.exit(subprocess.run(command(program, service, files, excepted)).returncode)
+    try:
+        excepted = exceptions(EXCEPTIONS.read_text(encoding="utf-8"), datetime.now(UTC).date())
+        with ExitStack() as stack:
+            if service not in SERVICES:
+                service = stack.enter_context(served(Path(service)))
+            status = subprocess.run(command(program, service, files, excepted)).returncode
+    except ValueError as problem:
+        sys.exit(str(problem))
+    sys.exit(status)
 
 
 if __name__ == "__main__":
