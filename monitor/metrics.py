@@ -9,6 +9,7 @@ sources of events, has a maximum and a name for the rest.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -21,9 +22,11 @@ from prometheus_client.registry import Collector
 
 from monitor.core.blind import CAUSES
 from monitor.core.book import OTHER_CONTENT
+from monitor.core.bounds import ZERO, Bounds
 from monitor.core.engine import Reference, Sizes
 from monitor.core.flags import State
 from monitor.core.inventory import Conservation
+from monitor.core.lists import Band
 from monitor.core.model import SECOND_MS
 from monitor.core.policy import LEVELS
 from monitor.intake.refusal import MISROUTED, REASONS
@@ -45,6 +48,9 @@ ANOMALIES = (
 SOURCES_MAX = 50  # that have a series of their own; the rest share one
 OTHER_SOURCES = OTHER_TENANTS = "other"
 METHODS = ("GET", "HEAD", "POST")
+HIT_BANDS = (Band.LIKELY.value, Band.POSSIBLE.value)  # others are kept out of the queue
+REVISION_VARIABLE = "FLOPWATCH_REVISION"  # the image sets it
+UNKNOWN = "unknown"
 MICRO = 1_000_000
 BUCKETS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0)
 
@@ -61,7 +67,12 @@ class Described(NamedTuple):
 
 
 METRICS = (
-    Described("flopwatch_build_info", "gauge", "Versions of program and Python; always 1.", ("version", "python")),
+    Described(
+        "flopwatch_build_info",
+        "gauge",
+        "Version of the program, the commit that it was built of if anybody said, version of Python; always 1.",
+        ("version", "revision", "python"),
+    ),
     Described("flopwatch_config_info", "gauge", "Digest of the settings in force; always 1.", ("digest",)),
     Described(
         "flopwatch_policy_info",
@@ -92,6 +103,12 @@ METRICS = (
         "flopwatch_screening_list_loaded_timestamp_seconds",
         "gauge",
         "When the version of a screening list that counts was loaded; 0 where none does.",
+        ("list",),
+    ),
+    Described(
+        "flopwatch_screening_list_published_timestamp_seconds",
+        "gauge",
+        "How the version of a screening list that counts is dated in its file; nothing where the file does not say.",
         ("list",),
     ),
     Described("flopwatch_catalogue_info", "gauge", "Hardware catalogue loaded; always 1.", ("version", "digest")),
@@ -198,6 +215,20 @@ METRICS = (
         "state",
         "Accelerator time held by one of the largest tenants since it was first seen, and by all others together.",
         ("tenant",),
+    ),
+    Described(
+        "flopwatch_run_compute_flop_max",
+        "state",
+        "Model FLOP of the largest run, by bound, of tenants whose runs a rule may hold for; whoever has none here is "
+        "below what any rule asks of its runs.",
+        ("bound",),
+    ),
+    Described(
+        "flopwatch_screening_matches",
+        "state",
+        "Tenants with a hit, their own or their party's, that nobody has cleared, by source list and band of the best "
+        "there; as far as a rule may hold for them, as rules on lists do at any use.",
+        ("list", "band"),
     ),
     Described("flopwatch_collect_seconds", "state", "How long it took to put the numbers of the books together."),
     Described("flopwatch_open_allocations", "state", "Allocations that hold something, as of the last full count."),
@@ -339,6 +370,8 @@ class BooksState(NamedTuple):
     unattributed: float = 0.0  # accelerators
     conservation_error: float = 0.0
     sizes: Sizes = Sizes((), 0)
+    hits: Mapping[tuple[str, str], int] = {}  # (source list, band) -> tenants
+    largest_run: Bounds = ZERO  # FLOP; on each bound by itself
 
 
 class Metrics:
@@ -377,18 +410,20 @@ class Metrics:
     def describe(self, config_digest: str, reference: Reference) -> None:
         """Say which program, settings, policies and catalogue are in force."""
         catalogue = reference.estimator.catalogue
-        self.set("flopwatch_build_info", 1, version=program_version(), python=platform.python_version())
+        self.set("flopwatch_build_info", 1, **build())
         self.set("flopwatch_config_info", 1, digest=config_digest)
         self.set("flopwatch_catalogue_info", 1, version=str(catalogue.version), digest=catalogue.digest)
         for policy in reference.policies:
             self.set("flopwatch_policy_info", 1, policy=policy.id, version=str(policy.version), digest=policy.digest)
 
-    def show_list(self, name: str, digest: str) -> None:
-        """Say which version of a screening list counts; "": none."""
-        info = self._gauges["flopwatch_screening_list_info"]
-        info.remove_by_labels({"list": name})
+    def show_list(self, name: str, digest: str, published: int | None) -> None:
+        """Say which version of a screening list counts ("": none), and how its file dates it, if it does."""
+        for gauge in ("flopwatch_screening_list_info", "flopwatch_screening_list_published_timestamp_seconds"):
+            self._gauges[gauge].remove_by_labels({"list": name})
         if digest:
-            info.labels(list=name, digest=digest).set(1)
+            self.set("flopwatch_screening_list_info", 1, list=name, digest=digest)
+        if published is not None:
+            self.set_time("flopwatch_screening_list_published_timestamp_seconds", published, list=name)
 
     def initialise_topics(self, topics: Iterable[str]) -> None:
         """Give the counters of these topics a zero before the first record, so that a rate over them starts there."""
@@ -518,7 +553,19 @@ def program_version() -> str:
     try:
         return importlib.metadata.version("flopwatch")
     except importlib.metadata.PackageNotFoundError:  # run from a checkout that was never installed
-        return "unknown"
+        return UNKNOWN
+
+
+def build() -> dict[str, str]:
+    """The labels of `flopwatch_build_info`."""
+    revision = os.environ.get(REVISION_VARIABLE) or UNKNOWN
+    return {"version": program_version(), "revision": revision, "python": platform.python_version()}
+
+
+def show_build(registry: CollectorRegistry) -> None:
+    """Say which program runs in a process that keeps no books."""
+    described = BY_NAME["flopwatch_build_info"]
+    Gauge(*_arguments(described), registry=registry).labels(**build()).set(1)
 
 
 def _of(kind: Type) -> list[Described]:
@@ -545,6 +592,8 @@ class _BooksCollector(Collector):
         yield _gauge("flopwatch_unattributed_accelerators", state.unattributed)
         yield _gauge("flopwatch_conservation_error_ratio", state.conservation_error)
         yield self._flags(state.flags)
+        yield _hits(state.hits)
+        yield _largest_run(state.largest_run)
         yield from _tenants(state.sizes)
         yield _gauge("flopwatch_collect_seconds", time.perf_counter() - began)
 
@@ -572,6 +621,22 @@ def _tenants(sizes: Sizes) -> Iterator[Metric]:
         held.add_metric((OTHER_TENANTS,), sizes.rest / MICRO)
     yield flop
     yield held
+
+
+def _hits(hits: Mapping[tuple[str, str], int]) -> GaugeMetricFamily:
+    described = BY_NAME["flopwatch_screening_matches"]
+    family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+    for labels, tenants in sorted(hits.items()):
+        family.add_metric(labels, tenants)
+    return family
+
+
+def _largest_run(run: Bounds) -> GaugeMetricFamily:
+    described = BY_NAME["flopwatch_run_compute_flop_max"]
+    family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+    for bound, amount in run._asdict().items():
+        family.add_metric((bound,), float(amount))
+    return family
 
 
 def _gauge(name: str, value: float) -> GaugeMetricFamily:

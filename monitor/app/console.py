@@ -19,6 +19,7 @@ from monitor.app.views import snapshot_of
 from monitor.clock import Clock, SystemClock, new_secret
 from monitor.errors import MonitorError
 from monitor.log import Log, build_log
+from monitor.metrics import show_build
 from monitor.reference.policies import texts_of
 from monitor.reference.root import config_root
 from monitor.run.casework import Desk
@@ -110,6 +111,7 @@ def run_console(settings: Settings) -> None:
         MonitorError: it cannot start.
     """
     clock, registry, stopping = SystemClock(), CollectorRegistry(), threading.Event()
+    show_build(registry)
     log = build_log(settings.log_level, clock)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())

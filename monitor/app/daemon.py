@@ -22,7 +22,7 @@ from monitor.core.notices import Recipient, Telling, terms_of
 from monitor.core.partitions import adopter
 from monitor.errors import LimitReached, SettingsProblem
 from monitor.log import Log, build_log
-from monitor.metrics import IntakeMetrics, Metrics
+from monitor.metrics import IntakeMetrics, Metrics, show_build
 from monitor.reference.lists.shelf import Standing
 from monitor.reference.root import config_root
 from monitor.run.aside import Aside
@@ -179,6 +179,7 @@ def run_translator(settings: Settings) -> None:
 
     clock, registry = SystemClock(), CollectorRegistry()
     log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, topics)
+    show_build(registry)
     with ExitStack() as stack:
         log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
         source = GroupSource(settings.kafka, settings.intake.group, list(topics))

@@ -56,6 +56,11 @@ def total(many: Iterable[Bounds]) -> Bounds:
     return Bounds(low, central, high, ceiling)
 
 
+def greatest(many: Iterable[Bounds]) -> Bounds:
+    """The greatest of many on each bound by itself, which need not be those of one of them; zero of none."""
+    return Bounds(*map(max, zip(ZERO, *many, strict=True)))
+
+
 # The exceedance of each quantile, in per mille: P(quantity >= low) = 0.95.
 _LOW, _CENTRAL, _HIGH = 950, 500, 50
 

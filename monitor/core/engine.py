@@ -16,7 +16,7 @@ from operator import itemgetter
 from typing import NamedTuple, Protocol
 
 from monitor.core.book import Book
-from monitor.core.bounds import Bounds
+from monitor.core.bounds import Bounds, greatest
 from monitor.core.bounds import total as sum_of
 from monitor.core.clearances import Clearances
 from monitor.core.countries import Countries
@@ -26,7 +26,7 @@ from monitor.core.flags import Act, Change, Flag, State, act, reconcile
 from monitor.core.groups import Group, Linked, linked, together
 from monitor.core.likelihood import Training, Weights, training
 from monitor.core.links import Evidence, Ties
-from monitor.core.lists import NO_LISTS, Lists
+from monitor.core.lists import NO_LISTS, Band, Lists
 from monitor.core.measures import Cluster, Series, clusters, hours_of, reserved_most, scale_of, weight
 from monitor.core.model import CERTAIN, HOUR_MS, OPEN, PRESUMED, Traits
 from monitor.core.parties import Match, Parties, Who, rank_of
@@ -137,6 +137,14 @@ class TenantAnswer(NamedTuple):
     runs: tuple[tuple[Run, Training], ...] = ()  # by start
 
 
+class Look(NamedTuple):
+    """What a look at one tenant by the hour found."""
+
+    findings: list[Finding]
+    hits: Mapping[str, Band]  # source list -> the best of its and its party's hits there that nobody has cleared
+    largest_run: Bounds  # on each bound by itself; zero where no rule asked for its runs, or it has none
+
+
 class GroupAnswer(NamedTuple):
     """What is known of a group at an instant: the sum of its tenants."""
 
@@ -199,18 +207,28 @@ def tenant_findings(
     """The findings that hold for one tenant, given its usage totals; `known` runs of it are not computed again."""
     if not by_the_hour(book, reference, name, by_shape, parties):
         return []
-    return hourly_findings(book, reference, name, parties, past, known)
+    return hourly_look(book, reference, name, parties, past, known).findings
 
 
-def hourly_findings(
+def hourly_look(
     book: Book, reference: Reference, name: str, parties: Parties, past: Past, known: KnownRuns | None = None
-) -> list[Finding]:
-    """The findings that hold for one tenant that must be looked at by the hour: all its hours are in memory."""
+) -> Look:
+    """What holds for one tenant that must be looked at by the hour: all its hours are in memory."""
     tenant, now = book.tenants[name], parties.now
     measured = OfTenant(book, reference, name, past, now, known)
     signs = signs_of_tenant(book, reference, name, measured.series(MODEL_FLOP).hours, parties)
     who = parties.who(name, tenant)._replace(signals=tuple(signs))
-    return find(name, tenant, measured, who, reference.policies, reference.countries, now)
+    findings = find(name, tenant, measured, who, reference.policies, reference.countries, now)
+    return Look(findings, open_hits(who.matches), measured.largest_run)
+
+
+def open_hits(matches: Iterable[Match]) -> dict[str, Band]:
+    """By source list the band of the best hit that nobody has cleared, of hits of which the best come first."""
+    found: dict[str, Band] = {}
+    for match in matches:
+        if match.clearance is None:
+            found.setdefault(match.hit.listed.source, match.hit.band)
+    return found
 
 
 def signs_of_tenant(
@@ -299,6 +317,11 @@ class OfTenant:
                 found = runs(self._name, self._holdings(), self.estimator, self._now)
             self._runs = [(run, training(run, self._reference.weights)) for run in found]
         return self._runs
+
+    @property
+    def largest_run(self) -> Bounds:
+        """The largest of its runs, on each bound by itself; zero where nobody has asked for them, or it has none."""
+        return greatest(run.flop for run, _ in self._runs or ())
 
     def clusters(self, rule: Rule) -> list[Cluster]:
         """What it holds on each fabric."""

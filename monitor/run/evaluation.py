@@ -7,18 +7,19 @@ slices between which the loop reads, commits, and answers whether it is well.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.book import Book
+from monitor.core.bounds import Bounds, greatest
 from monitor.core.engine import (
     Past,
     Reference,
     by_the_hour,
     follow,
     hearing,
-    hourly_findings,
+    hourly_look,
     note_retractions,
     with_late,
 )
@@ -26,6 +27,7 @@ from monitor.core.estimate import totals
 from monitor.core.findings import Finding
 from monitor.core.flags import Change, Flag, State, decided, numbers
 from monitor.core.ledger import Measured, MeasuredKey, UsageKey
+from monitor.core.lists import Band
 from monitor.core.parties import Parties
 from monitor.store import DECISION, JournalRow
 
@@ -61,6 +63,9 @@ class Evaluation:
         """`old_hours(tenant, before)`: what the store has of its hours before one; `past`: of its allocations."""
         self.open_allocations = 0  # as of the latest round
         self._looks = Looks(Counter(), Counter())
+        # Of tenants that were looked at by the hour when they were looked at last; nothing of others.
+        self._largest_runs: dict[str, Bounds] = {}
+        self._hits: dict[str, Mapping[str, Band]] = {}
         self._book = book
         self._flags = flags
         self._reference = reference
@@ -170,7 +175,11 @@ class Evaluation:
             ledger = tenant.ledger
             if ledger.resident_from:
                 ledger.recall(*self._old_hours(name, ledger.resident_from))
-            findings = hourly_findings(self._book, self._reference, name, parties, self._past)
+            look = hourly_look(self._book, self._reference, name, parties, self._past)
+            findings, self._hits[name], self._largest_runs[name] = look
+        else:
+            self._hits.pop(name, None)
+            self._largest_runs.pop(name, None)
         self._looks.tenants[HOURS if closely else TOTALS] += 1
         self._looks.held.update({finding.rule for finding in findings})
         late = {name: self._book.came_late.pop(name, 0)}
@@ -184,3 +193,11 @@ class Evaluation:
     def flag_numbers(self) -> dict[tuple[str, str, str], int]:
         """How many flags there are by (state, level, rule)."""
         return numbers(flag for flags in self._flags.values() for flag in flags.values())
+
+    def hit_numbers(self) -> Counter[tuple[str, str]]:
+        """How many tenants have a hit that nobody has cleared, by (source list, band of the best there)."""
+        return Counter((source, str(band)) for hits in self._hits.values() for source, band in hits.items())
+
+    def largest_run(self) -> Bounds:
+        """The largest run of all tenants whose runs a rule asked for, on each bound by itself; zero: there is none."""
+        return greatest(self._largest_runs.values())

@@ -62,7 +62,10 @@ class Relisting:
             metrics.set("flopwatch_screening_list_entries", entries, list=one.name)
             metrics.set_time("flopwatch_screening_list_loaded_timestamp_seconds", loaded_at, list=one.name)
             metrics.set_time("flopwatch_screening_list_stale_timestamp_seconds", one.stale_at or 0, list=one.name)
-            metrics.show_list(one.name, "" if one.kept is None else one.kept.list.version.digest)
+            if one.kept is None:
+                metrics.show_list(one.name, "", None)
+            else:
+                metrics.show_list(one.name, one.kept.list.version.digest, one.kept.list.published)
             if one.problem:
                 self._watch.log.error("screening list refused", problem=one.problem)
             else:

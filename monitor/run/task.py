@@ -482,6 +482,8 @@ class Task:
             tenants=len(self.book.tenants),
             open_allocations=self._evaluation.open_allocations,
             flags=self._evaluation.flag_numbers(),
+            hits=self._evaluation.hit_numbers(),
+            largest_run=self._evaluation.largest_run(),
         )
 
     # -- committing ----------------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 
 from monitor.clock import Clock
 from monitor.core.blind import CAUSES
+from monitor.core.bounds import greatest
 from monitor.core.engine import Reference, joined_sizes
 from monitor.core.limits import Partition
 from monitor.core.model import Record
@@ -26,7 +27,7 @@ from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem,
 from monitor.intake.decode import Decoded, decode
 from monitor.intake.translate import decode_foreign
 from monitor.log import Log
-from monitor.metrics import BooksState, Metrics
+from monitor.metrics import HIT_BANDS, BooksState, Metrics
 from monitor.run.aside import Aside
 from monitor.run.backlog import BacklogWatch
 from monitor.run.checkpoints import Checkpoints
@@ -258,9 +259,12 @@ class Worker:
         """The numbers of all books here, for a scrape."""
         states = [task.state for task in list(self.tasks.values())]
         flags = dict(self._ends.rollup.flags) if self._ends.rollup is not None else {}
+        hits = {(source, band): 0 for source in self._reference.lists.effects.of_source for band in HIT_BANDS}
         for state in states:
             for key, count in state.flags.items():
                 flags[key] = flags.get(key, 0) + count
+            for place, count in state.hits.items():
+                hits[place] = hits.get(place, 0) + count
         return BooksState(
             sum(state.tenants for state in states),
             sum(state.open_allocations for state in states),
@@ -268,6 +272,8 @@ class Worker:
             sum(state.unattributed for state in states),
             max((state.conservation_error for state in states), default=0.0),
             joined_sizes((state.sizes for state in states), self._settings.http.tenants_shown),
+            hits,
+            greatest(state.largest_run for state in states),
         )
 
     # -- what is assigned ----------------------------------------------------------------------------------------

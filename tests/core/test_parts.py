@@ -9,7 +9,7 @@ import pytest
 
 from monitor.core.book import Tenant
 from monitor.core.bounds import Bounds
-from monitor.core.engine import OfGroup, OfTenant, answer, hourly_findings
+from monitor.core.engine import OfGroup, OfTenant, answer, hourly_look
 from monitor.core.estimate import SCALE, TenantHour
 from monitor.core.findings import Amount, Finding, find, level_of, number
 from monitor.core.groups import Group
@@ -342,7 +342,7 @@ def test_what_is_asked_of_a_tenant_of_the_books(days: int) -> None:
     taken, now = Taken(f"{RUNNING} \n {days * 86_400} seen x"), BASE_MS + days * DAY_MS
     asked = replace(reference(), policies=(replace(policy(*rules), concern_group="HQ_OF_CONCERN"),))
     together = answer(taken.book, asked, now, taken.archive).tenants[0].findings
-    alone = hourly_findings(taken.book, asked, "t", asked.parties(taken.book, now), taken.archive)
+    alone = hourly_look(taken.book, asked, "t", asked.parties(taken.book, now), taken.archive).findings
 
     assert list(together) == alone
     assert {"run", "total", "executed", "cluster", "measured", "growth"} == {one.rule for one in alone}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from monitor.core.engine import hearing, hourly_findings, signs_of_tenant, tenant_ties
+from monitor.core.engine import hearing, hourly_look, signs_of_tenant, tenant_ties
 from monitor.core.estimate import totals
 from monitor.core.links import Launch, LinkKind, Tie, Ties
 from monitor.core.model import CERTAIN, DAY_MS, OPEN, PRESUMED
@@ -131,7 +131,7 @@ def test_a_change_before_a_jump_is_a_finding() -> None:
         taken, now = Taken(table), BASE_MS + 3_456_000_000
         hours = reference().estimator.of("t").hours(taken.book.tenants["t"], now, hearing(taken.book, now))
         signs = signs_of_tenant(taken.book, reference(), "t", hours, reference().parties(taken.book, now))
-        found = hourly_findings(taken.book, reference(), "t", reference().parties(taken.book, now), taken.archive)
+        found = hourly_look(taken.book, reference(), "t", reference().parties(taken.book, now), taken.archive).findings
         rules.append(({one.kind for one in signs}, "structuring.tenant" in {one.rule for one in found}))
 
     both = {SignalKind.CHANGE_BEFORE_JUMP, SignalKind.CHANGE_BEFORE_THRESHOLD}

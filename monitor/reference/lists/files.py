@@ -35,6 +35,7 @@ class ListFile(NamedTuple):
     format: str
     parties: tuple[ListedParty, ...]  # by source and id
     notes: tuple[str, ...]
+    published: int | None  # milliseconds: how the file dates itself; None: it does not say
 
     @property
     def by_source(self) -> dict[str, int]:
@@ -61,7 +62,8 @@ def read_list(name: str, content: bytes, format: str | None, written: int | None
     parties = _identified(_placed(found.entries, sources, found_format, reading), reading)
     digest = "sha256:" + hashlib.sha256(content).hexdigest()
     dated = written if found.dated is None else found.dated
-    return ListFile(ListVersion(name, digest, dated, len(parties)), found_format, parties, reading.notes())
+    version = ListVersion(name, digest, dated, len(parties))
+    return ListFile(version, found_format, parties, reading.notes(), found.dated)
 
 
 def recognised(text: str) -> str | None:

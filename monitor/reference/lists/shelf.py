@@ -139,11 +139,12 @@ class ListShelf:
         if isinstance(judged, Refused):
             said = " ".join(filter(None, [judged.sentence, damage, _still(before)]))
             return Standing(entry.name, entry.path, before, said, _NO_CHANGES, refused, entry.days_max)
-        same = before is not None and (before.list.version.digest, before.list.parties) == (
+        kept = Kept(new, now, "")
+        if before is not None and (before.list.version.digest, before.list.parties) == (
             new.version.digest,
             new.parties,
-        )
-        kept = before if same else Kept(new, now, "")
+        ):  # older copies do not know how the file dates itself
+            kept = before._replace(list=before.list._replace(published=new.published))
         return Standing(entry.name, entry.path, kept, "", judged.changes, refused, entry.days_max)
 
     def _read(self, entry: ScreeningList) -> ListFile:
@@ -258,6 +259,7 @@ def _packed(kept: Kept) -> bytes:
         "version": kept.list.version._asdict(),
         "format": kept.list.format,
         "notes": kept.list.notes,
+        "published": kept.list.published,
         "loaded_at": kept.loaded_at,
         "reason": kept.reason,
         "entries_digest": hashlib.sha256(lines).hexdigest(),
@@ -278,7 +280,8 @@ def _unpacked(packed: bytes) -> Kept:
         raise ValueError("another layout, or not what was written")
     parties = tuple(_party(json.loads(line)) for line in lines.splitlines())
     version = ListVersion(**head["version"])
-    return Kept(ListFile(version, head["format"], parties, tuple(head["notes"])), head["loaded_at"], head["reason"])
+    file = ListFile(version, head["format"], parties, tuple(head["notes"]), head.get("published"))
+    return Kept(file, head["loaded_at"], head["reason"])
 
 
 def _line(document: object) -> bytes:

@@ -39,7 +39,7 @@ def accept(previous: ListFile | None, new: ListFile) -> Accepted | Refused:
     name = new.version.name
     if not new.parties:
         return Refused(f"The list {name} holds no entry at all; fetch it again.")
-    before = ListFile(new.version, new.format, (), ()) if previous is None else previous
+    before = ListFile(new.version, new.format, (), (), None) if previous is None else previous
     # The same bytes are the same version, even where effects.yaml now places their entries elsewhere.
     gone = [] if before.version.digest == new.version.digest else shrunk(before, new)
     if gone:

@@ -15,7 +15,7 @@ def party(source: str, id: str, name: str = "X") -> ListedParty:
 def version(digest: str, **counts: int) -> ListFile:
     """A version with so many entries of each source."""
     parties = tuple(party(source, str(number)) for source, count in counts.items() for number in range(count))
-    return ListFile(ListVersion("us", digest, None, len(parties)), "us-csl-csv", parties, ())
+    return ListFile(ListVersion("us", digest, None, len(parties)), "us-csl-csv", parties, (), None)
 
 
 def refusal(before: ListFile | None, new: ListFile) -> str:
