@@ -31,7 +31,7 @@ from monitor.core.personal import FIELDS
 from monitor.core.retention import HOLDINGS
 from monitor.core.timeline import Shape
 from monitor.intake.decode import Rules, decode
-from monitor.metrics import BooksState, Metrics
+from monitor.metrics import REVISION_VARIABLE, BooksState, Metrics
 from monitor.reference.root import config_root
 from monitor.settings import CONFIG_VARIABLE, PREFIX, setting_names
 
@@ -42,7 +42,7 @@ DOCUMENTS = sorted(
     for path in ROOT.glob(f"{folder}*.md")
 )
 MADE = (".venv", ".cache", "deploy/compose/secrets")  # named in the documentation, and made by make
-VARIABLES_ELSEWHERE = {CONFIG_VARIABLE, "FLOPWATCH_NO_SKIPS"}  # the latter is read in tests/conftest.py
+VARIABLES_ELSEWHERE = {CONFIG_VARIABLE, REVISION_VARIABLE, "FLOPWATCH_NO_SKIPS"}  # the last in tests/conftest.py
 
 # What is said of the past, and why, may name commands that are gone.
 WITH_COMMANDS = [name for name in DOCUMENTS if Path(name).stem not in {"CHANGELOG", "DECISIONS"}]

@@ -182,6 +182,28 @@ OVERVIEW: tuple[Row, ...] = (
         ),
     ),
     Row(
+        "What rules look at",
+        (
+            Panel(
+                37,
+                "Largest run, by bound",
+                "Of tenants whose runs a rule may hold for; a run of another is smaller than any rule asks of it. Low, "
+                "central and high are 5, 50 and 95 per cent quantiles; the ceiling is no estimate.",
+                (Query(by("bound", "flopwatch_run_compute_flop_max", operation="max"), "{{bound}}"),),
+                limits=(1e23, 1e24, 1e25, 1e26),
+                link="/tenants",
+                logarithmic=True,
+            ),
+            Panel(
+                38,
+                "Tenants with a hit that nobody has cleared",
+                "By source list and the band of the best hit there; the ten most. A hit says that records are alike.",
+                (Query(f"topk(10, {by('list, band', 'flopwatch_screening_matches')})", "{{list}}, {{band}}"),),
+                link="/tenants",
+            ),
+        ),
+    ),
+    Row(
         "Telling people, and what is screened against",
         (
             Panel(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from monitor.core.bounds import ZERO, Bounds, probably_reaches, total
+from monitor.core.bounds import ZERO, Bounds, greatest, probably_reaches, total
 
 AMOUNTS = st.integers(min_value=1, max_value=10**30)
 
@@ -106,3 +106,14 @@ def test_a_total_is_the_sum_of_sums(many: list[Bounds]) -> None:
 def test_a_quotient_is_rounded_down() -> None:
     """Each bound is divided on its own and rounded down."""
     assert Bounds(0, 1, 3, 3) == Bounds(9, 19, 30, 39).divided(10)
+
+
+@given(st.lists(BOUNDS, max_size=5))
+def test_the_greatest_is_so_on_each_bound_by_itself(many: list[Bounds]) -> None:
+    """No bound of any is above it, each of its bounds is one of theirs, and it is in order; of none it is zero."""
+    found = greatest(many)
+
+    assert sorted(found) == list(found)
+    for bound, theirs in zip(found, zip(*many, strict=True), strict=bool(many)):
+        assert max(theirs) == bound
+    assert many or found == ZERO

@@ -15,6 +15,7 @@ from monitor.core.engine import (
     Sizes,
     answer,
     group_answer,
+    hourly_look,
     joined_sizes,
     largest,
     linked_tenants,
@@ -22,6 +23,7 @@ from monitor.core.engine import (
     tenant_amounts,
     tenant_findings,
     tenant_hours,
+    tenant_runs,
     window_totals,
     with_late,
 )
@@ -113,6 +115,40 @@ def test_a_cleared_hit_comes_last_and_raises_nothing() -> None:
 
     assert ["a", "c"] == [one.tenant for one in matches_of_all(book, screened(sdn, el, cleared=(decided,)), NOW)]
     assert [{"screening.blocked"}, set()] == rules
+
+
+def test_a_look_tells_the_best_open_hit_on_each_list() -> None:
+    """Of the tenant and of its party, likely before possible; a hit that two people have cleared is not told."""
+    taken, asked = known(), screened(hit("One", "sdn", Band.POSSIBLE), hit("One", "el"), hit("Party", "sdn"))
+    parties = asked.parties(taken.book, NOW)
+    of_party = next(one for one in parties.matches("P"))
+    decided = Clearance(
+        *of_party.place, digest_of_query(of_party.query), digest_of_entry(of_party.hit.listed), NOW + 1, ("ann", "bo"),
+        "Another one", NOW,
+    )  # fmt: skip
+    cleared = replace(asked, cleared={decided.place: decided})
+
+    assert {"sdn": Band.LIKELY, "el": Band.LIKELY} == hourly_look(taken.book, asked, "a", parties, taken.archive).hits
+    parties = cleared.parties(taken.book, NOW)
+    found = hourly_look(taken.book, cleared, "a", parties, taken.archive).hits
+    assert {"sdn": Band.POSSIBLE, "el": Band.LIKELY} == found
+
+
+@pytest.mark.parametrize(("count", "asked_for"), [(64, False), (20_000, True)])
+def test_a_look_tells_the_largest_run_that_a_rule_asked_for(count: int, asked_for: bool) -> None:
+    """It is the largest that the tenant has; of a tenant that is far below what rules on runs ask it tells none."""
+    days = 30
+    taken = Taken(f"""
+        0             profile hq_country=CN tenant=a
+        0             start x {H100} count={count} job=j region=eu fabric=f tenant=a
+        {days * 86_400} stop x tenant=a
+    """)
+    now = BASE_MS + days * DAY_MS
+    (held,) = tenant_runs(taken.book, reference(), "a", taken.archive.finished("a"), now)
+    look = hourly_look(taken.book, reference(), "a", reference().parties(taken.book, now), taken.archive)
+
+    assert (held[0].flop if asked_for else ZERO) == look.largest_run
+    assert ZERO != held[0].flop
 
 
 def test_lists_are_part_of_the_digest() -> None:

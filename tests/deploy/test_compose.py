@@ -106,6 +106,17 @@ def test_images_are_fixed_by_version() -> None:
     assert f"apache/kafka:{version}" == images["kafka"]
 
 
+def test_our_image_is_built_by_its_recipe() -> None:
+    """From the root of the checkout, and what the recipe is told it asks for."""
+    recipe = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
+    (build,) = {json.dumps(SERVICES[name]["build"]) for name in OURS}
+
+    found = json.loads(build)
+    assert (DEPLOY / "Dockerfile", ROOT) == (DEPLOY / found["context"] / found["dockerfile"], DEPLOY / found["context"])
+    assert {"REVISION": "${REVISION:-unknown}"} == found["args"]
+    assert "ARG REVISION=unknown\n" in recipe
+
+
 @pytest.mark.parametrize("name", sorted(SERVICES))
 def test_what_is_mounted_is_there(name: str) -> None:
     """Each file or folder that a service is given is in the checkout, and each volume is declared."""

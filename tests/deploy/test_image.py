@@ -23,6 +23,7 @@ from pathlib import Path
 
 import pytest
 
+from monitor.metrics import REVISION_VARIABLE
 from monitor.settings import Settings
 from monitor.simulate.scenarios import simulate
 from tests.deploy.shipped import DEPLOY, ROOT
@@ -69,7 +70,7 @@ def test_what_is_installed_is_pinned_by_hashes() -> None:
 
 
 def test_the_image_says_what_it_is() -> None:
-    """Version and licence are those of the program, and the revision can be given."""
+    """Version and licence are those of the program; the revision can be given, and the program is told of it."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     (labels,) = of("LABEL")
     found = dict(re.findall(r'org\.opencontainers\.image\.(\w+)="([^"]*)"', labels))
@@ -78,6 +79,7 @@ def test_the_image_says_what_it_is() -> None:
     assert project["license"] == found["licenses"]
     assert ("${VERSION}", "${REVISION}") == (found["version"], found["revision"])
     assert project["version"] == arguments()["VERSION"]
+    assert f"{REVISION_VARIABLE}=${{REVISION}}" in of("ENV")[-1].split()
 
 
 def test_it_runs_as_nobody_in_particular_without_a_shell() -> None:

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.core.blind import GAP, HOLE, SILENCE
+from monitor.core.bounds import Bounds
 from monitor.core.partitions import adopter, partition_of
 from monitor.errors import StoreProblem
 from monitor.intake.decode import decode_facts
@@ -159,6 +160,19 @@ def test_each_tenant_is_in_the_books_of_its_partition(group: Group) -> None:
     assert {(TENANTS, 0): 1, (TENANTS, 1): 1} == worker.member.hints
     assert 1 == worker.value("flopwatch_events_consumed_total", topic=CONTROL, outcome="accepted")
     assert worker.worker.healthy()[0]
+
+
+def test_what_the_books_of_partitions_show_adds_up(group: Group) -> None:
+    """Tenants with hits of all books together, and the largest run of any: tenants are each in one of them."""
+    worker = group.worker(0, 1)
+    worker.passes(2)
+    first, second = worker.worker.tasks.values()
+    first.state = first.state._replace(hits={("sdn", "likely"): 2}, largest_run=Bounds(1, 5, 6, 9))
+    second.state = second.state._replace(hits={("sdn", "likely"): 1}, largest_run=Bounds(2, 3, 7, 8))
+
+    assert 3 == worker.value("flopwatch_screening_matches", list="sdn", band="likely")
+    run = [worker.value("flopwatch_run_compute_flop_max", bound=bound) for bound in Bounds._fields]
+    assert [2, 5, 7, 9] == run
 
 
 def test_what_came_where_it_does_not_belong_is_a_dead_letter(group: Group) -> None:

@@ -20,10 +20,12 @@ from monitor.clock import Clock, SystemClock
 from monitor.core.approval import APPROVE, WITHDRAW
 from monitor.core.audit import OPERATOR, Person
 from monitor.core.book import Book
+from monitor.core.bounds import Bounds, greatest
 from monitor.core.cases import Outcome
-from monitor.core.engine import Reference, books_digest
+from monitor.core.engine import Reference, books_digest, tenant_runs
 from monitor.core.estimate import Estimator
 from monitor.core.flags import State
+from monitor.core.lists import Band
 from monitor.core.parties import Parties
 from monitor.core.policy import Consent, Level
 from monitor.errors import LimitReached, Overtaken, SourceProblem, StoreProblem
@@ -45,6 +47,7 @@ from monitor.settings import DeadLetters, Foreign, Settings
 from monitor.source.files import FileSource
 from monitor.store import Commit, JournalEntry, JournalRow, Loaded
 from monitor.store.sql import SqlStore
+from tests.core.listed import hit, lists
 from tests.intake.test_cloudtrail import call
 
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
@@ -597,6 +600,49 @@ def test_the_largest_tenants_are_shown_by_references(daemons: Daemons, tmp_path:
     assert sorted(flop.values()) == list(flop.values())
     assert "t-1" not in generate_latest(daemon.registry).decode()
     assert 0 < daemon.value("flopwatch_evaluations_total", depth="totals")
+
+
+def test_tenants_with_open_hits_are_counted_by_list_and_band(daemons: Daemons, tmp_path: Path) -> None:
+    """Each tenant that uses anything once for each list, by its best hit there; every list and band has a number."""
+    names = {"t-1": "Alike", "t-2": "Distant", "t-3": "Alike", "t-4": "Another"}
+    lines = [
+        event(number, "tenant.profiled", 0, tenant, legal_name=name)
+        for number, (tenant, name) in enumerate(names.items())
+    ]
+    lines += [started(10 + number, 1, "a", tenant=tenant) for number, tenant in enumerate(["t-1", "t-2", "t-4"])]
+    write(tmp_path, [*lines, stopped(20, 7_200, "a", "t-4")])
+    found = lists(hit("Alike", "sdn"), hit("Alike", "sdn", Band.POSSIBLE, id="2"), hit("Distant", "el", Band.POSSIBLE))
+    daemon = daemons.start(read_with=replace(reference(), lists=found))
+
+    def told() -> dict[tuple[str, str], float]:
+        (metric,) = (one for one in daemon.registry.collect() if one.name == "flopwatch_screening_matches")
+        return {(one.labels["list"], one.labels["band"]): one.value for one in metric.samples}
+
+    none = {(source, band): 0 for source in found.effects.of_source for band in ("likely", "possible")}
+    assert none == told()
+    daemon.passes(4)
+    assert none | {("sdn", "likely"): 1, ("el", "possible"): 1} == told()
+
+    daemon.worker.tasks[0].refer(replace(reference(), lists=lists(hit("Another", "el"))))
+    daemon.passes(4)
+    assert none | {("el", "likely"): 1} == told()
+
+
+def test_the_largest_run_that_a_rule_asks_for_is_shown(daemons: Daemons, tmp_path: Path) -> None:
+    """Before a rule asks for any it is zero; then its bounds are those of the run that the console shows."""
+    ends = [stopped(5_000 + number, 20 * DAY_SECONDS, f"node-{number}") for number in range(1, 1_001)]
+    write(tmp_path, [*frontier(), *ends])
+    daemon = daemons.start()
+
+    def told() -> list[float | None]:
+        return [daemon.value("flopwatch_run_compute_flop_max", bound=bound) for bound in Bounds._fields]
+
+    assert [0, 0, 0, 0] == told()
+    daemon.passes(4)
+    finished = daemon.store.finished("t-1")
+    runs = tenant_runs(daemon.book, reference(), "t-1", finished, START + 20 * DAY_SECONDS * 1_000)
+    assert list(map(float, greatest(run.flop for run, _ in runs))) == told()
+    assert 1e23 < (told()[1] or 0)
 
 
 def test_no_tenant_is_shown_where_none_is_to_be(daemons: Daemons, tmp_path: Path) -> None:

@@ -11,9 +11,21 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from monitor.app.references import load_reference
+from monitor.core.bounds import Bounds
 from monitor.core.inventory import Conservation
 from monitor.errors import SettingsProblem
-from monitor.metrics import METRICS, OTHER_SOURCES, SOURCES_MAX, BooksState, Metrics, conservation_figures
+from monitor.metrics import (
+    METRICS,
+    OTHER_SOURCES,
+    REVISION_VARIABLE,
+    SOURCES_MAX,
+    BooksState,
+    Metrics,
+    conservation_figures,
+    show_build,
+)
+from monitor.reference.root import config_root
 from monitor.web import health
 from monitor.web.health import HealthServer, Pages
 
@@ -205,6 +217,64 @@ def test_the_state_of_the_books_is_read_at_each_scrape(registry: CollectorRegist
     assert 2 == registry.get_sample_value("flopwatch_tenants")
     labels = {"state": "open", "level": "watch", "rule": RULES[0]}
     assert 3 == registry.get_sample_value("flopwatch_flags", labels)
+
+
+def test_the_largest_run_and_open_hits_are_those_of_the_books(registry: CollectorRegistry) -> None:
+    """Each bound of the run, and each list and band that is told, has a series; without a run its bounds are zero."""
+    states = [BooksState(), BooksState(hits={("us.sdn", "likely"): 3}, largest_run=Bounds(1, 2, 3, 10**26))]
+    metrics = Metrics(registry)
+    metrics.expose(lambda: states[0], RULES)
+
+    def run() -> list[float | None]:
+        return [registry.get_sample_value("flopwatch_run_compute_flop_max", {"bound": one}) for one in Bounds._fields]
+
+    assert [0, 0, 0, 0] == run()
+    states.pop(0)
+    assert [1, 2, 3, 1e26] == run()
+    assert 3 == registry.get_sample_value("flopwatch_screening_matches", {"list": "us.sdn", "band": "likely"})
+
+
+@pytest.mark.parametrize(("said", "told"), [(None, "unknown"), ("", "unknown"), ("3f2a", "3f2a")])
+def test_the_commit_that_was_built_is_told_where_somebody_said_it(
+    registry: CollectorRegistry, monkeypatch: pytest.MonkeyPatch, said: str | None, told: str
+) -> None:
+    """From the variable that the image sets; by whatever process, with or without books."""
+    monkeypatch.delenv(REVISION_VARIABLE, raising=False)
+    if said is not None:
+        monkeypatch.setenv(REVISION_VARIABLE, said)
+    others = CollectorRegistry()
+    Metrics(registry).describe("sha256:0", load_reference(config_root()))
+    show_build(others)
+
+    (of_books,), (of_others,) = (
+        [
+            sample.labels
+            for metric in one.collect()
+            if metric.name == "flopwatch_build_info"
+            for sample in metric.samples
+        ]
+        for one in (registry, others)
+    )
+    assert of_books == of_others
+    assert told == of_books["revision"]
+
+
+def test_a_list_is_dated_where_its_file_says_so(registry: CollectorRegistry) -> None:
+    """Only the latest version has series; where nothing counts, or the file does not say, nothing is told."""
+    metrics = Metrics(registry)
+
+    def told(digest: str, published: int | None) -> tuple[list[str], list[float]]:
+        metrics.show_list("us", digest, published)
+        found = {metric.name.removeprefix("flopwatch_screening_list_"): metric.samples for metric in registry.collect()}
+        return (
+            [sample.labels["digest"] for sample in found["info"]],
+            [sample.value for sample in found["published_timestamp_seconds"]],
+        )
+
+    assert (["sha256:1"], [1.0]) == told("sha256:1", 1_000)
+    assert (["sha256:2"], [0.0]) == told("sha256:2", 0)
+    assert (["sha256:3"], []) == told("sha256:3", None)
+    assert ([], []) == told("", None)
 
 
 def test_a_partition_that_is_gone_leaves_no_series(registry: CollectorRegistry) -> None:

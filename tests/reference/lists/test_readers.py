@@ -131,7 +131,7 @@ def test_the_simple_table_is_read() -> None:
     """Values with `;` inside are quoted; the list is as old as the day on which its entries were last seen."""
     found, party = read(SIMPLE_CSV), only(SIMPLE_CSV)
 
-    assert 1_793_577_600_000 == found.version.dated
+    assert 1_793_577_600_000 == found.version.dated == found.published
     assert ("us.sdn", "x1", "entity", frozenset({"GB", "PA"})) == (*party[:2], party.schema, party.countries)
     assert ("Quartz Ferry", "Quarz-Fähre", "Quartz; Ferry & Sons") == tuple(name.text for name in party.names)
     assert (("", "X-1"),) == party.identifiers
@@ -164,7 +164,7 @@ def test_our_own_format_is_read() -> None:
     """Each kind of name, and the day that the file states."""
     found, party = read(OWN_YAML), only(OWN_YAML)
 
-    assert 1_793_491_200_000 == found.version.dated
+    assert 1_793_491_200_000 == found.version.dated == found.published
     assert [PRIMARY, ALIAS, FORMER, WEAK] == [name.kind for name in party.names]
     assert (("company_number", "X-1"),) == party.identifiers
 
@@ -271,8 +271,10 @@ def test_an_entry_that_says_nothing_is_left_out() -> None:
 
 
 def test_the_age_of_a_list_that_does_not_say_it_is_that_of_its_file() -> None:
-    """The US list states no day."""
-    assert WRITTEN == read(CSL_CSV).version.dated
+    """The US list states no day, and nobody is told that it was published on one."""
+    found = read(CSL_CSV)
+
+    assert (WRITTEN, None) == (found.version.dated, found.published)
 
 
 # -- what is refused -------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+import zstandard
 
 from monitor.errors import ListProblem
 from monitor.reference.lists.shelf import ListShelf, Standing
@@ -45,6 +47,25 @@ def test_a_good_file_counts_and_is_kept(tmp_path: Path) -> None:
     assert first.kept == again.kept
     assert ((), (), ()) == again.changes
     assert NOW == (again.kept.loaded_at if again.kept else None)
+
+
+def test_a_copy_that_does_not_say_how_a_list_is_dated_learns_it_from_the_file(tmp_path: Path) -> None:
+    """Copies of before did not keep it; the version counts on since when it was loaded."""
+    first = taken(tmp_path, SAMPLES["flopwatch-yaml"])
+    assert first.kept is not None
+    (copy,) = (tmp_path / "state").glob("*.zst")
+    head, _, lines = zstandard.ZstdDecompressor().decompress(copy.read_bytes(), 1_000_000).partition(b"\n")
+    older = {name: value for name, value in json.loads(head).items() if name != "published"}
+    copy.write_bytes(zstandard.ZstdCompressor().compress(json.dumps(older).encode() + b"\n" + lines))
+
+    (standing,) = shelf(tmp_path).take(LATER)
+
+    assert first.kept == standing.kept
+    assert first.kept.list.version.dated == first.kept.list.published
+    (tmp_path / "us.csv").unlink()
+    (standing,) = shelf(tmp_path).look(LATER)
+    assert standing.kept is not None
+    assert None is standing.kept.list.published
 
 
 @pytest.mark.parametrize("format", SAMPLES)
