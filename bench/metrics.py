@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """How large /metrics is and how long it takes with many tenants: `bench/metrics.py [--tenants 10000]`.
 
-Books of so many tenants, each of which holds something, with the series of all shipped rules, 50 sources, 64 partitions
-of two topics and the console's most asked routes. Sizes in bytes; medians of 20 scrapes in this process, and of 5 looks
+Books of so many tenants, each of which holds something, with the series of all shipped rules, every source list, 50
+sources, 64 partitions of two topics and the console's most asked routes. Sizes in bytes; medians of 20 scrapes in this process, and of 5 looks
 at who is largest, which a worker does once a minute.
 """
 
@@ -25,9 +25,11 @@ from monitor.core.book import Book
 from monitor.core.engine import largest
 from monitor.core.model import HOUR_MS
 from monitor.intake.decode import decode_facts
-from monitor.metrics import BooksState, ConsoleMetrics, Metrics
+from monitor.metrics import HIT_BANDS, BooksState, ConsoleMetrics, Metrics
+from monitor.reference.lists.effects import load_effects
 from monitor.reference.root import config_root
 from monitor.run.apply import take_in
+from monitor.settings import Settings
 from monitor.store.memory import MemoryArchive
 
 SHOWN = 200
@@ -72,7 +74,10 @@ def main() -> None:
     take_in(book, archive, facts, [None] * len(facts))
     now = book.clock + 100 * HOUR_MS
     looking = median(lambda: largest(book, reference, SHOWN, now), 5)
-    state = BooksState(tenants=tenants, sizes=largest(book, reference, SHOWN, now))
+    sizes = largest(book, reference, SHOWN, now)
+    sources = load_effects(config_root(), Settings().affiliates_rule_returns).effects.of_source
+    hits = {(source, band): tenants for source in sources for band in HIT_BANDS}
+    state = BooksState(tenants=tenants, sizes=sizes, hits=hits, largest_run=sizes.shown[0][2])
 
     registry = CollectorRegistry()
     metrics, console = Metrics(registry), ConsoleMetrics(registry)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
@@ -119,19 +120,21 @@ def test_a_cleared_hit_comes_last_and_raises_nothing() -> None:
 
 def test_a_look_tells_the_best_open_hit_on_each_list() -> None:
     """Of the tenant and of its party, likely before possible; a hit that two people have cleared is not told."""
-    taken, asked = known(), screened(hit("One", "sdn", Band.POSSIBLE), hit("One", "el"), hit("Party", "sdn"))
-    parties = asked.parties(taken.book, NOW)
-    of_party = next(one for one in parties.matches("P"))
-    decided = Clearance(
-        *of_party.place, digest_of_query(of_party.query), digest_of_entry(of_party.hit.listed), NOW + 1, ("ann", "bo"),
-        "Another one", NOW,
-    )  # fmt: skip
-    cleared = replace(asked, cleared={decided.place: decided})
+    taken, asked = known(), screened(hit("One", "sdn", Band.POSSIBLE), hit("Party", "sdn"), hit("Party", "el"))
+    of_sdn, of_el = asked.parties(taken.book, NOW).matches("P")
+    decided = [
+        Clearance(
+            *one.place, digest_of_query(one.query), digest_of_entry(one.hit.listed), NOW + 1, ("ann", "bo"), "No", NOW
+        )
+        for one in (of_sdn, of_el)
+    ]
 
-    assert {"sdn": Band.LIKELY, "el": Band.LIKELY} == hourly_look(taken.book, asked, "a", parties, taken.archive).hits
-    parties = cleared.parties(taken.book, NOW)
-    found = hourly_look(taken.book, cleared, "a", parties, taken.archive).hits
-    assert {"sdn": Band.POSSIBLE, "el": Band.LIKELY} == found
+    def told(*cleared: Clearance) -> Mapping[str, Band]:
+        reference = replace(asked, cleared={one.place: one for one in cleared})
+        return hourly_look(taken.book, reference, "a", reference.parties(taken.book, NOW), taken.archive).hits
+
+    assert {"sdn": Band.LIKELY, "el": Band.LIKELY} == told()
+    assert {"sdn": Band.POSSIBLE} == told(*decided)
 
 
 @pytest.mark.parametrize(("count", "asked_for"), [(64, False), (20_000, True)])

@@ -112,7 +112,8 @@ def test_our_image_is_built_by_its_recipe() -> None:
     (build,) = {json.dumps(SERVICES[name]["build"]) for name in OURS}
 
     found = json.loads(build)
-    assert (DEPLOY / "Dockerfile", ROOT) == (DEPLOY / found["context"] / found["dockerfile"], DEPLOY / found["context"])
+    context = (DEPLOY / found["context"]).resolve()
+    assert (DEPLOY / "Dockerfile", ROOT) == (context / found["dockerfile"], context)
     assert {"REVISION": "${REVISION:-unknown}"} == found["args"]
     assert "ARG REVISION=unknown\n" in recipe
 

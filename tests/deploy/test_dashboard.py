@@ -136,7 +136,7 @@ def site(topics: Topics, tmp_path: Path) -> Iterator[Site]:
 def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     """A Prometheus that scrapes a worker has numbers for every query, and promtool nothing against the page.
 
-    The worker reads topics of Kafka that grow meanwhile.
+    The worker reads topics of Kafka that grow meanwhile. A translator and a console say what they are, too.
     """
     lines = [line for line, _ in zip(simulate("frontier").events(), range(6_000), strict=False)]
     rest = iter(lines[1_000:])
@@ -151,9 +151,11 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     site.topics.write(foreign, [(None, b"{}")])
     topics = json.dumps([{"topic": foreign, "source": "/aws"}])
     translator = site.start("intake", INTAKE__TOPICS=topics, INTAKE__GROUP=foreign)
+    web = site.start("web", CONSOLE__PORT=free_port())
+    ports = {"flopwatch": worker.port, "translator": translator.port, "console": web.port}
     unanswered = set(QUERIES)
 
-    with prometheus(tmp_path, {"flopwatch": worker.port, "translator": translator.port}) as (_, asked):
+    with prometheus(tmp_path, ports) as (_, asked):
 
         def answered() -> bool:
             site.produce(line for line, _ in zip(rest, range(20), strict=False))
@@ -168,6 +170,7 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
             wait_for(answered, "an answer to every query", 40)
         except AssertionError:
             assert set() == unanswered  # names them
+        assert ports.keys() == {one["metric"]["job"] for one in samples(asked, "flopwatch_build_info")}
         metrics = page(worker.port, "metrics")
         assert metrics
         assert (0, "") == told("promtool", "check", "metrics", stdin=metrics)
