@@ -2,8 +2,8 @@
 """How large /metrics is and how long it takes with many tenants: `bench/metrics.py [--tenants 10000]`.
 
 Books of so many tenants, each of which holds something, with the series of all shipped rules, every source list, 50
-sources, 64 partitions of two topics and the console's most asked routes. Sizes in bytes; medians of 20 scrapes in this process, and of 5 looks
-at who is largest, which a worker does once a minute.
+sources, 64 partitions of two topics and the console's most asked routes. Sizes in bytes; medians of 20 scrapes in this
+process, and of 5 looks at who is largest, which a worker does once a minute.
 """
 
 from __future__ import annotations

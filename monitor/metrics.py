@@ -219,15 +219,15 @@ METRICS = (
     Described(
         "flopwatch_run_compute_flop_max",
         "state",
-        "Model FLOP of the largest run, by bound, of tenants whose runs a rule may hold for; whoever has none here is "
-        "below what any rule asks of its runs.",
+        "Model FLOP of the largest run, by bound, of tenants of whose runs a rule may tell people; those of others are "
+        "below what any such rule asks of them.",
         ("bound",),
     ),
     Described(
         "flopwatch_screening_matches",
         "state",
         "Tenants with a hit, their own or their party's, that nobody has cleared, by source list and band of the best "
-        "there; as far as a rule may hold for them, as rules on lists do at any use.",
+        "there; as far as a rule may tell people of them, as rules on lists may at any use.",
         ("list", "band"),
     ),
     Described("flopwatch_collect_seconds", "state", "How long it took to put the numbers of the books together."),

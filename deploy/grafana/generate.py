@@ -187,8 +187,8 @@ OVERVIEW: tuple[Row, ...] = (
             Panel(
                 37,
                 "Largest run, by bound",
-                "Of tenants whose runs a rule may hold for; a run of another is smaller than any rule asks of it. Low, "
-                "central and high are 5, 50 and 95 per cent quantiles; the ceiling is no estimate.",
+                "Of tenants of whose runs a rule may tell people; those of others are below what any such rule asks of "
+                "them. Low, central and high are 5, 50 and 95 per cent quantiles; the ceiling is no estimate.",
                 (Query(by("bound", "flopwatch_run_compute_flop_max", operation="max"), "{{bound}}"),),
                 limits=(1e23, 1e24, 1e25, 1e26),
                 link="/tenants",
