@@ -598,8 +598,7 @@ class _BooksCollector(Collector):
         yield _gauge("flopwatch_collect_seconds", time.perf_counter() - began)
 
     def _flags(self, flags: Mapping[tuple[str, str, str], int]) -> GaugeMetricFamily:
-        described = BY_NAME["flopwatch_flags"]
-        family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+        family = _family("flopwatch_flags")
         known = {(str(state), str(level), rule) for state in State for level in LEVELS for rule in self._rules}
         for labels in sorted(known | set(flags)):
             family.add_metric(labels, flags.get(labels, 0))
@@ -608,10 +607,7 @@ class _BooksCollector(Collector):
 
 def _tenants(sizes: Sizes) -> Iterator[Metric]:
     """The largest tenants by their opaque references, and what all others hold; nothing where no tenant is shown."""
-    flop, held = (
-        GaugeMetricFamily(name, BY_NAME[name].help, labels=BY_NAME[name].labels)
-        for name in ("flopwatch_tenant_compute_flop", "flopwatch_tenant_held_accelerator_seconds")
-    )
+    flop, held = _family("flopwatch_tenant_compute_flop"), _family("flopwatch_tenant_held_accelerator_seconds")
     for tenant, usage, bounds in sizes.shown:
         reference = tenant_reference(tenant)
         held.add_metric((reference,), usage / MICRO)
@@ -624,19 +620,22 @@ def _tenants(sizes: Sizes) -> Iterator[Metric]:
 
 
 def _hits(hits: Mapping[tuple[str, str], int]) -> GaugeMetricFamily:
-    described = BY_NAME["flopwatch_screening_matches"]
-    family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+    family = _family("flopwatch_screening_matches")
     for labels, tenants in sorted(hits.items()):
         family.add_metric(labels, tenants)
     return family
 
 
 def _largest_run(run: Bounds) -> GaugeMetricFamily:
-    described = BY_NAME["flopwatch_run_compute_flop_max"]
-    family = GaugeMetricFamily(described.name, described.help, labels=described.labels)
+    family = _family("flopwatch_run_compute_flop_max")
     for bound, amount in run._asdict().items():
         family.add_metric((bound,), float(amount))
     return family
+
+
+def _family(name: str) -> GaugeMetricFamily:
+    """A gauge with labels, without a sample yet."""
+    return GaugeMetricFamily(name, BY_NAME[name].help, labels=BY_NAME[name].labels)
 
 
 def _gauge(name: str, value: float) -> GaugeMetricFamily:
