@@ -203,7 +203,7 @@ def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
         for tenant in book.tenants.values()
         for shape in (
             *(shape for shape, _ in tenant.ledger.totals),
-            *(timeline.shape for timeline in tenant.timelines.values() if timeline.since is not None),
+            *(timeline.shape for timeline in tenant.timelines.values() if timeline.units),
         )
     }
     resolved = [catalogue.resolve(shape.hardware, shape.unit, book.clock) for shape in shapes]

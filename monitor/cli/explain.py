@@ -23,6 +23,7 @@ from monitor.run.run_story import RunStory
 from monitor.settings import load_settings
 
 ALLOCATIONS_SHOWN = 10
+TYPES_SHOWN = 10
 RUNS_SHOWN = 5
 MEMBERS_SHOWN = 8
 EVIDENCE_SHOWN = 5
@@ -72,7 +73,7 @@ def _tenant_lines(story: TenantStory) -> list[str]:
     ]
     lines += ["", "Who it is:", *(f"  {show.plain(sentence)}" for sentence in story.who)] if story.who else []
     lines += ["", "Hardware:"]
-    for line in story.hardware:
+    for line in story.counting:
         hours = ", ".join(f"{show.accelerator_hours(amount)} h {name}" for name, amount in line.usage.items())
         lines += [
             f"  {line.name} (event: {show.plain(line.shape.hardware or 'not named')}, "
@@ -86,6 +87,9 @@ def _tenant_lines(story: TenantStory) -> list[str]:
             ),
             *(f"    Assumed: {show.plain(sentence)}" for sentence in line.assumptions),
         ]
+    if story.without:
+        more = f" and {len(story.without) - TYPES_SHOWN} more" if len(story.without) > TYPES_SHOWN else ""
+        lines.append(f"  Without accelerators: {', '.join(map(show.plain, story.without[:TYPES_SHOWN]))}{more}")
     lines += ["", f"Held now: {len(story.open_allocations)} allocations"]
     for name, hardware, units, since, evidence in story.open_allocations[:ALLOCATIONS_SHOWN]:
         lines.append(

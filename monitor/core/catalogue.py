@@ -19,6 +19,7 @@ from monitor.core.priors import POOLED
 ONE_ACCELERATOR = 1_000
 TERAFLOP = 10**12
 UNKNOWN = "unknown"
+NONE = "no accelerators"
 CACHED_MAX = 8_192  # names come from outside: whoever invents new ones must not fill the memory
 
 # Words before a model's name that tell nothing more: "NVIDIA-A100-SXM4-80GB" and "A100 SXM4 80GB" are one chip.
@@ -63,10 +64,36 @@ class Hardware:
 
     name: str  # canonical, or the event's own where the catalogue has none
     chip: Chip
-    per_unit: int
+    per_unit: int  # 0: a machine without accelerators
     known: bool
     assumptions: tuple[str, ...]
     network_mbit_s: int | None = None  # of one unit, towards others
+
+
+# What a machine without accelerators holds: known, at any instant, and nothing.
+WITHOUT = Hardware(
+    NONE,
+    Chip(
+        name=NONE,
+        vendor="",
+        kind=NONE,
+        generation=POOLED,
+        release=0,
+        rate_low=0,
+        rate_central=0,
+        rate_high=0,
+        rate_ceiling=0,
+        fp8=False,
+        clock_khz=None,
+        tpp=0,
+        assumption=None,
+        source="catalogue",
+        origin="seen",
+    ),
+    0,
+    True,
+    (),
+)
 
 
 class Named(NamedTuple):
@@ -113,6 +140,11 @@ def normal_name(name: str) -> str:
     while start < len(words) - 1 and words[start] in VENDOR_WORDS:
         start += 1
     return "".join(words[start:])
+
+
+def folded(name: str) -> str:
+    """A name as rules for whole names of instance types see it: without case and the blanks around it."""
+    return name.strip().casefold()
 
 
 def pool(chips: Iterable[Chip], accelerators_per_instance: int) -> Pool:
@@ -170,13 +202,17 @@ def _teraflops(rate: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """All names that the catalogue knows. Keys of `names` and `instances` are normal names."""
+    """All names that the catalogue knows. Keys of `names` and `instances` are normal names.
+
+    Each of `without` matches the whole names, in lower case, of instance types that have no accelerators.
+    """
 
     version: str
     digest: str
     names: Mapping[str, Named]
     instances: Mapping[str, Named]
     slices: Mapping[str, Slice]
+    without: tuple[re.Pattern[str], ...]
     pool: Pool
     _resolved: dict[tuple[str | None, str | None, int], Hardware] = field(
         default_factory=dict, init=False, repr=False, compare=False
@@ -218,6 +254,9 @@ class Catalogue:
     def _resolve(self, name: str, unit: str | None, fastest: Release) -> Hardware:
         named, assumption = self._find(name, unit)
         if named is None:
+            # Whoever counts accelerators of a machine knows of some: they stay unknown ones.
+            if unit != ACCELERATOR and any(one.fullmatch(folded(name)) for one in self.without):
+                return WITHOUT
             instances = self.pool.accelerators_per_instance if unit == INSTANCE else 1
             return self._unknown(name, ONE_ACCELERATOR, instances, fastest)
         if not named.chip.rate_ceiling:
@@ -249,7 +288,7 @@ class Catalogue:
         row = self.instances.get(normal_name(name))
         if row is not None:
             return row
-        match = SLICE.fullmatch(name.strip().casefold())
+        match = SLICE.fullmatch(folded(name))
         rule = self.slices.get(match["prefix"]) if match else None
         if match is None or rule is None:
             return None

@@ -331,13 +331,13 @@ class Estimator:
     def accelerators(
         self, by_shape: Mapping[Shape, Mapping[str, int]], classes: Iterable[str], now: int
     ) -> dict[str, int]:
-        """Accelerator-microseconds by canonical name, over these evidence classes."""
+        """Accelerator-microseconds by canonical name, over these evidence classes; of machines without any, nothing."""
         wanted = frozenset(classes)
         sums: dict[str, int] = {}
         for shape, by_class in by_shape.items():
             usage = sum(amount for usage_class, amount in by_class.items() if usage_class in wanted)
-            if usage:
-                hardware = self.catalogue.resolve(shape.hardware, shape.unit, now)
+            hardware = self.catalogue.resolve(shape.hardware, shape.unit, now)
+            if usage and hardware.per_unit:
                 sums[hardware.name] = sums.get(hardware.name, 0) + usage * hardware.per_unit
         return {name: amount // 1_000 for name, amount in sorted(sums.items())}
 

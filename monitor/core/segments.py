@@ -321,10 +321,13 @@ def _tenures(one: Holding, kinds: _Kinds) -> list[_Tenure]:
     found: list[_Tenure] = []
     parts: list[Part] = []
     for stay in one.held:
+        per_unit = kinds.of(stay.shape).per_unit
+        if not per_unit:  # a machine without accelerators is of no gang, also where it is the first part of a stay
+            continue
         if parts and (stay.start > parts[-1].end or stay.traits.job != parts[-1].stay.traits.job):
             found.append(_tenure(one, len(found), parts, kinds))
             parts = []
-        accelerators = stay.count * kinds.of(stay.shape).per_unit // 1_000
+        accelerators = stay.count * per_unit // 1_000
         parts.append(Part(one.allocation, stay.start, stay.end, accelerators, stay))
     if parts:
         found.append(_tenure(one, len(found), parts, kinds))

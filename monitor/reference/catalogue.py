@@ -50,6 +50,7 @@ def _catalogue(tables: Tables) -> Catalogue:
             for row in tables.instances.values()
         },
         slices={row.prefix: Slice(chips[row.accelerator], row.units_per_chip) for row in tables.slices.values()},
+        without=tuple(row.pattern for row in tables.without.values()),
         pool=pool(data_centre, tables.settings.unknown_instance_accelerators),
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from decimal import Decimal
 
-from monitor.core.catalogue import ONE_ACCELERATOR, SLICE, normal_name
+from monitor.core.catalogue import ONE_ACCELERATOR, SLICE, folded, normal_name
 from monitor.reference.reading import milliseconds
 from monitor.reference.rows import AcceleratorRow, InstanceRow, Tables
 
@@ -15,6 +15,7 @@ FAMILIES = "catalogue/families.csv"
 ALIASES = "catalogue/aliases.csv"
 INSTANCES = "catalogue/instances.csv"
 SLICES = "catalogue/slices.csv"
+WITHOUT = "catalogue/without.csv"
 VENDORS = "catalogue/vendors.csv"
 
 USUAL_EIGHT_BIT_RATIO = Decimal(2)
@@ -38,6 +39,7 @@ def contradictions(tables: Tables) -> Iterator[str]:
     yield from _of_targets(tables)
     yield from _of_instances(tables)
     yield from _of_slices(tables)
+    yield from _of_patterns(tables)
     yield from _of_vendors(tables)
 
 
@@ -223,6 +225,20 @@ def _of_slices(tables: Tables) -> Iterator[str]:
     yield from _of_slice_instances(tables, rules)
 
 
+def _of_patterns(tables: Tables) -> Iterator[str]:
+    """A pattern of types without accelerators that takes in a type that has some."""
+    types = [(folded(row.instance_type), f"{INSTANCES}, line {line}") for line, row in tables.instances.items()]
+    types += [(f"{row.prefix}-8", f"{SLICES}, line {line}") for line, row in tables.slices.items()]
+    for line, row in tables.without.items():
+        taken = next(((name, where) for name, where in types if row.pattern.fullmatch(name)), None)
+        if taken is not None:
+            name, where = taken
+            yield (
+                f"{WITHOUT}, line {line} ({row.provider}): the pattern takes in '{name}', which has accelerators by "
+                f"{where}; narrow it."
+            )
+
+
 def _of_vendors(tables: Tables) -> Iterator[str]:
     vendors: set[str] = set()
     for line, row in tables.vendors.items():
@@ -240,7 +256,7 @@ def _of_vendors(tables: Tables) -> Iterator[str]:
 def _of_slice_instances(tables: Tables, rules: Mapping[str, tuple[str, int]]) -> Iterator[str]:
     """An instance type that is a slice name must say what the rule for slices says."""
     for line, row in tables.instances.items():
-        match = SLICE.fullmatch(row.instance_type.casefold())
+        match = SLICE.fullmatch(folded(row.instance_type))
         if match is None or match["prefix"] not in rules:
             continue
         accelerator, units_per_chip = rules[match["prefix"]]

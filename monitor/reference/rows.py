@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -131,6 +132,17 @@ class SliceRow(BaseModel):
     note: str = ""
 
 
+class WithoutRow(BaseModel):
+    """A row of `without.csv`: instance types of a provider that have no accelerators, by what all of a name matches."""
+
+    model_config = STRICT
+    provider: Name
+    pattern: re.Pattern[str]
+    origin: Origin
+    source: Name
+    note: str = ""
+
+
 class VendorRow(BaseModel):
     """A row of `vendors.csv`: in which country the maker of chips is headquartered."""
 
@@ -151,6 +163,7 @@ class Tables:
     aliases: Mapping[int, AliasRow]
     instances: Mapping[int, InstanceRow]
     slices: Mapping[int, SliceRow]
+    without: Mapping[int, WithoutRow]
     vendors: Mapping[int, VendorRow]
 
     def digest(self) -> str:
@@ -161,6 +174,7 @@ class Tables:
             self.aliases.values(),
             self.instances.values(),
             self.slices.values(),
+            self.without.values(),
             self.vendors.values(),
         )
         content = [sorted(row.model_dump_json() for row in rows) for rows in tables]
@@ -176,6 +190,7 @@ def read_tables(root: Path) -> tuple[Tables, list[str]]:
     aliases, third = read_table(folder / "aliases.csv", AliasRow)
     instances, fourth = read_table(folder / "instances.csv", InstanceRow)
     slices, fifth = read_table(folder / "slices.csv", SliceRow)
-    vendors, sixth = read_table(folder / "vendors.csv", VendorRow)
-    tables = Tables(settings, accelerators, families, aliases, instances, slices, vendors)
-    return tables, first + second + third + fourth + fifth + sixth
+    without, sixth = read_table(folder / "without.csv", WithoutRow)
+    vendors, seventh = read_table(folder / "vendors.csv", VendorRow)
+    tables = Tables(settings, accelerators, families, aliases, instances, slices, without, vendors)
+    return tables, first + second + third + fourth + fifth + sixth + seventh

@@ -123,6 +123,16 @@ class TenantStory(NamedTuple):
     contradictions: list[str]  # between sources of its profile and its party's
     who: list[str]  # what its profile says of it, and what its party and the owners of that one are called
 
+    @property
+    def counting(self) -> list[HardwareLine]:
+        """The hardware that can compute anything."""
+        return [line for line in self.hardware if line.rate[-1]]
+
+    @property
+    def without(self) -> list[str]:
+        """The instance types without accelerators, as events named them."""
+        return sorted({line.shape.hardware or "" for line in self.hardware if not line.rate[-1]})
+
 
 class Kin(NamedTuple):
     """What links a tenant to others, as far as the books of all partitions know."""

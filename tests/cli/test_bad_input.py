@@ -164,6 +164,24 @@ def test_unknown_hardware_raises_no_more_than_watch(tmp_path: Path) -> None:
     assert "The catalogue knows no 16-bit rate of Mystery 9: add rows to" in ran.err
 
 
+def test_a_machine_without_accelerators_is_no_unknown_hardware(tmp_path: Path) -> None:
+    """It is held, counts nothing, and leads to no remark; the explanation says what it was taken for."""
+    facts = [
+        fact("allocation.started", "bare", allocation="web", instance_type="m5.large", instances=1),
+        fact("allocation.started", "none", allocation="db", instance_type="n1-standard-8", count=0),
+        fact("allocation.started", "begin", **HELD),
+        fact("allocation.stopped", "end", "2026-03-01T01:00:00Z"),
+    ]
+    events, state = written(tmp_path / "events.jsonl", facts), tmp_path / "books.db"
+
+    ran, told = flopwatch("replay", events, "--state", state, "--json"), flopwatch("explain", "acme", "--state", state)
+
+    (tenant,) = ran.document["tenants"]
+    assert ({"H100 SXM5 80GB": 8 * 3_600 * 10**6}, 2) == (tenant["accelerator_us"], tenant["open_allocations"])
+    assert "The catalogue knows no" not in ran.err
+    assert "  Without accelerators: m5.large\n" in told.out
+
+
 @pytest.mark.parametrize("ending", [".gz", ".zst"])
 def test_damaged_file_keeps_what_came_before(ending: str, tmp_path: Path) -> None:
     """A cut-off archive ends with a sentence; what was readable is committed, and the whole file later counts once."""

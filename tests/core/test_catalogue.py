@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from monitor.core.catalogue import CACHED_MAX, TERAFLOP, Catalogue, Chip, Named, Slice, family, normal_name, pool
+from monitor.core.catalogue import (
+    CACHED_MAX,
+    NONE,
+    TERAFLOP,
+    Catalogue,
+    Chip,
+    Named,
+    Slice,
+    family,
+    normal_name,
+    pool,
+)
 from monitor.core.countries import DerivedGroup, GroupChange, derived, history
 from monitor.core.model import ACCELERATOR, DAY_MS, INSTANCE
 from monitor.core.priors import POOLED, Measuring, Priors, Quantiles
@@ -55,8 +68,14 @@ CATALOGUE = Catalogue(
             ("rack", NEW, 1_000),
         ]
     },
-    instances={"new8xlarge": Named(NEW, 8_000), "eighth": Named(NEW, 125), "rack": Named(NEW, 72_000)},
+    instances={
+        "new8xlarge": Named(NEW, 8_000),
+        "eighth": Named(NEW, 125),
+        "rack": Named(NEW, 72_000),
+        "cpu1gpu": Named(NEW, 1_000),
+    },
     slices={"v1": Slice(OLD, 2), "v2e": Slice(NEW, 1)},
+    without=(re.compile(r"cpu[0-9][.][a-z]+"), re.compile("rack")),
     pool=pool([NEW, MIDDLE, OLD, UNRATED], 8),
 )
 
@@ -98,6 +117,11 @@ def test_names_match_without_case_punctuation_and_vendor(first: str, second: str
         ("v1-512", ACCELERATOR, "Old 16GB", 1_000, 1),
         ("v2e-16", INSTANCE, "New 80GB", 16_000, 0),
         ("Either", ACCELERATOR, "Either", 1_000, 1),
+        ("cpu1.large", INSTANCE, NONE, 0, 0),
+        (" CPU2.small", None, NONE, 0, 0),
+        ("cpu1.large", ACCELERATOR, "cpu1.large", 1_000, 1),  # whoever counts accelerators knows of some
+        ("cpu1.large.2", INSTANCE, "cpu1.large.2", 1_000, 2),  # all of the name, or nothing
+        ("cpu1.gpu", INSTANCE, "New 80GB", 1_000, 0),  # a row says more than a pattern
     ],
 )
 def test_what_a_name_means(name: str, unit: str | None, expected: str, per_unit: int, assumptions: int) -> None:
@@ -188,7 +212,7 @@ def test_hardware_that_nobody_named_is_unknown() -> None:
 @given(
     st.none()
     | st.text(max_size=40)
-    | st.sampled_from(["New-80gb", "either", "v1-8", "new.8xlarge", "Unrated", "rack"]),
+    | st.sampled_from(["New-80gb", "either", "v1-8", "new.8xlarge", "Unrated", "rack", "cpu1.large"]),
     st.sampled_from([None, ACCELERATOR, INSTANCE]),
     st.integers(-(10**15), 10**15),
 )
@@ -197,7 +221,7 @@ def test_resolution_never_fails_and_bounds_never_cross(name: str | None, unit: s
     hardware = CATALOGUE.resolve(name, unit, at)
     rates = hardware.chip
     assert 0 <= rates.rate_low <= rates.rate_central <= rates.rate_high <= rates.rate_ceiling
-    assert hardware.per_unit > 0
+    assert hardware.per_unit > 0 or (hardware.known and not rates.rate_ceiling)
     assert hardware is CATALOGUE.resolve(name, unit, at)
 
 

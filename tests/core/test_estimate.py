@@ -114,6 +114,22 @@ def test_instances_count_their_accelerators() -> None:
     assert expected(3600, 0, 0, 16)[:3] == tenant.flop[:3]
 
 
+def test_a_machine_without_accelerators_counts_nothing() -> None:
+    """It is held like any allocation, measured or not, and adds to no sum; as accelerators it is unknown hardware."""
+    table = "0 start x instance_type=p5.48xlarge instances=2 \n 3600 stop x"
+    bare = "0 start y instance_type=m5.large instances=9 \n 3600 telemetry y window=3600 active=0.5 observer=provider"
+    counted = "0 start z instance_type=m5.large count=1 \n 1 stop z"
+    alone, beside = Taken(table), Taken(f"{table} \n {bare} \n {counted}")
+    now = BASE_MS + 3_600_000
+
+    (expected_tenant,) = tenant_answers(alone.book, reference(), now, MemoryArchive())
+    (tenant,) = tenant_answers(beside.book, reference(), now, MemoryArchive())
+
+    assert {**expected_tenant.accelerator_us, "m5.large": 10**6} == tenant.accelerator_us
+    assert 1 == tenant.open_allocations
+    assert (expected_tenant.flop.low, True) == (tenant.flop.low, expected_tenant.flop.high < tenant.flop.high)
+
+
 @pytest.mark.parametrize(("clock", "share"), [("", 1.0), ("clock=915", 0.5)])
 def test_measured_time_replaces_the_prior(clock: str, share: float) -> None:
     """Where the provider measured, FLOP are activity x clock over the clock of the peak, with the telemetry's doubt."""

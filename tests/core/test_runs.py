@@ -132,6 +132,17 @@ def test_instances_and_accelerators_in_one_segment() -> None:
     assert (24_000 * 10 * HOUR_MS, 500_000) == (segment.measured_us, segment.active_us_ppm // segment.measured_us)
 
 
+def test_a_machine_without_accelerators_is_of_no_gang() -> None:
+    """One that was none of a program before it had accelerators is in it from then on, under its own family."""
+    bare = held(0, 5, 1, JOB)._replace(shape=shape_of("eu", "f", "m5.large", INSTANCE))
+    grown = held(5, 10, 1, JOB)._replace(shape=shape_of("eu", "f", P5, INSTANCE))
+
+    (run,) = found(one("a", bare, grown), one("b", held(0, 10, 8, JOB)), one("c", bare))
+
+    assert [("a", "b")] == [segment.allocations for segment in run.segments]
+    assert (BASE_MS + 5 * HOUR_MS, 16_000) == (run.start, run.peak)
+
+
 def test_programs_over_fabrics_by_image() -> None:
     """Segments of one image and scale that start and end together on several fabrics are one; on one fabric they are
     two, and so are such as start or end apart.

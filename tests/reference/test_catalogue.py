@@ -166,6 +166,48 @@ def test_slices_count_cores_and_superchips_two(name: str, unit: str, accelerator
     assert (accelerator, per_unit) == (hardware.name, hardware.per_unit)
 
 
+WITHOUT = """
+    a1.metal c3.large c5ad.24xlarge c6gn.medium c7i-flex.large c8id.96xlarge c9gd.xlarge cc2.8xlarge cr1.8xlarge
+    d3en.12xlarge f1.2xlarge f2.48xlarge h1.16xlarge hpc7a.96xlarge hs1.8xlarge i2.8xlarge i4g.large i7ie.metal-24xl
+    i8ge.48xlarge im4gn.large is4gen.medium m2.4xlarge m3.medium m5.large m5dn.metal m5zn.3xlarge m8idb.xlarge
+    m9gd.large mac-m4pro.metal mac2-m1ultra.metal mac2.metal r5b.large r7iz.metal-16xl r8i-flex.large t1.micro t2.nano
+    t3a.micro t4g.small t8i.large u-18tb1.112xlarge u-6tb1.metal u7inh-32tb.480xlarge vt1.24xlarge x1e.xlarge
+    x2iedn.32xlarge x8aedz.large z1d.metal
+    Basic_A1 Standard_A2m_v2 Standard_A11 Standard_B1ls Standard_B16als_v2 Standard_B2pts_v2 Standard_D1
+    Standard_D11_v2_Promo Standard_D15i_v2 Standard_DS13-4_v2 Standard_D4s_v3 Standard_D2a_v4 Standard_D96ads_v5
+    Standard_D2plds_v6 Standard_D16nlds_v6 Standard_D192is_v7 Standard_DC8_v2 Standard_DC96ads_cc_v5 Standard_DC2es_v6
+    Standard_E4-2as_v4 Standard_E112ibds_v5 Standard_E96-24ads_v6 Standard_EC128ieds_v5 Standard_F1 Standard_F72s_v2
+    Standard_F8amds_v7 Standard_FX4mds Standard_FX48-12mds_v2 Standard_FX2ms_v2 Standard_G5 Standard_GS5-16
+    Standard_H16mr Standard_H8_Promo Standard_HB60rs Standard_HB176-144rs_v4 Standard_HB368rs_v5 Standard_HC44-16rs
+    Standard_HX176rs Standard_L4s Standard_L80as_v3 Standard_L8aos_v5 Standard_M128 Standard_M16-4ms
+    Standard_M128-64bds_3_v3 Standard_M416s_10_v2 Standard_M832ids_16_v3 Standard_NM16ads_MA35D Standard_NP40s
+    Standard_PB6s
+    c2-standard-60 c2d-highcpu-112 c3-highmem-192-metal c3d-standard-8-lssd c4-standard-288-lssd-metal
+    c4a-highmem-72-lssd c4d-highmem-8-nolssd e2-medium e2-standard-32 e2-custom-4-8192 e2-custom-small-2048 f1-micro
+    g1-small h3-standard-88 h4d-highmem-192-lssd m1-ultramem-160 m2-hypermem-416 m3-megamem-64 m4-ultramem-112
+    n2-custom-4-8192 n2d-custom-8-131072-ext n2d-standard-224 n4-highcpu-80 n4a-standard-8 n4d-custom-4-8192
+    t2a-standard-48 t2d-standard-60 x4-megamem-960-metal z3-highmem-88-highlssd z3-highmem-176-standardlssd
+"""
+UNDECIDED = """
+    m5 m5.gpu m5.large.gpu xm5.large m9q.large m10i.large c10g.large g8.xlarge g10.xlarge gr7.xlarge p7.48xlarge
+    trn4.48xlarge inf3.xlarge dl3.24xlarge f3.6xlarge vt2.3xlarge cg1.4xlarge u-p6e-gb300x72 u8i-12tb.224xlarge
+    m1.large c1.medium
+    Standard_D4s_v8 Standard_D4s_H100_v7 Standard_DG4_v7 Standard_ND96isr_B200_v6 Standard_NV4ads_X_v6 Standard_NC6_v9
+    Standard_NX4_v1 Standard_X4s_v1 Standard_D4xs_v6
+    n1-standard-8 n1-custom-4-8192 custom-4-8192 n1-megamem-96 n2-highgpu-8 n2-standard-8-gpu n3-standard-4
+    c4-highgpu-8g a2-highgpu-9g a5-highgpu-8g g2-custom-8-32768 g5-standard-8 ct7-hightpu-4t m5-ultramem-8 e2-standard
+    ecs.g7.large VM.Standard3.Flex s-1vcpu-1gb
+"""
+
+
+@pytest.mark.parametrize(("names", "expected"), [(WITHOUT, (True, 0)), (UNDECIDED, (False, 1_000))])
+def test_only_families_that_are_known_to_have_no_accelerators_have_none(names: str, expected: tuple[bool, int]) -> None:
+    """A machine of such a family is nothing that counts; what nobody decided stays unknown hardware, alike or not."""
+    resolved = {name: CATALOGUE.resolve(name, INSTANCE, MID_2026) for name in names.split()}
+
+    assert dict.fromkeys(resolved, expected) == {name: (one.known, one.per_unit) for name, one in resolved.items()}
+
+
 @pytest.mark.parametrize(
     ("name", "low", "central", "high", "ceiling"),
     [
@@ -389,6 +431,14 @@ CONTRADICTIONS: list[tuple[Mutation, str]] = [
     ),
     (append("slices", "v4,TPU v4,1,memory,memory,"), "(v4): the prefix stands twice; remove one of them."),
     (
+        append("without", r"AWS,g[4-9][a-z]*[.][0-9x]*large,memory,memory,"),
+        "(AWS): the pattern takes in 'g4ad.xlarge', which has accelerators by catalogue/instances.csv, line 3; narrow",
+    ),
+    (
+        append("without", "GCP,v[2-9][a-z]*-[0-9]+,memory,memory,"),
+        "(GCP): the pattern takes in 'v2-8', which has accelerators by catalogue/instances.csv, line",
+    ),
+    (
         append("slices", "v9,TPU v9,1,memory,memory,"),
         "(v9): the accelerator 'TPU v9' is not in accelerators.csv; correct the name.",
     ),
@@ -470,6 +520,7 @@ UNREADABLE: list[tuple[Mutation, str]] = [
     (edit("aliases", "K80 card", accelerator_thousandths="0"), "accelerator_thousandths: "),
     (append("slices", "v9,TPU v4"), "line 11 has 2 fields where 6 are due; quote commas in fields."),
     (append("slices", '"v9'), "is no valid CSV"),
+    (append("without", "AWS,m5[.,memory,memory,"), "pattern: input should be a valid regular expression, not 'm5[.';"),
     (replace("families.csv", "family,", "fam,"), "catalogue/families.csv must begin with the header family,default,"),
     (replace("catalogue.yaml", "version:", "version: ["), "catalogue/catalogue.yaml, line"),
     (replace("catalogue.yaml", "version:", "edition:"), "catalogue/catalogue.yaml: version: field required"),
