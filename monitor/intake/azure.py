@@ -13,6 +13,10 @@ one that is deallocated counts as held again until it is started and deallocated
 the record of its success has the body. A scale set is one allocation of so many instances, but one in which machines
 are arranged freely holds nothing by itself: its machines have records of their own.
 
+Many logs have no bodies. Success of a `write` without one starts what nobody has named yet, since it may be all that is
+ever said of a new machine: unknown hardware, until a record of any time that has a body, an inventory or the nodes of a
+cluster name it, from its start on.
+
 Case differs from record to record, so resources are named in lower case.
 The meaning of the verbs is that of the Azure Monitor activity log documentation.
 """

@@ -7,10 +7,13 @@ An operation writes two entries. The instance is there, or gone, from the `last`
 no operation, does both. So an operation counts once, in whichever order its halves come; of a half that was lost, a
 start is missed and a stop comes late, as with any lost event. An entry with a status code was refused: no allocation.
 
-Of instances made in bulk each has an entry of its own, which does not name its shape: that stands in the entry of all,
-which names no instance. Their hardware is unknown until somebody else names it.
+Of instances made in bulk, in a zone or a region, each has an entry of its own, which does not name its shape: that
+stands in the entry of all, which names no instance and shares no number with theirs. Their hardware is unknown until
+somebody else names it: an inventory, the nodes of a cluster, a later change of the machine.
 
-Machine types without accelerators are not told apart here: the books hold them under their names.
+Machine types without accelerators are not told apart here: the books hold them under their names. But GPUs are attached
+to machines of the series n1, whose type says nothing of them: a request that makes a whole machine of that series and
+attaches none says that it has none, and one that changes only the type says nothing.
 Pods of GKE are read from the cluster itself, and jobs that are asked for do not say when they run: both are ignored.
 The meaning of the verbs is that of the Compute Engine audit log documentation and of Google's own reader of these logs,
 github.com/GoogleCloudPlatform/gce-license-tracker.
@@ -18,6 +21,7 @@ github.com/GoogleCloudPlatform/gce-license-tracker.
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -61,6 +65,8 @@ WHAT_IT_DOES = {
     "migrateOnHostMaintenance": SEEN,
 }
 NAMES_THE_SHAPE = {"insert", "update", "setMachineType", "setMachineResources"}  # in the first entry
+OF_MANY = "compute.instances.bulkInsert of many: each has an entry, and an inventory or a cluster says what it is"
+TAKES_GPUS = re.compile(r"(n1|custom)-.*", re.DOTALL)  # custom types of no named series are of n1
 
 # Status codes of RPCs, by number (google/rpc/code.proto).
 CODES = (
@@ -145,7 +151,10 @@ def _translated(entry: Any, options: Options) -> Translated:
 def _outcome(
     entry: Mapping[str, Any], verb: str, done: bool, options: Options
 ) -> tuple[Event, ...] | Ignored | Refusal:
-    shape = _shape(at(entry, "protoPayload", "request")) if verb in NAMES_THE_SHAPE else {}
+    numbered = text(entry, "resource", "labels", "instance_id")
+    if verb == "bulkInsert" and numbered is None:
+        return Ignored(OF_MANY)
+    shape = _shape(at(entry, "protoPayload", "request"), verb) if verb in NAMES_THE_SHAPE else {}
     if isinstance(shape, Refusal):
         return shape
     kind = WHAT_IT_DOES.get(verb) if done else None
@@ -154,9 +163,7 @@ def _outcome(
     project = text(entry, "resource", "labels", "project_id")
     path = (text(entry, "protoPayload", "resourceName") or "").split("/")  # projects/P/zones/Z/instances/NAME
     zone = text(entry, "resource", "labels", "zone") or (path[3] if len(path) == 6 else None)
-    instance = text(entry, "resource", "labels", "instance_id") or text(entry, "protoPayload", "response", "targetId")
-    if verb == "bulkInsert" and instance is None:
-        return Ignored("compute.instances.bulkInsert of many, each of which has an entry")
+    instance = numbered or text(entry, "protoPayload", "response", "targetId")
     if project is None or not zone or instance is None:
         labels = at(entry, "resource", "labels")
         return Refusal("field", f"resource.labels is {shown(labels)}; expected project_id, zone and instance_id.")
@@ -184,8 +191,8 @@ def _outcome(
     )
 
 
-def _shape(request: object) -> dict[str, Any] | Refusal:
-    """What a request names: the accelerators attached, or a machine type that may have them built in."""
+def _shape(request: object, verb: str) -> dict[str, Any] | Refusal:
+    """What a request names: the accelerators attached, or a machine type that may have them built in or attached."""
     attached = at(request, "guestAccelerators")
     if isinstance(attached, list) and (attached or at(request, "machineType") is None):
         counts = [whole(at(one, "acceleratorCount")) for one in attached]
@@ -198,7 +205,24 @@ def _shape(request: object) -> dict[str, Any] | Refusal:
         name = _last_part(text(attached[0], "acceleratorType")) if attached else None  # an instance has one type
         return {"accelerator": name and name.removesuffix("-vws"), "count": count, **_reserved(request)}
     machine = _last_part(text(request, "machineType"))
-    return {} if machine is None else {"instance_type": machine, "instances": 1, **_reserved(request)}
+    if machine is None:
+        return {}
+    held = {"instances": 1}
+    if TAKES_GPUS.fullmatch(machine):
+        if verb == "setMachineType":  # what is attached stays
+            return {}
+        if _whole_machine(request):
+            held = {"count": 0}
+    return {"instance_type": machine, **held, **_reserved(request)}
+
+
+def _whole_machine(request: object) -> bool:
+    """Whether a request says all of a machine: it names its disks, and no template or image that may say more."""
+    return (
+        isinstance(request, dict)
+        and bool(request.get("disks"))
+        and not any(name.startswith("source") for name in request)
+    )
 
 
 def _reserved(request: object) -> dict[str, Any]:

@@ -36,6 +36,7 @@ BUILT = [
     ("event-hub-write", [f"described {VM}", f"ignored: {WRITE} under way", f"started {VM}"]),
     ("rest-deallocate", [f"ignored: {DEALLOCATE} under way"] * 2 + [f"stopped {VM}"]),
     ("rest-power-off", [f"seen {VM}"]),
+    ("rest-write-bare", [f"started {VM}"]),
     ("rest-write-failed", [f"ignored: {WRITE} refused: Failed"]),
     ("rest-scale-set-write", [f"started {SET}"]),
     ("rest-scale-set-flexible", [f"described {SET}"]),
@@ -209,6 +210,28 @@ def test_an_operation_counts_once_from_its_success_on() -> None:
 
     held_ms = 2 * HOUR_MS + 2_000 - 42_500
     assert {(SUBSCRIPTION, "Standard_ND96isr_H100_v5"): 1_000 * held_ms} == used(book_of(told))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+LATER: list[tuple[dict[str, Any], str]] = [
+    ({}, ""),
+    ({"status": {"value": "Accepted"}, "properties": {"requestbody": SIZE}}, "Standard_ND6s"),
+    ({"properties": {"responseBody": SIZE}}, "Standard_ND6s"),
+]
+
+
+@pytest.mark.parametrize(("later", "hardware"), LATER)
+def test_a_success_without_a_body_is_a_machine_that_nobody_has_named_yet(later: dict[str, Any], hardware: str) -> None:
+    """It is held from then on; whoever names it later, and were it a request under way, names it from its start on."""
+    second = record(**{"eventDataId": "e-2", "eventTimestamp": "2026-03-01T11:00:00Z", **later})
+    told = [
+        *made("rest-write-bare"),
+        *events(translate, json.dumps(second).encode(), OPTIONS),
+        *made("rest-deallocate"),
+    ]
+
+    stopped = 2 * HOUR_MS + 2_000
+    assert {(SUBSCRIPTION, hardware): 1_000 * stopped} == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
 
 

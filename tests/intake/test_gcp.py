@@ -10,7 +10,7 @@ import pytest
 
 from monitor.core.model import HOUR_MS
 from monitor.intake.dialect import Event, Options
-from monitor.intake.gcp import recognises, translate
+from monitor.intake.gcp import OF_MANY, recognises, translate
 from tests.intake.foreign import (
     DAYS,
     REAL,
@@ -28,20 +28,24 @@ from tests.intake.foreign import (
 )
 
 OPTIONS = Options("/gcp")
-VM, SPOT = "gce/us-central1-a/4711", "gce/us-central1-a/4712"
+VM, SPOT, WEB = (f"gce/us-central1-a/{number}" for number in (4711, 4712, 4713))
 
 BUILT = [
     ("insert-first", f"described {VM}"),
     ("insert-last", f"started {VM}"),
     ("insert-first-a3", f"described {SPOT}"),
+    ("insert-first-n1", f"described {WEB}"),
     ("insert-exhausted", "ignored: compute.instances.insert refused: RESOURCE_EXHAUSTED"),
     ("preempted", f"stopped {VM}"),
     ("set-machine-resources-first", f"described {VM}"),
     ("set-machine-resources-none", f"described {VM}"),
+    ("set-machine-type-first-n1", "ignored: compute.instances.setMachineType without shape"),
     ("pubsub-delete-last", f"stopped {VM}"),
-    ("bulk-insert-first", "ignored: compute.instances.bulkInsert under way"),
-    ("bulk-insert-last", "ignored: compute.instances.bulkInsert of many, each of which has an entry"),
+    ("bulk-insert-first", f"ignored: {OF_MANY}"),
+    ("bulk-insert-last", f"ignored: {OF_MANY}"),
     ("bulk-insert-one", f"started {VM}"),
+    ("region-bulk-insert-last", f"ignored: {OF_MANY}"),
+    ("region-bulk-insert-one", "started gce/us-central1-a/4714"),
 ]
 
 
@@ -107,6 +111,7 @@ def test_the_first_half_names_everything() -> None:
 
 SHAPES = [
     ("insert-first-a3", {"instance_type": "a3-highgpu-8g", "instances": 1}),
+    ("insert-first-n1", {"instance_type": "n1-standard-8", "count": 0}),
     ("set-machine-resources-first", {"accelerator": "nvidia-tesla-t4", "count": 4}),
     ("set-machine-resources-none", {"count": 0}),
 ]
@@ -118,6 +123,33 @@ def test_a_shape_is_named(name: str, shape: dict[str, Any]) -> None:
     (event,) = made(name)
 
     assert shape.items() <= event["data"].items()
+
+
+N1 = json.loads(sample("gcp/built-insert-first-n1.json"))["protoPayload"]["request"]
+OF_N1: list[tuple[dict[str, Any], dict[str, Any]]] = [
+    (N1, {"count": 0}),
+    ({**N1, "machineType": "custom-4-8192"}, {"count": 0}),
+    ({**N1, "guestAccelerators": []}, {"count": 0}),
+    ({**N1, "machineType": "n10-standard-8"}, {"instances": 1}),
+    ({**N1, "machineType": "n2-custom-4-8192"}, {"instances": 1}),
+    ({**N1, "disks": []}, {"instances": 1}),
+    ({**N1, "sourceMachineImage": "global/machineImages/trainer"}, {"instances": 1}),
+    ({**N1, "sourceInstanceTemplate": "global/instanceTemplates/trainer"}, {"instances": 1}),
+]
+
+
+@pytest.mark.parametrize(("request_", "shape"), OF_N1)
+def test_a_machine_that_may_have_gpus_attached_has_none_if_all_of_it_is_said(
+    request_: dict[str, Any], shape: dict[str, Any]
+) -> None:
+    """Only a request that is the whole machine says so; a template or an image may attach what it leaves out."""
+    inserted = json.loads(sample("gcp/built-insert-first-n1.json"))
+    inserted["protoPayload"]["request"] = request_
+
+    (event,) = events(translate, json.dumps(inserted).encode(), OPTIONS)
+
+    assert shape == {name: event["data"][name] for name in ("count", "instances") if name in event["data"]}
+    assert request_["machineType"].endswith(event["data"]["instance_type"])
 
 
 def test_one_tenant_has_projects_as_accounts() -> None:
@@ -165,6 +197,33 @@ def test_an_operation_counts_once_from_its_last_entry_on() -> None:
     held_ms = 4 * HOUR_MS - 21_500
     assert {("atlas", "nvidia-tesla-v100"): 8_000 * held_ms} == used(book_of(told))
     assert 1 == len(set(books_in_any_order(told).values()))
+
+
+def test_a_machine_of_n1_without_gpus_holds_nothing() -> None:
+    """It is there from its last entry on, as a machine of no accelerators under the name of its type."""
+    last = entry(resource={"labels": {**LABELS, "instance_id": "4713"}})
+    first = json.loads(sample("gcp/built-insert-first-n1.json"))
+
+    book = book_of(events(translate, json.dumps([first, last]).encode(), OPTIONS))
+
+    ((name, timeline),) = book.tenants["atlas"].held()
+    assert (WEB, "n1-standard-8", 0) == (name, timeline.shape.hardware, timeline.units)
+
+
+def test_a_change_of_the_type_keeps_the_gpus_attached() -> None:
+    """A machine of n1 that was stopped, made larger and started has its GPUs again, and no type that nobody knows."""
+    entries = [json.loads(sample(f"gcp/built-{name}.json")) for name in ("insert-first", "insert-last")]
+    for hour, verb_ in ((11, "stop"), (12, "setMachineType"), (13, "start")):
+        changed = (
+            json.loads(sample("gcp/built-set-machine-type-first-n1.json")) if verb_ == "setMachineType" else entry()
+        )
+        changed["protoPayload"]["methodName"] = f"v1.compute.instances.{verb_}"
+        entries.append({**changed, "timestamp": f"2026-03-01T{hour}:00:00Z", "insertId": verb_})
+    entries.append(json.loads(sample("gcp/built-pubsub-delete-last.json")))
+
+    told = events(translate, json.dumps(entries).encode(), OPTIONS)
+
+    assert [("atlas", "nvidia-tesla-v100")] == list(used(book_of(told)))
 
 
 ALONE: list[tuple[dict[str, Any], str, str]] = [
