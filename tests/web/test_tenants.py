@@ -27,6 +27,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     facts = [
         fact("allocation.started", "a", tenant="acme", **HELD_NOW),
         fact("allocation.stopped", "b", "2026-06-01T00:00:00Z", tenant="acme"),
+        fact("allocation.started", "bare", tenant="acme", allocation="web", instance_type="m5.large", instances=1),
         fact("tenant.profiled", "who", tenant="acme", legal_name=HOSTILE, basis={"legal_name": "claimed"}),
         fact("allocation.started", "c", tenant=HOSTILE, allocation=HOSTILE, **HELD_NOW),
         *(fact("allocation.started", f"n{number}", tenant=f"small-{number:03d}", **HELD) for number in range(150)),
@@ -63,6 +64,8 @@ def test_a_page_has_the_numbers_of_the_books(house: House) -> None:
     for finding in story.findings:
         assert finding.rule in page
         assert all(reason.replace("'", "&#39;") in page for reason in finding.reasons)
+    assert ["m5.large"] == story.without
+    assert re.search(r"<p>Without accelerators: [^,]*m5\.large", page)
     chart = house.surveys.latest().chart("acme", True)
     assert chart is not None
     assert picture(chart.svg) in page
