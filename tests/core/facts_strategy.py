@@ -110,7 +110,7 @@ def _started(world: World) -> st.SearchStrategy[bytes]:
     place = {"region": world.region, "fabric": st.sampled_from(("f1", "f2"))}
     anything = {**place, "within": world.subject["allocation"], "lease_seconds": leases, **traits}
     chips = {**world.subject, "accelerator": hardware, "count": counts}
-    instances = {**world.subject, "instance_type": "p5.48xlarge", "instances": counts}
+    instances = {**world.subject, "instance_type": st.sampled_from(("p5.48xlarge", "m5.large")), "instances": counts}
     return world.event(
         "allocation.started",
         st.one_of(

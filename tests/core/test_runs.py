@@ -343,6 +343,8 @@ def holdings(draw: st.DrawFn) -> list[Holding]:
         if draw(st.booleans()):
             begin = start + length + draw(st.integers(0, 30))
             stays.append(held(begin, begin + 9, count, draw(TRAITS), fabric, hardware, usage_class))
+        if draw(st.integers(0, 5)) == 5:  # begun as a machine without accelerators
+            stays[0] = stays[0]._replace(shape=shape_of("eu", fabric, "m5.large", INSTANCE))
         measured = []
         if draw(st.booleans()):
             measured = [
