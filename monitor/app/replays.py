@@ -211,7 +211,10 @@ def _unknown_hardware(book: Book, reference: Reference) -> list[str]:
     if not names:
         return []
     shown = ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
-    return [f"The catalogue knows no 16-bit rate of {shown}: add rows to accelerators.csv or aliases.csv."]
+    return [
+        f"The catalogue knows no 16-bit rate of {shown}: add rows to accelerators.csv or aliases.csv, for instance "
+        "types to instances.csv, or to without.csv if they have no accelerators."
+    ]
 
 
 def remarks_on(source: FileSource, tally: Tally) -> list[str]:
