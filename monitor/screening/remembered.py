@@ -24,7 +24,7 @@ class Remembering:
         if found is None:
             if len(self._answers) >= REMEMBERED_MAX:
                 for oldest in list(self._answers)[: REMEMBERED_MAX // 2]:
-                    del self._answers[oldest]
+                    self._answers.pop(oldest, None)  # a roll-up aside may be forgetting at the same time
             found = self._answers[query] = self._screen.hits(query)
         return found
 

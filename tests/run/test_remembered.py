@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import pytest
 
 from monitor.core.lists import Hit, Query
+from monitor.screening import remembered
 from monitor.screening.remembered import Remembering
 from monitor.screening.screen import Screen
 from tests.screening.listing import party, query, screen
@@ -60,3 +63,27 @@ def test_a_change_of_a_list_asks_again_only_whom_it_may_touch() -> None:
         assert {one: [hit.listed for hit in hits] for one, hits in found.items()} == {
             one: [hit.listed for hit in asked.within.hits(one)] for one in found
         }
+
+
+class Interrupted(Query):
+    """Somebody who is asked for while another thread has its turn."""
+
+    turns: ClassVar[list[Callable[[], object]]] = []
+
+    def __hash__(self) -> int:
+        if self.turns:
+            self.turns.pop()()
+        return super().__hash__()
+
+
+def test_threads_may_forget_at_the_same_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A roll-up asks aside of the loop that reads: what it forgot meanwhile the loop need not forget."""
+    monkeypatch.setattr(remembered, "REMEMBERED_MAX", 2)
+    remembering = Remembering(screen(LANXIU, GRANIT))
+    for one in (Interrupted(*NOBODY), COMPUTING):
+        remembering.hits(one)
+    Interrupted.turns.append(lambda: remembering.hits(query("Somebody Else")))
+
+    found = remembering.hits(HOLDING)
+
+    assert (["1"], []) == ([hit.listed.id for hit in found], Interrupted.turns)
