@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -16,17 +18,21 @@ import tests.web.browsing
 from monitor.core.audit import verify
 from monitor.core.roles import Permission, Role
 from monitor.errors import MonitorError, StoreProblem
+from monitor.run.letters import REPLAY
 from monitor.simulate.scenarios import simulate
+from monitor.store import DECISION, JournalEntry
 from monitor.store.database import migrate
 from monitor.store.schema import METADATA, REVISION
 from monitor.store.sql import SqlStore
 from tests.run.test_telling import Told
+from tests.run.test_worker import DAY_SECONDS, event, profiled, started, stopped
 from tests.store.cluster import Cluster, Named
 from tests.web.browsing import NOW, TEST
 from tests.web.test_cases import ANY, DECIDED, REASON, CaseHouse
 from tests.web.test_exports import TO_A_GOVERNMENT
 
 FOLDER = Path(__file__).parents[2] / "deploy/postgres"
+FAILURES = (MonitorError, AssertionError, psycopg.Error, DBAPIError, KeyError, IndexError, StopIteration, ValueError)
 HIDDEN = {"rule": ANY, "until": "2027-02-01", "reason": REASON}
 OWNER, WORKER, WEB, AUDITOR = "flopwatch_owner", "flopwatch_worker", "flopwatch_web", "flopwatch_auditor"
 
@@ -208,11 +214,110 @@ def test_each_right_of_the_console_is_needed(
     assert not spare, ", ".join(f"{right} on {table}" for table, right in spare)
 
 
+EVENTS = [
+    *(event(50 + hour, "source.alive", 3_600 * hour, source="provider/control-plane") for hour in range(0, 216, 6)),
+    profiled(1, 0),
+    started(2, 0, "big", 80_000),
+    event(4, "allocation.seen", DAY_SECONDS, allocation="big", image_digest="sha256:1", job="j-1", nodes=["n-1"]),
+    *(
+        event(10 + hour, "telemetry.sampled", 3_600 * hour, allocation="big", window_seconds=3_600, tensor_active=0.5,
+              observer="provider", accelerators_covered=80_000)
+        for hour in range(1, 4)
+    ),
+    event(5, "inventory.reported", DAY_SECONDS, region="eu", complete=True, capacity={"H100 SXM": 100_000},
+          allocations=[{"tenant": "t-1", "allocation": "big", "count": 80_000, "hardware": "H100 SXM"}]),
+    event(9, "party.profiled", 0, party="p-1", names=["One Ltd."]),
+    stopped(7, 9 * DAY_SECONDS, "big"),
+    started(8, 9 * DAY_SECONDS, "small", 8, "t-2"),
+]  # fmt: skip
+FIRST = sorted(EVENTS, key=lambda line: json.loads(line)["time"])
+
+
+def retracted(number: int, wrong: str) -> bytes:
+    """The fact with this id was wrong."""
+    retracts = {"source": "provider/control-plane", "id": wrong}
+    return event(number, "fact.retracted", 9 * DAY_SECONDS, retracts=retracts, reason="It was wrong.")
+
+
+LATER = [
+    stopped(20, 8 * DAY_SECONDS, "big"),
+    *(retracted(20 + number, wrong) for number, wrong in enumerate(("e-11", "e-12", "e-13", "e-8"), 1)),
+    profiled(25, 9 * DAY_SECONDS),
+    event(26, "source.alive", 10 * DAY_SECONDS, source="provider/control-plane"),
+]
+
+ALL_BUT_PARTIES = {
+    "provider/control-plane": {json.loads(line)["type"] for line in FIRST} - {"io.flopwatch.party.profiled.v1"}
+}
+
+
+def worker_works(url: str, folder: Path) -> None:
+    """Events become books, flags, cases and notices; later ones and a person's word move what was written."""
+    told = Told(folder)
+    with closing(told.server):
+        (folder / "events.jsonl").write_bytes(b"".join(FIRST))
+        told.read(folder / "events.jsonl", allowed_sources=ALL_BUT_PARTIES)
+        with closing(SqlStore.open(url)) as store:
+            (letter,) = store.dead_letters()
+            store.record([JournalEntry(DECISION, {REPLAY: [letter.number], "reason": "It was allowed since."})], NOW)
+        (folder / "events.jsonl").write_bytes(b"".join([*FIRST, *LATER]))
+        told.read(folder / "events.jsonl")
+    with closing(SqlStore.open(as_role(url, WORKER))) as store:
+        store.audit.head(0)
+
+
+def contents(url: str) -> dict[str, list[tuple[object, ...]]]:
+    """All rows of a store, by table."""
+    with psycopg.connect(url) as connection:
+        return {
+            table: sorted(connection.execute(f'select * from "{table}"'.encode()).fetchall(), key=repr)
+            for table in METADATA.tables
+        }
+
+
+@pytest.mark.torture
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # connections of what failed half-way
+def test_each_right_of_the_worker_is_needed(
+    url: str, postgres: Cluster | Named, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any one of its rights the store is another one in the end; all of them were taken away once."""
+    folder = tmp_path / "work"  # always the same: the store knows it
+
+    def worked(copied: str) -> dict[str, list[tuple[object, ...]]]:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        monkeypatch.setattr(tests.run.test_telling, "url_of", lambda _: as_role(copied, WORKER))
+        worker_works(copied, folder)
+        return contents(copied)
+
+    expected = worked(copy(postgres, url))
+    assert expected == worked(copy(postgres, url))
+    spare = []
+    for table, right in rights(url, WORKER):
+        copied = copy(postgres, url)
+        run(copied, f"revoke {right} on {table} from {WORKER}")
+        try:
+            as_before = expected == worked(copied)
+        except FAILURES:
+            continue
+        if not as_before:
+            continue
+        copied = copy(postgres, url)
+        run(copied, f"revoke {right} on {table} from {WORKER}")
+        monkeypatch.setattr(tests.web.browsing, "url_of", lambda _, copied=copied: as_role(copied, WEB))
+        shutil.rmtree(folder)
+        folder.mkdir()
+        if not fails(lambda copied=copied: console_does_the_rest(copied, folder)):
+            spare.append((table, right))
+
+    assert not spare, ", ".join(f"{right} on {table}" for table, right in spare)
+
+
 def fails(work: Callable[[], None]) -> bool:
     """Whether it does not come to its end."""
     try:
         work()
-    except (MonitorError, AssertionError, psycopg.Error, DBAPIError, KeyError, IndexError, StopIteration):
+    except FAILURES:
         return True
     return False
 

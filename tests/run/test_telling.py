@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -49,13 +51,18 @@ class Told:
         self.server = WebServer()
         (folder / "key").write_text("a key", encoding="utf-8")
 
-    def read(self, file: Path) -> None:
-        """A worker reads a file to its end, tells whom it must, and stops."""
+    def read(self, file: Path, **more: Any) -> None:
+        """A worker reads a file to its end, tells whom it must, and stops; `more` are settings."""
         clock = TurnedClock()
         clock.wall = latest(file) + LATE_MS
-        settings = Settings(store_url=url_of(self.folder), batch_records_max=EVENTS_AT_ONCE)
-        store = SqlStore.open(settings.store_url)
-        source = FileSource([str(file)], record_bytes_max=settings.record_bytes_max)
+        settings = Settings(store_url=url_of(self.folder), batch_records_max=EVENTS_AT_ONCE, **more)
+        with (
+            closing(SqlStore.open(settings.store_url)) as store,
+            closing(FileSource([str(file)], record_bytes_max=settings.record_bytes_max)) as source,
+        ):
+            self._work(settings, store, source, clock)
+
+    def _work(self, settings: Settings, store: SqlStore, source: FileSource, clock: TurnedClock) -> None:
         watch = Watch(Metrics(CollectorRegistry()), clock, build_log("error", clock, io.StringIO()))
         sink = WebhookSink(
             name="all",
@@ -78,8 +85,6 @@ class Told:
             for sending in delivery.under_way:
                 until(sending.done)
         worker.finish()
-        source.close()
-        store.close()
 
     @property
     def notices(self) -> list[str]:
