@@ -1,12 +1,17 @@
-"""Events of AWS EventBridge: states of EC2 instances, Auto Scaling, capacity blocks and SageMaker's training jobs.
+"""Events of AWS EventBridge: states of EC2 instances, Auto Scaling, reservations, SageMaker's jobs and clusters.
 
 A state change of an instance names no type: that stands in CloudTrail's record of the launch, and the books join the
 two. `running` starts; `stopped` and `terminated` end, and what lies between goes before one of them. Of an instance
 that Auto Scaling launched it says that it was seen; one that it terminated holds nothing. What goes into a warm pool is
-left to the other records. Records of CloudTrail on the same bus are read as `cloudtrail` reads them.
+left to the other records. Records of CloudTrail on the same bus are read as `cloudtrail` reads them. A capacity block,
+or a reservation for a later day, is there from its event on: the call that bought it only described it.
 
 A training job holds its instances from `TrainingStartTime` to `TrainingEndTime`, both of which its later state changes
 repeat. So start and end are facts of the job, not of the event that tells them, and each counts once.
+
+Instances of a HyperPod cluster run in an account of AWS, so no other record tells of them: each group of a cluster is
+one allocation of as many as are there, until the cluster is deleted. That a group was taken out of a cluster nothing
+tells. State changes of endpoints name no instance type: they are ignored.
 
 A replayed event has the id of the first.
 """
@@ -39,7 +44,17 @@ from monitor.intake.refusal import Ignored, Refusal, shown
 STATE_CHANGE = "EC2 Instance State-change Notification"
 TRAINING_JOB = "SageMaker Training Job State Change"
 LAUNCHED, TERMINATED = "EC2 Instance Launch Successful", "EC2 Instance Terminate Successful"
-BLOCK_BEGINS, BLOCK_ENDS = "Capacity Block Reservation Delivered", "Capacity Block Reservation Expiration Warning"
+CLUSTER = "SageMaker HyperPod Cluster State Change"
+# The guide to EC2 has had two names for the events of a capacity block.
+WARNINGS = frozenset({"Capacity Block Expiration Warning", "Capacity Block Reservation Expiration Warning"})
+RESERVATIONS = {
+    "Capacity Block Delivered": STARTED,
+    "Capacity Block Reservation Delivered": STARTED,
+    "EC2 Capacity Reservation Active": STARTED,
+    "EC2 Capacity Reservation Expired": STOPPED,
+    "EC2 Capacity Reservation Cancelled": STOPPED,
+    **dict.fromkeys(WARNINGS, STOPPED),
+}
 BY_STATE = {"running": STARTED, "stopped": STOPPED, "terminated": STOPPED}
 ENDED = frozenset({"Completed", "Failed", "Stopped"})
 MILLISECONDS_MAX = 4_133_980_800_000  # 2101
@@ -83,6 +98,8 @@ def _translated(told: object, options: Options) -> Translated:
 def _outcome(told: object, name: str, options: Options) -> Outcome:
     if name == TRAINING_JOB:
         return _training(told, options)
+    if name == CLUSTER:
+        return _cluster(told, options)
     detail = at(told, "detail")
     state = text(detail, "state")
     if name == STATE_CHANGE:
@@ -93,12 +110,12 @@ def _outcome(told: object, name: str, options: Options) -> Outcome:
         kind, key = SEEN if name == LAUNCHED else STOPPED, "EC2InstanceId"
         if text(detail, "Destination") == "WarmPool":
             return Ignored(f"{name}: into a warm pool")
-    elif name in (BLOCK_BEGINS, BLOCK_ENDS):
-        kind, key = STARTED if name == BLOCK_BEGINS else STOPPED, "capacity-reservation-id"
+    elif name in RESERVATIONS:
+        kind, key = RESERVATIONS[name], "capacity-reservation-id"
     else:
         return Ignored(name)
     # The warning comes 40 minutes before the end, and nothing comes at the end.
-    time = instant(at(detail, "end-date") if name == BLOCK_ENDS else at(told, "time"))
+    time = instant(at(detail, "end-date") if name in WARNINGS else at(told, "time"))
     if isinstance(time, Refusal):
         return time
     resource = text(detail, key) or text(detail, key.replace("-", "_"))
@@ -152,6 +169,45 @@ def _training(told: object, options: Options) -> Outcome:
                 fields = {**shape, "region": region, "within": outer(options, None)}
                 made.append(event(kind, identity, time, **owner(options, account), **fields))
     return together(*made)
+
+
+def _cluster(told: object, options: Options) -> Outcome:
+    """As many instances of each group as are there; a cluster that is being deleted gives all of them back."""
+    detail, identity, region = at(told, "detail"), text(told, "id"), text(told, "region")
+    cluster, account, groups = text(detail, "ClusterName"), text(told, "account"), at(detail, "InstanceGroups")
+    if identity is None or cluster is None or account is None or not isinstance(groups, list):
+        expected = "expected whose cluster it is, and its groups"
+        return Refusal("field", f"id, account, detail.ClusterName or detail.InstanceGroups is missing; {expected}.")
+    time = instant(at(told, "time"))
+    if isinstance(time, Refusal):
+        return time
+    status = text(detail, "ClusterStatus")
+    made: list[Event | Refusal] = []
+    for group in groups:
+        name, count = text(group, "InstanceGroupName"), whole(at(group, "CurrentCount"))
+        if name is None or count is None:
+            expected = "expected each with InstanceGroupName, and CurrentCount, a number"
+            return Refusal("field", f"detail.InstanceGroups is {shown(groups)}; {expected}.")
+        if status == "Creating" and not count:
+            continue  # nothing has come yet
+        held: dict[str, Any] = {}
+        if count and status != "Deleting":
+            kind = text(group, "InstanceType")
+            held = {"instance_type": kind and kind.removeprefix("ml."), "instances": count}
+        made.append(
+            event(
+                STARTED if held else STOPPED,
+                (source_of(options, region), f"{identity}/{name}"),
+                time,
+                **owner(options, account),
+                allocation=f"hyperpod/{cluster}/{name}",
+                region=region,
+                layer="node",
+                within=outer(options, None) if held else None,
+                **held,
+            )
+        )
+    return together(*made) if made else Ignored(f"{CLUSTER}: {shown(status, quote=False)}, no instance")
 
 
 def _moment(value: Any) -> str | Refusal:

@@ -22,12 +22,15 @@ from tests.intake.foreign import (
     sample,
     truth,
     used,
+    verb,
 )
 from tests.intake.test_cloudtrail import ACCOUNT, call
 from tests.intake.test_cloudtrail import made as called
 
 OPTIONS = Options("/aws")
 STATE, JOB = "EC2 Instance State-change Notification", "SageMaker Training Job State Change"
+CLUSTER = "SageMaker HyperPod Cluster State Change"
+WORKER, CONTROL = "hyperpod/pretraining/worker", "hyperpod/pretraining/control"
 HOUR = 3_600_000 * 1_000  # of one instance: thousandths times milliseconds
 
 
@@ -46,6 +49,11 @@ BUILT: list[tuple[str, str]] = [
     ("terminate-successful", "stopped ec2/i-0a1"),
     ("capacity-block-delivered", "started ec2/cr-0a1"),
     ("capacity-block-expires", "stopped ec2/cr-0a1"),
+    ("reservation-active", "started ec2/cr-0a1"),
+    ("cluster-creating", f"ignored: {CLUSTER}: Creating, no instance"),
+    ("cluster-in-service", f"started {WORKER}, started {CONTROL}"),
+    ("cluster-emptied", f"stopped {WORKER}, started {CONTROL}"),
+    ("cluster-deleting", f"stopped {WORKER}, stopped {CONTROL}"),
     ("training-pending", f"ignored: {JOB}: InProgress, not started"),
     ("training-started", "started sagemaker/llm-7"),
     ("training-completed", "started sagemaker/llm-7, stopped sagemaker/llm-7"),
@@ -112,6 +120,33 @@ def test_a_capacity_block_is_held_from_its_delivery_to_its_end() -> None:
     assert {(ACCOUNT, "p5.48xlarge"): 4 * 7 * 24 * HOUR} == used(book_of(told))
 
 
+RESERVATIONS: list[tuple[str, str]] = [
+    ("Capacity Block Delivered", "started 2026-03-01T11:30:00Z"),
+    ("Capacity Block Expiration Warning", "stopped 2026-03-08T11:30:00Z"),
+    ("EC2 Capacity Reservation Expired", "stopped 2026-03-01T11:30:00Z"),
+    ("EC2 Capacity Reservation Cancelled", "stopped 2026-03-01T11:30:00Z"),
+]
+
+
+@pytest.mark.parametrize(("name", "expected"), RESERVATIONS)
+def test_a_reservation_comes_and_goes_under_each_name_of_its_events(name: str, expected: str) -> None:
+    """A block or a reservation for a later day is there and is over when its event says so, whatever it is called."""
+    told = {**json.loads(sample("eventbridge/built-capacity-block-delivered.json")), "detail-type": name}
+
+    (event,) = events(translate, json.dumps(told).encode(), OPTIONS)
+
+    assert (expected, "reservation") == (f"{verb(event)} {event['time']}", event["data"]["layer"])
+
+
+def test_a_cluster_is_held_as_it_grows_and_until_it_is_given_back() -> None:
+    """Sixteen machines for three hours, 64 for one, none for another, and the one that controls them for five."""
+    told = [one for name in ("in-service", "grown", "emptied", "deleting") for one in made(f"cluster-{name}")]
+
+    expected = {(ACCOUNT, "p5.48xlarge"): (16 * 3 + 64) * HOUR, (ACCOUNT, "m5.12xlarge"): 5 * HOUR}
+    assert expected == used(book_of(told))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
 def test_every_state_change_of_a_job_tells_the_same_start() -> None:
     """The start of a job is one fact, whichever of its events tells it."""
     assert made("training-started")[0] == made("training-completed")[0]
@@ -160,6 +195,12 @@ def job(**detail: Any) -> dict[str, Any]:
     return {**told, "detail": {**told["detail"], **detail}}
 
 
+def cluster(**detail: Any) -> dict[str, Any]:
+    """The event of a cluster in service with other details."""
+    told: dict[str, Any] = json.loads(sample("eventbridge/built-cluster-in-service.json"))
+    return {**told, "detail": {**told["detail"], **detail}}
+
+
 STRANGE: list[tuple[dict[str, Any], str]] = [
     (event(time="2026-03-01 noon"), "refused: time"),
     (event(id=None), "refused: envelope"),
@@ -175,6 +216,12 @@ STRANGE: list[tuple[dict[str, Any], str]] = [
     (job(TrainingEndTime="never"), "refused: time"),
     (job(TrainingJobName=""), "refused: field"),
     (job(TrainingJobStatus="Stopping"), "started sagemaker/llm-7"),
+    (cluster(ClusterName=None), "refused: field"),
+    (cluster(InstanceGroups={}), "refused: field"),
+    (cluster(InstanceGroups=[]), f"ignored: {CLUSTER}: InService, no instance"),
+    (cluster(InstanceGroups=[{"InstanceGroupName": "worker", "CurrentCount": "many"}]), "refused: field"),
+    (cluster(InstanceGroups=[{"InstanceGroupName": "worker", "CurrentCount": 2}]), f"started {WORKER}"),
+    ({**cluster(), "time": None}, "refused: time"),
 ]
 
 
