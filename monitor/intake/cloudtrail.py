@@ -2,7 +2,8 @@
 
 Read are delivery files (`{"Records": […]}`), the answers and lines of LookupEvents (the record is a text inside
 `CloudTrailEvent`), what EventBridge makes of a record (it is the `detail`), and records one a line, by themselves or as
-the `record` beside the name of their file.
+the `record` beside the name of their file. What a trail writes beside them (insights into how often calls are made,
+digests of its files) is ignored.
 
 Only what a call brought about counts: a record with an `errorCode` is a request that was refused. An instance is held
 from the call that launched or started it, though it runs some seconds later: a trail says no more. It is held until the
@@ -80,7 +81,15 @@ def _is_record(document: object) -> bool:
     if text(document, "CloudTrailEvent") is not None:
         return True
     record = _inside(document)
-    return (text(record, "eventSource") or "").endswith(DOMAIN) and text(record, "eventName") is not None
+    called = (text(record, "eventSource") or "").endswith(DOMAIN) and text(record, "eventName") is not None
+    return called or _beside(record) is not None
+
+
+def _beside(document: object) -> str | None:
+    """What it is if a trail writes it, and it is no record of a call."""
+    if isinstance(at(document, "insightDetails"), dict):
+        return "insight"
+    return "digest of delivery files" if text(document, "digestS3Object") is not None else None
 
 
 def _inside(document: object) -> object:
@@ -129,6 +138,9 @@ def translated(record: object, options: Options) -> Translated:
         return Translated("record", record)
     service, name = text(record, "eventSource"), text(record, "eventName")
     if service is None or name is None or not isinstance(record, dict):
+        other = _beside(record)
+        if other is not None:
+            return Translated(other, Ignored(other))
         expected = "expected a record of CloudTrail, with eventSource and eventName"
         return Translated("record", Refusal("envelope", f"The record is {shown(record)}; {expected}."))
     verb = VERBS.get((service, name))

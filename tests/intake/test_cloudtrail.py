@@ -70,6 +70,8 @@ BUILT: list[tuple[str, list[str]]] = [
     ("create-training-job-of-groups", ["described sagemaker/llm-8/train, described sagemaker/llm-8/feed"]),
     ("stop-training-job", ["stopped sagemaker/llm-7"]),
     ("create-model-customization-job", ["ignored: bedrock CreateModelCustomizationJob"]),
+    ("insight", ["ignored: insight"]),
+    ("digest", ["ignored: digest of delivery files"]),
 ]  # fmt: skip
 
 
