@@ -18,6 +18,11 @@ ever said of a new machine: unknown hardware, until a record of any time that ha
 cluster name it, from its start on.
 
 Case differs from record to record, so resources are named in lower case.
+
+A spot machine that Azure takes back (`evictSpotVM`) frees the hardware, whatever becomes of its disks. Where some of
+a set are evicted, deallocated or deleted, nothing says how many are left: that is ignored, and the next `write` counts.
+So are events of Event Grid of other types, and metrics on the same hub.
+
 The meaning of the verbs is that of the Azure Monitor activity log documentation.
 """
 
@@ -51,6 +56,7 @@ WHAT_IT_DOES = {
     MACHINES + "start/action": STARTED,
     MACHINES + "deallocate/action": STOPPED,
     MACHINES + "delete": STOPPED,
+    MACHINES + "evictspotvm/action": STOPPED,
     MACHINES + "poweroff/action": SEEN,
     SETS + "write": STARTED,
     SETS + "delete": STOPPED,
@@ -58,6 +64,8 @@ WHAT_IT_DOES = {
 SUCCEEDED = {"succeeded", "success"}
 FAILED = {"failed", "failure", "canceled", "cancelled", "cancel"}
 BODIES = ("responsebody", "requestbody")  # what was answered counts more than what was asked for
+
+ACTIVITIES = "Microsoft.Resources."  # so begin the types of events of Event Grid that are activities
 
 # The names of a field in each form.
 OPERATION = ("operationName", "operation_name")
@@ -74,9 +82,18 @@ def recognises(document: object) -> bool:
     first = next(_records(document), None)
     record = _flat(first)
     operation, kind = _first(record, OPERATION), text(first, "eventType") or text(first, "type") or ""
-    return kind.startswith("Microsoft.Resources.") or (
-        isinstance(operation, str) and "/" in operation and isinstance(_first(record, RESOURCE), str)
-    )
+    if kind.startswith(ACTIVITIES) or (text(first, "specversion") is None and _other(first) is not None):
+        return True
+    return isinstance(operation, str) and "/" in operation and isinstance(_first(record, RESOURCE), str)
+
+
+def _other(record: object) -> str | None:
+    """What it is if Azure sends it on the same ways, and it is no activity."""
+    if text(record, "metricName") is not None and text(record, "resourceId") is not None:
+        return "metric"
+    is_event = at(record, "dataVersion") is not None or text(record, "specversion") is not None
+    kind = (text(record, "eventType") or text(record, "type")) if is_event else None
+    return None if kind is None or kind.startswith(ACTIVITIES) else shown(kind, quote=False)
 
 
 def translate(raw: bytes, options: Options) -> Iterator[Translated]:
@@ -90,6 +107,8 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
         operation = _first(record, OPERATION)
         if isinstance(operation, str):
             yield Translated(shown(operation, quote=False), _outcome(record, operation, options))
+        elif (other := _other(one)) is not None:
+            yield Translated(other, Ignored(other))
         else:
             yield Translated(
                 "activity", Refusal("envelope", f"The record is {shown(one)}; expected an activity with operationName.")

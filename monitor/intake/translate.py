@@ -32,6 +32,11 @@ def canonical(raw: bytes, options: Options) -> Iterator[Translated]:
         yield Translated(text(document, "type") or "event", (document,))
 
 
+def _is_canonical(document: object) -> bool:
+    """Whether it is a CloudEvent, but none in which Event Grid tells an activity of Azure."""
+    return text(document, "specversion") is not None and not azure.recognises(document)
+
+
 class Dialect(NamedTuple):
     """A format of foreign records."""
 
@@ -41,7 +46,7 @@ class Dialect(NamedTuple):
 
 
 DIALECTS: Mapping[str, Dialect] = {
-    CANONICAL: Dialect(canonical, lambda document: text(document, "specversion") is not None),
+    CANONICAL: Dialect(canonical, _is_canonical),
     "cloudtrail": Dialect(cloudtrail.translate, cloudtrail.recognises),
     "eventbridge": Dialect(eventbridge.translate, eventbridge.recognises),
     "gcp": Dialect(gcp.translate, gcp.recognises),

@@ -40,7 +40,11 @@ BUILT = [
     ("rest-write-failed", [f"ignored: {WRITE} refused: Failed"]),
     ("rest-scale-set-write", [f"started {SET}"]),
     ("rest-scale-set-flexible", [f"described {SET}"]),
+    ("rest-evict", [f"stopped {VM}"]),
     ("event-grid-delete", [f"stopped {VM}"]),
+    ("event-grid-cloud-event", [f"stopped {VM}"]),
+    ("event-grid-validation", ["ignored: Microsoft.EventGrid.SubscriptionValidationEvent"]),
+    ("event-hub-metric", ["ignored: metric"]),
 ]
 
 
@@ -165,6 +169,9 @@ OTHERS: list[tuple[Any, list[str]]] = [
     (record(operationName=None), ["refused: envelope"]),
     ([record(), 7], [f"started {VM}", "refused: envelope"]),
     ({"records": []}, []),
+    ({"specversion": "1.0", "id": "g-5", "type": "Microsoft.Storage.BlobCreated", "data": {"api": "PutBlob"}},
+     ["ignored: Microsoft.Storage.BlobCreated"]),
+    ({"dataVersion": "2", "eventType": "Microsoft.Resources.ResourceWriteSuccess", "data": {}}, ["refused: envelope"]),
     ({"specversion": "1.0", "id": "g-2", "type": "Microsoft.Resources.ResourceActionSuccess",
       "time": "2026-03-01T10:00:00Z", "data": {**record(), "eventTimestamp": None}}, [f"started {VM}"]),
 ]  # fmt: skip

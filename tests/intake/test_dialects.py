@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from monitor.intake import azure, cloudtrail, eventbridge, gcp, kubernetes, nova
 from monitor.intake.dialect import Options
+from monitor.intake.translate import dialect_of
 from tests.intake.foreign import VALUES, check_anything, damaged, samples, strangers
 
 # The module, and the folders of real samples that it recognises.
@@ -42,6 +43,19 @@ def test_each_sample_is_recognised_by_its_own_dialect(name: str) -> None:
 
     assert all(map(module.recognises, samples(name)))
     assert [] == [file for file, document in strangers(name, *folders) if module.recognises(document)]
+
+
+WRAPPED: list[tuple[dict[str, Any], str]] = [
+    ({"specversion": "1.0", "type": "io.flopwatch.source.alive.v1"}, "canonical"),
+    ({"specversion": "1.0", "type": "com.example.built", "data": {"operationName": "a/b"}}, "canonical"),
+    ({"specversion": "1.0", "type": "Microsoft.Resources.ResourceDeleteSuccess"}, "azure"),
+]
+
+
+@pytest.mark.parametrize(("document", "expected"), WRAPPED)
+def test_a_cloud_event_is_of_whom_its_type_says(document: dict[str, Any], expected: str) -> None:
+    """What Event Grid writes as CloudEvents is no event of ours that nobody is interested in."""
+    assert expected == dialect_of(json.dumps(document).encode())
 
 
 @pytest.mark.parametrize("name", DIALECTS)
