@@ -1,6 +1,10 @@
 """Audit logs of Google Cloud: which instance holds what, from when, until when.
 
-Read are log entries (`LogEntry` with `protoPayload`), lists of them, and messages of Pub/Sub that carry one in base64.
+Read are log entries (`LogEntry` with `protoPayload`), lists of them, also in an answer of the logging interface, and
+messages of Pub/Sub that carry one in base64.
+
+A slice of TPUs is one node, which has a name and no number; its type is that of the slice, if the log has the request.
+A queued resource does not say when its nodes are there, and is ignored.
 
 An operation writes two entries. The instance is there, or gone, from the `last` one on: that one starts or stops. The
 `first` one alone names machine type and accelerators: it describes, and holds nothing. An entry that is both, or has
@@ -23,7 +27,8 @@ from __future__ import annotations
 
 import re
 from base64 import b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from math import prod
 from typing import Any
 
 from monitor.intake.dialect import (
@@ -45,6 +50,9 @@ from monitor.intake.dialect import (
 )
 from monitor.intake.refusal import Ignored, Refusal, shown
 
+TPU = "google.cloud.tpu."  # what comes after is the version (v1, v2, v2alpha1)
+NODES = {"CreateNode": STARTED, "StartNode": STARTED, "StopNode": STOPPED, "DeleteNode": STOPPED}
+
 # What comes before is the version (v1, beta, alpha or nothing), what comes after is the verb.
 METHODS = ("compute.instances", "compute.regionInstances")
 WHAT_IT_DOES = {
@@ -62,6 +70,10 @@ WHAT_IT_DOES = {
     "terminateOnHostMaintenance": STOPPED,
     "guestTerminate": STOPPED,
     "instanceManagerHaltForRestart": STOPPED,
+    "baremetalCaretakerPreempted": STOPPED,
+    "stoppedDueToPdDoubleServe": STOPPED,
+    "deferredStop": STOPPED,  # the limit of its run time was reached
+    "deferredDelete": STOPPED,
     "migrateOnHostMaintenance": SEEN,
 }
 NAMES_THE_SHAPE = {"insert", "update", "setMachineType", "setMachineResources"}  # in the first entry
@@ -92,9 +104,8 @@ CODES = (
 
 def recognises(document: object) -> bool:
     """Whether a JSON document is of this dialect."""
-    if isinstance(document, list):
-        return bool(document) and recognises_one(document[0])
-    return recognises_one(document)
+    entries = _entries(document)
+    return bool(entries) and recognises_one(entries[0])
 
 
 def recognises_one(document: object) -> bool:
@@ -108,12 +119,20 @@ def recognises_one(document: object) -> bool:
 def translate(raw: bytes, options: Options) -> Iterator[Translated]:
     """What becomes of each log entry of a record."""
     document = parsed(raw)
-    for one in document if isinstance(document, list) else (document,):
+    for one in _entries(document):
         entry = _unwrapped(one)
         if isinstance(entry, Refusal):
             yield Translated("log entry", entry)
         else:
             yield _translated(entry, options)
+
+
+def _entries(document: Any) -> Sequence[Any]:
+    """The entries in a document: the logging interface puts them into `entries`."""
+    listed = at(document, "entries")
+    if not isinstance(listed, list):
+        listed = document
+    return listed if isinstance(listed, list) else (document,)
 
 
 def _unwrapped(document: Any) -> Any | Refusal:
@@ -137,15 +156,17 @@ def _translated(entry: Any, options: Options) -> Translated:
         )
     what = shown(method, quote=False)
     of, _, verb = method.rpartition(".")
-    if not of.endswith(METHODS) or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE):
+    of_node = of.startswith(TPU) and verb in NODES
+    if not of_node and (not of.endswith(METHODS) or (verb not in WHAT_IT_DOES and verb not in NAMES_THE_SHAPE)):
         return Translated(what, Ignored(what))
+    named = f"Tpu.{verb}" if of_node else f"compute.instances.{verb}"
     code = at(entry, "protoPayload", "status", "code")
     if code:
         known = type(code) is int and 0 < code < len(CODES)
-        return Translated(what, Ignored(f"compute.instances.{verb} refused: {CODES[code] if known else shown(code)}"))
+        return Translated(what, Ignored(f"{named} refused: {CODES[code] if known else shown(code)}"))
     operation = at(entry, "operation")
     done = not operation or at(operation, "last") is True
-    return Translated(what, _outcome(entry, verb, done, options))
+    return Translated(what, (_node if of_node else _outcome)(entry, verb, done, options))
 
 
 def _outcome(
@@ -167,6 +188,49 @@ def _outcome(
     if project is None or not zone or instance is None:
         labels = at(entry, "resource", "labels")
         return Refusal("field", f"resource.labels is {shown(labels)}; expected project_id, zone and instance_id.")
+    held = {"within": outer(options, path[-1] or None), **shape}
+    return _made(entry, kind, options, project, zone, f"gce/{zone}/{instance}", held)
+
+
+def _node(entry: Mapping[str, Any], verb: str, done: bool, options: Options) -> tuple[Event, ...] | Ignored | Refusal:
+    """A slice of TPUs."""
+    request = at(entry, "protoPayload", "request")
+    shape = _shape_of_node(at(request, "node"))
+    kind = NODES[verb] if done else None
+    if kind is None and not shape:
+        return Ignored(f"Tpu.{verb} under way")
+    project = text(entry, "resource", "labels", "project_id")
+    resource = text(entry, "protoPayload", "resourceName") or ""
+    path = resource.split("/")  # projects/P/locations/Z/nodes/NAME, or no more than Z where one is asked for
+    zone, node = path[3] if len(path) > 3 else None, path[5] if len(path) == 6 else text(request, "nodeId")
+    if project is None or not zone or not node:
+        return Refusal("field", f"resourceName is {shown(resource)}; expected a node, and project_id in the labels.")
+    return _made(entry, kind, options, project, zone, f"tpu/{zone}/{node}", {"within": outer(options, node), **shape})
+
+
+def _shape_of_node(node: object) -> dict[str, Any]:
+    """The type of a slice, as v5p-128, or its generation and the numbers of chips along its sides, as V4 and 2x2x4."""
+    slice_type = text(node, "acceleratorType")
+    if slice_type is not None:
+        return {"instance_type": slice_type, "instances": 1}
+    generation, topology = text(node, "acceleratorConfig", "type"), text(node, "acceleratorConfig", "topology")
+    sides = [whole(side) for side in (topology or "").split("x")]
+    if generation is None or None in sides:
+        return {}
+    chips = whole(prod(side or 0 for side in sides))
+    return {} if chips is None else {"accelerator": f"TPU {generation}", "count": chips}
+
+
+def _made(
+    entry: Mapping[str, Any],
+    kind: str | None,
+    options: Options,
+    project: str,
+    zone: str,
+    allocation: str,
+    held: dict[str, Any],
+) -> tuple[Event, ...] | Refusal:
+    """The event of an entry: what starts or stops, or, if its kind is None, what is described."""
     unique = text(entry, "insertId")
     if unique is None:
         return Refusal("field", f"insertId is {shown(at(entry, 'insertId'))}; expected what tells entries apart.")
@@ -175,16 +239,14 @@ def _outcome(
         return time
     region = zone.rpartition("-")[0] or zone
     id = f"{at(entry, 'logName')}/{at(entry, 'timestamp')}/{unique}"
-    held: dict[str, Any] = {}
-    if kind is not STOPPED:
-        held = {"region": region, "zone": zone, "layer": "node", "within": outer(options, path[-1] or None), **shape}
+    held = {} if kind is STOPPED else {"region": region, "zone": zone, "layer": "node", **held}
     return together(
         event(
             kind or DESCRIBED,
             (f"{options.source}/{region}", id),
             time,
             options.tenant or project,
-            allocation=f"gce/{zone}/{instance}",
+            allocation=allocation,
             account=project if options.tenant else None,
             **held,
         )

@@ -27,6 +27,8 @@ from tests.intake.foreign import (
     verb,
 )
 
+SLICE = "tpu/us-east5-a/slice-1"
+
 OPTIONS = Options("/gcp")
 VM, SPOT, WEB = (f"gce/us-central1-a/{number}" for number in (4711, 4712, 4713))
 
@@ -37,6 +39,13 @@ BUILT = [
     ("insert-first-n1", f"described {WEB}"),
     ("insert-exhausted", "ignored: compute.instances.insert refused: RESOURCE_EXHAUSTED"),
     ("preempted", f"stopped {VM}"),
+    ("run-limit-reached", f"stopped {VM}"),
+    ("tpu-create-first", f"described {SLICE}"),
+    ("tpu-create-last", f"started {SLICE}"),
+    ("tpu-create-exhausted", "ignored: Tpu.CreateNode refused: RESOURCE_EXHAUSTED"),
+    ("tpu-delete-first", "ignored: Tpu.DeleteNode under way"),
+    ("tpu-delete-last", f"stopped {SLICE}"),
+    ("tpu-queued", "ignored: google.cloud.tpu.v2.Tpu.CreateQueuedResource"),
     ("set-machine-resources-first", f"described {VM}"),
     ("set-machine-resources-none", f"described {VM}"),
     ("set-machine-type-first-n1", "ignored: compute.instances.setMachineType without shape"),
@@ -110,6 +119,7 @@ def test_the_first_half_names_everything() -> None:
 
 
 SHAPES = [
+    ("tpu-create-first", {"instance_type": "v5p-128", "instances": 1, "region": "us-east5", "zone": "us-east5-a"}),
     ("insert-first-a3", {"instance_type": "a3-highgpu-8g", "instances": 1}),
     ("insert-first-n1", {"instance_type": "n1-standard-8", "count": 0}),
     ("set-machine-resources-first", {"accelerator": "nvidia-tesla-t4", "count": 4}),
@@ -178,6 +188,7 @@ REFUSED: list[tuple[bytes, str]] = [
     (json.dumps(entry(resource={"labels": {**LABELS, "instance_id": ""}})).encode(), "refused: field"),
     (json.dumps(entry(resource={"labels": {**LABELS, "project_id": "x" * 1_025}})).encode(), "refused: field"),
     (json.dumps(entry(protoPayload={})).encode(), "ignored: log entry that audits nothing"),
+    (json.dumps(entry(protoPayload={"methodName": "google.cloud.tpu.v2.Tpu.DeleteNode"})).encode(), "refused: field"),
 ]
 
 
@@ -325,3 +336,42 @@ def test_a_list_of_a_hundred_thousand_accelerators_is_read() -> None:
     (event,) = events(translate, json.dumps(many).encode(), OPTIONS)
 
     assert ("nvidia-l4", 100_000) == (event["data"]["accelerator"], event["data"]["count"])
+
+
+SLICES: list[tuple[Any, dict[str, Any]]] = [
+    ({"acceleratorConfig": {"type": "V4", "topology": "2x2x4"}}, {"accelerator": "TPU V4", "count": 16}),
+    ({"acceleratorConfig": {"type": "V5LITE_POD", "topology": "4x4"}}, {"accelerator": "TPU V5LITE_POD", "count": 16}),
+    ({"acceleratorConfig": {"type": "V4", "topology": "2x"}}, {}),
+    ({"acceleratorConfig": {"type": "V4", "topology": "9999999x9999999"}}, {}),
+    ({"acceleratorConfig": {"topology": "2x2x4"}}, {}),
+    ("v4-8", {}),
+]
+
+
+@pytest.mark.parametrize(("node", "shape"), SLICES)
+def test_a_slice_is_known_by_its_chips_as_well(node: Any, shape: dict[str, Any]) -> None:
+    """A request may give generation and topology in place of a type; from what says neither nothing is made up."""
+    whole = json.loads(sample("gcp/built-tpu-create-last.json"))
+    whole["protoPayload"]["request"] = {"node": node}
+
+    (event,) = events(translate, json.dumps(whole).encode(), OPTIONS)
+
+    names = ("instance_type", "instances", "accelerator", "count")
+    assert shape == {name: event["data"][name] for name in names if name in event["data"]}
+
+
+def test_a_slice_of_tpus_is_held_from_its_creation_to_its_end() -> None:
+    """Its halves are joined by its name, in any order and twice: four hours of one v5p-128."""
+    told = [one for name in ("delete-last", "create-last", "create-first") for one in made(f"tpu-{name}")]
+
+    assert {("atlas", "v5p-128"): 1_000 * 4 * HOUR_MS} == used(book_of([*told, *told]))
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+def test_an_answer_of_the_logging_interface_is_read() -> None:
+    """It puts the entries into a list."""
+    answer = {"entries": [entry(), json.loads(sample("gcp/built-preempted.json"))], "nextPageToken": "p"}
+
+    assert recognises(answer)
+    assert not recognises({"entries": []})
+    assert [f"started {VM}", f"stopped {VM}"] == outcomes(translate, json.dumps(answer).encode(), OPTIONS)
