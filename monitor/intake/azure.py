@@ -84,7 +84,8 @@ def recognises(document: object) -> bool:
     operation, kind = _first(record, OPERATION), text(first, "eventType") or text(first, "type") or ""
     if kind.startswith(ACTIVITIES) or (text(first, "specversion") is None and _other(first) is not None):
         return True
-    return isinstance(operation, str) and "/" in operation and isinstance(_first(record, RESOURCE), str)
+    resource = _first(record, RESOURCE)
+    return isinstance(operation, str) and isinstance(resource, str) and ("/" in operation or resource.startswith("/"))
 
 
 def _other(record: object) -> str | None:

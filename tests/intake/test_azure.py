@@ -211,6 +211,15 @@ def test_a_subscription_is_one_tenant_however_it_is_written() -> None:
     assert (SUBSCRIPTION, VM) == (event["data"]["tenant"], event["data"]["allocation"])
 
 
+def test_other_logs_of_the_same_hub_are_taken_and_ignored() -> None:
+    """Sign-ins, and operations of a storage, are named otherwise than activities, and may come first."""
+    signed_in = {"operationName": "Sign-in activity", "resourceId": "/tenants/t-1/providers/Microsoft.aadiam"}
+    hub = {"records": [signed_in, record()]}
+
+    assert recognises(hub)
+    assert ["ignored: sign-in activity", f"started {VM}"] == outcomes(translate, json.dumps(hub).encode(), OPTIONS)
+
+
 def test_an_operation_counts_once_from_its_success_on() -> None:
     """Started, accepted and succeeded, in any order and twice, are one machine, from success to success."""
     told = made("event-hub-write") + made("rest-deallocate")
