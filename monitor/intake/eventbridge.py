@@ -175,15 +175,14 @@ def _cluster(told: object, options: Options) -> Outcome:
     """As many instances of each group as are there; a cluster that is being deleted gives all of them back."""
     detail, identity, region = at(told, "detail"), text(told, "id"), text(told, "region")
     cluster, account, groups = text(detail, "ClusterName"), text(told, "account"), at(detail, "InstanceGroups")
-    if identity is None or cluster is None or account is None or not isinstance(groups, list):
-        expected = "expected whose cluster it is, and its groups"
-        return Refusal("field", f"id, account, detail.ClusterName or detail.InstanceGroups is missing; {expected}.")
+    if identity is None or cluster is None or account is None:
+        return Refusal("field", "id, account or detail.ClusterName is missing; expected whose cluster it is.")
     time = instant(at(told, "time"))
     if isinstance(time, Refusal):
         return time
     status = text(detail, "ClusterStatus")
     made: list[Event | Refusal] = []
-    for group in groups:
+    for group in groups if isinstance(groups, list) else ():
         name, count = text(group, "InstanceGroupName"), whole(at(group, "CurrentCount"))
         if name is None or count is None:
             expected = "expected each with InstanceGroupName, and CurrentCount, a number"
