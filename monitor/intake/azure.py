@@ -1,7 +1,8 @@
 """Activity logs of Azure: which virtual machine is held, from when, until when.
 
 Read are records in the form of the REST interface (also as its Python library writes it), in that of Event Hubs, which
-sends `{"records": [...]}`, and events of Event Grid; each alone or in a list.
+sends `{"records": [...]}`, rows of the table AzureActivity that a workspace exports, and events of Event Grid; each
+alone or in a list.
 
 An operation writes two to four records: it is started, perhaps accepted, and has succeeded or failed. Only success
 starts or stops anything, so an operation counts once. The size of a machine stands nowhere but in the body of the
@@ -68,13 +69,14 @@ BODIES = ("responsebody", "requestbody")  # what was answered counts more than w
 ACTIVITIES = "Microsoft.Resources."  # so begin the types of events of Event Grid that are activities
 
 # The names of a field in each form.
-OPERATION = ("operationName", "operation_name")
-STATUS = ("status", "resultType")
-TIME = ("eventTimestamp", "event_timestamp", "eventTime", "time")
-RESOURCE = ("resourceId", "resource_id", "resourceUri")
-SUBSCRIPTION = ("subscriptionId", "subscription_id")
-CORRELATION = ("correlationId", "correlation_id")
-UNIQUE = ("eventDataId", "event_data_id")
+OPERATION = ("operationName", "operation_name", "OperationNameValue")
+STATUS = ("status", "resultType", "ActivityStatusValue")
+TIME = ("eventTimestamp", "event_timestamp", "eventTime", "time", "TimeGenerated")
+RESOURCE = ("resourceId", "resource_id", "resourceUri", "_ResourceId", "ResourceId")
+SUBSCRIPTION = ("subscriptionId", "subscription_id", "SubscriptionId")
+CORRELATION = ("correlationId", "correlation_id", "CorrelationId")
+UNIQUE = ("eventDataId", "event_data_id", "EventDataId")
+PROPERTIES = ("properties", "Properties_d", "Properties")
 
 
 def recognises(document: object) -> bool:
@@ -158,7 +160,7 @@ def _outcome(record: Mapping[str, Any], operation: str, options: Options) -> tup
     word = status.lower() if isinstance(status, str) else ""
     if word in FAILED:
         return Ignored(f"{folded} refused: {shown(status, quote=False)}")
-    shape = {} if kind is STOPPED else _shape(record.get("properties"), folded.startswith(SETS))
+    shape = {} if kind is STOPPED else _shape(record, folded.startswith(SETS))
     if word not in SUCCEEDED:
         if not shape:
             return Ignored(f"{folded} under way")
@@ -192,8 +194,9 @@ def _outcome(record: Mapping[str, Any], operation: str, options: Options) -> tup
     )
 
 
-def _shape(properties: object, of_set: bool) -> dict[str, Any]:
+def _shape(record: Mapping[str, Any], of_set: bool) -> dict[str, Any]:
     """What the bodies in a record's properties say of a machine or a scale set; nothing where there are none."""
+    properties = next((record[name] for name in PROPERTIES if record.get(name)), None)
     if isinstance(properties, str):
         properties = parsed(properties.encode())
     if not isinstance(properties, Mapping):

@@ -41,6 +41,7 @@ BUILT = [
     ("rest-scale-set-write", [f"started {SET}"]),
     ("rest-scale-set-flexible", [f"described {SET}"]),
     ("rest-evict", [f"stopped {VM}"]),
+    ("workspace-export-write", [f"described {VM}", f"started {VM}"]),
     ("event-grid-delete", [f"stopped {VM}"]),
     ("event-grid-cloud-event", [f"stopped {VM}"]),
     ("event-grid-validation", ["ignored: Microsoft.EventGrid.SubscriptionValidationEvent"]),
@@ -123,6 +124,15 @@ def test_a_scale_set_is_so_many_machines() -> None:
 
     assert shape.items() <= held["data"].items()
     assert 0 == free["data"]["instances"]
+
+
+def test_a_row_of_a_workspace_says_what_the_record_says() -> None:
+    """It has other names for the same fields, and the identity that REST gives to a record."""
+    described, started = made("workspace-export-write")
+
+    assert ("l-1", SUBSCRIPTION) == (described["id"], described["data"]["tenant"])
+    assert ("Standard_ND96isr_H100_v5", "eastus") == (described["data"]["instance_type"], described["data"]["region"])
+    assert ("l-2", "2026-03-01T10:00:42.5Z") == (started["id"], started["time"])
 
 
 def test_one_tenant_has_subscriptions_as_accounts() -> None:
