@@ -53,6 +53,8 @@ from monitor.intake.refusal import Ignored, Refusal, shown
 TPU = "google.cloud.tpu."  # what comes after is the version (v1, v2, v2alpha1)
 NODES = {"CreateNode": STARTED, "StartNode": STARTED, "StopNode": STOPPED, "DeleteNode": STOPPED}
 
+SIDES_MAX = 3  # slices are flat or blocks
+
 # What comes before is the version (v1, beta, alpha or nothing), what comes after is the verb.
 METHODS = ("compute.instances", "compute.regionInstances")
 WHAT_IT_DOES = {
@@ -214,7 +216,7 @@ def _shape_of_node(node: object) -> dict[str, Any]:
     if slice_type is not None:
         return {"instance_type": slice_type, "instances": 1}
     generation, topology = text(node, "acceleratorConfig", "type"), text(node, "acceleratorConfig", "topology")
-    sides = [whole(side) for side in (topology or "").split("x")]
+    sides = [whole(side) for side in (topology or "").split("x", SIDES_MAX - 1)]
     if generation is None or None in sides:
         return {}
     chips = whole(prod(side or 0 for side in sides))

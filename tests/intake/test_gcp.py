@@ -341,6 +341,7 @@ def test_a_list_of_a_hundred_thousand_accelerators_is_read() -> None:
 SLICES: list[tuple[Any, dict[str, Any]]] = [
     ({"acceleratorConfig": {"type": "V4", "topology": "2x2x4"}}, {"accelerator": "TPU V4", "count": 16}),
     ({"acceleratorConfig": {"type": "V5LITE_POD", "topology": "4x4"}}, {"accelerator": "TPU V5LITE_POD", "count": 16}),
+    ({"acceleratorConfig": {"type": "V4", "topology": "2x2x2x2"}}, {}),
     ({"acceleratorConfig": {"type": "V4", "topology": "2x"}}, {}),
     ({"acceleratorConfig": {"type": "V4", "topology": "9999999x9999999"}}, {}),
     ({"acceleratorConfig": {"topology": "2x2x4"}}, {}),
