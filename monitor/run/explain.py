@@ -108,6 +108,7 @@ class TenantStory(NamedTuple):
     flop_by_days: dict[int, Bounds]  # over the latest so many days
     hardware: list[HardwareLine]
     open_allocations: list[tuple[str, str, int, int, int]]  # name, hardware, thousandths, since, last evidence
+    outlived: list[str]  # inner allocations that hold something though what they lie within holds nothing any more
     headquarters: list[str]  # its own, its party's, its ultimate parents'; why it is unresolved
     findings: tuple[Finding, ...]
     runs: list[RunLine]  # with most compute first
@@ -189,6 +190,7 @@ def explain_tenant(
             for shape, usage in sorted(by_shape.items(), key=repr)
         ],
         sorted(held, key=lambda one: (-one[2], one[0])),
+        list(_outlived(tenant)),
         _headquarters(tenant, parties),
         answered.findings,
         [
@@ -207,6 +209,19 @@ def explain_tenant(
         _contradictions(name, tenant, parties),
         [*_told(of_tenant(tenant, now)), *_called(tenant, parties)],
     )
+
+
+def _outlived(tenant: Tenant) -> Iterator[str]:
+    """What the books leave out since it is within something else, while that holds nothing any more."""
+    for name, inner in sorted(tenant.timelines.items()):
+        if inner.since is None or inner.counted or inner.within is None:
+            continue
+        outer = tenant.timelines.get(inner.within)
+        if outer is None or outer.since is None:
+            yield (
+                f"{name} holds {inner.units / 1000:g} x {inner.shape.hardware or 'unknown'} within {inner.within}, "
+                "which holds nothing any more: it is not in the totals."
+            )
 
 
 def _matches(name: str, tenant: Tenant, parties: Parties) -> list[str]:

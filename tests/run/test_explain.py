@@ -235,6 +235,24 @@ def test_hours_with_lost_facts_widen_the_range(tmp_path: Path) -> None:
     assert "With what may have been lost in those hours:" in text
 
 
+def test_what_outlives_its_outer_allocation_is_said(tmp_path: Path) -> None:
+    """Instances may run on when their reservation was given up: the books leave them out, and `explain` names them."""
+    begun = [
+        fact("allocation.started", "outer", **HELD),
+        fact("allocation.started", "inner", **HELD | {"allocation": "vm"}, within="job"),
+        fact("allocation.started", "over", **HELD | {"allocation": "vm-2"}, within="job"),
+        fact("allocation.stopped", "over-end", "2026-03-01T00:30:00Z", allocation="vm-2"),
+    ]
+    held = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun)).out
+    given_up = fact("allocation.stopped", "end", "2026-03-01T01:00:00Z")
+
+    said = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun, given_up)).out
+
+    assert "Not counted" not in held
+    assert "vm holds 8 x H100 SXM 80GB within job, which holds nothing any more: it is not in the totals." in said
+    assert "vm-2 holds" not in said
+
+
 def test_earlier_runs_of_a_tenant_are_said() -> None:
     """Where earlier runs of a tenant moved its prior, the share that is shown, its basis and its FLOP are its own."""
     common = load_reference(config_root())
