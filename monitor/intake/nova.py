@@ -1,7 +1,8 @@
 """Notifications of OpenStack Nova: which instance is held, from when, until when.
 
 Read are versioned notifications and the older flat ones (`compute.instance.*`), plain or as oslo.messaging puts them on
-the bus: everything inside a text, `oslo.message`. Times without zone are UTC.
+the bus: everything inside `oslo.message`, a text, or an object where what forwards them has read it. Times without zone
+are UTC.
 
 Each step has a start and an end, and only the end counts: what began may fail. `create.end` counts from `launched_at`,
 the rest from when it was notified. Powering off, rebuilding and moving free nothing: the instance was seen, as it is
@@ -75,7 +76,7 @@ _TRAIT = re.compile(r"trait\w*:CUSTOM_(\w+)", re.ASCII)
 
 def recognises(document: object) -> bool:
     """Whether a JSON document is of this dialect."""
-    return text(document, "oslo.message") is not None or (
+    return at(document, "oslo.message") is not None or (
         text(document, "event_type") is not None and text(document, "publisher_id") is not None
     )
 
@@ -83,8 +84,8 @@ def recognises(document: object) -> bool:
 def translate(raw: bytes, options: Options) -> Iterator[Translated]:
     """What becomes of a notification."""
     document = parsed(raw)
-    inside = text(document, "oslo.message")
-    message = document if inside is None else parsed(inside.encode())
+    inside = at(document, "oslo.message")
+    message = parsed(inside.encode()) if isinstance(inside, str) else document if inside is None else inside
     if isinstance(message, Refusal):
         yield Translated("notification", message)
         return

@@ -115,6 +115,15 @@ def test_a_create_says_everything() -> None:
     assert [expected] == made("create-end-oslo")
 
 
+def test_an_envelope_that_has_been_read_says_the_same() -> None:
+    """What carries messages on may have made an object of the text in the envelope."""
+    envelope = json.loads(sample("nova/built-create-end-oslo.json"))
+    envelope["oslo.message"] = json.loads(envelope["oslo.message"])
+
+    assert recognises(envelope)
+    assert made("create-end-oslo") == events(translate, json.dumps(envelope).encode(), OPTIONS)
+
+
 def notified(name: str, specs: Any, **changed: Any) -> dict[str, Any]:
     """A notification of an instance whose flavor has these extra specs, with other fields of its payload."""
     message: dict[str, Any] = json.loads(sample("nova/built-unshelve-end-pgpu.json"))
@@ -264,6 +273,7 @@ REFUSED: list[tuple[Any, str]] = [
     ),
     ({"oslo.message": "{"}, "refused: json"),
     ({"oslo.message": "7"}, "refused: envelope"),
+    ({"oslo.message": [7]}, "refused: envelope"),
     ([], "refused: envelope"),
     (notified("instance.exists", None, tenant_id=""), "refused: field"),
     (notified("instance.exists", None, uuid="x" * 1_025), "refused: field"),
