@@ -9,7 +9,10 @@ started and whether it has ended, so repeated windows and lost ones do no harm.
 Only the row of a job counts: its batch, extern and numbered steps are parts of it. A job that waits or was cancelled
 before it began holds nothing. A running one was seen at its start plus what has elapsed, which is when Slurm was asked.
 A job that was requeued keeps its id and starts again: another life of the same allocation, with facts of its own.
-Accelerators are `gres/gpu` of AllocTRES, by type if types are there, since the plain number repeats their sum.
+Accelerators are `gres/gpu` of AllocTRES, by type if types are there, since the plain number repeats their sum. A type
+may name a MIG profile, and is then so many slices of the chip before it. Where Slurm is told to account for no GPUs,
+`squeue` still names those of each node (`gres_detail`). Shards and MPS are shares of unknown size, and ignored.
+A job that was resized is told by `squeue` with its first start and its last size: it counts from when it was resized.
 
 Times of rows are local to `zone`. Of an hour that comes twice a year the first is meant, unless what has elapsed says
 otherwise. A line break in a name splits a row: what lacks columns goes on in the next line. (A name
@@ -19,6 +22,7 @@ with separators in it can look like another row: who has tenants that would do t
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, tzinfo
 from functools import lru_cache
@@ -42,6 +46,7 @@ from monitor.intake.dialect import (
     together,
     whole,
 )
+from monitor.intake.kubernetes import part_of_a_chip
 from monitor.intake.refusal import Ignored, Refusal, shown
 
 # States of a job that has its nodes; every other one that has started has ended.
@@ -49,6 +54,7 @@ HOLDING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESI
 WAITING = {"PENDING", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT", "REVOKED"}
 NEEDED = ("State", "Start", "End", "AllocTRES")
 UNKNOWN = {"", "None", "Unknown", "N/A", "Invalid"}
+NO_ACCELERATORS = "a job without accelerators"
 TYPES_MAX = 16  # of accelerators in one job
 NODES_MAX = 4_096  # named of one job; more add nothing to what tells runs apart
 SECONDS_MAX = 5_000_000_000  # since 1970: beyond the year 2100
@@ -56,7 +62,11 @@ SECONDS_MAX = 5_000_000_000  # since 1970: beyond the year 2100
 _HEADER = re.compile(r"[A-Za-z]{2,32}([^A-Za-z,\n]{1,8})[A-Za-z]", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}", re.ASCII)
 _ELAPSED = re.compile(r"(?:(\d{1,5})-)?(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:\.\d+)?", re.ASCII)
-_GPUS = re.compile(r"gres/gpu(?::([^=,]{1,200}))?=(\d{1,9})", re.ASCII)
+_GPUS = re.compile(r"gres/gpu(?::([^=,:]{1,200}))?[=:](\d{1,9})", re.ASCII)
+_SHARES = re.compile(r"\bgres/(?:shard|mps)\b", re.ASCII)
+# How NVML names a slice, with or without what it is a slice of: nvidia_a100-sxm4-40gb_1g.5gb.
+_SLICE = re.compile(r"(?:(.+?)[_.-])??(?:mig[_.-])?([1-9]g\.\d{1,4}gb)(?:[_.+-]me)?", re.ASCII)
+_ON_A_NODE = re.compile(r"(?:^|,)gpu(?::([^:,()]{1,200}))?:(\d{1,9})(?=[(,]|$)", re.ASCII)
 _HOSTS = re.compile(r"([\w.-]{0,100})(?:\[([0-9,-]*)\]([\w.-]{0,100}))?(?:,|$)", re.ASCII)
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)
 
@@ -293,8 +303,11 @@ def _job(job: Any, asked: int | None, options: Options) -> Translated:
         return Translated("job", Refusal("field", sentence))
     holding = not HOLDING.isdisjoint(states)
     state = next((one for one in states if one in HOLDING), states[0]) if holding else states[0]
+    start = _number(at(job, "time", "start")) or _number(at(job, "start_time"))
+    if start and (resized := _number(at(job, "resize_time"))):
+        start = max(start, resized)
     told = {
-        "start": _number(at(job, "time", "start")) or _number(at(job, "start_time")),
+        "start": start,
         "end": None if holding else _number(at(job, "time", "end")) or _number(at(job, "end_time")),
         "seen": asked,
     }
@@ -308,9 +321,8 @@ def _job(job: Any, asked: int | None, options: Options) -> Translated:
             return Translated(what, found)
         times[name] = found[0]
     reservation = text(job, "reservation", "name") or text(job, "resv_name")
-    start = str(told["start"])
     read = Job(
-        str(number), text(job, "cluster"), text(job, "account"), state, start, times["start"], times["end"],
+        str(number), text(job, "cluster"), text(job, "account"), state, str(start), times["start"], times["end"],
         times["seen"], _tres(job), text(job, "nodes") or "", text(job, "name"), reservation,
     )  # fmt: skip
     return Translated(what, _outcome(read, options))
@@ -320,7 +332,7 @@ def _tres(job: Any) -> str | None:
     """What was allocated, as rows write it."""
     told = at(job, "tres_alloc_str")
     if isinstance(told, str):
-        return told
+        return told if "gres/gpu" in told else ",".join([told, *_on_nodes(at(job, "gres_detail"))])
     allocated = at(job, "tres", "allocated")
     if not isinstance(allocated, list):
         return None
@@ -329,6 +341,15 @@ def _tres(job: Any) -> str | None:
         kind, name, count = text(one, "type"), text(one, "name"), _number(at(one, "count"))
         parts.append(f"{kind}{'/' + name if name else ''}={count}")
     return ",".join(parts)
+
+
+def _on_nodes(details: object) -> Iterator[str]:
+    """The accelerators on all nodes of a job, by type, as rows write them."""
+    counts: Counter[str] = Counter()
+    for one in details if isinstance(details, list) else []:
+        for kind, number in _ON_A_NODE.findall(one) if isinstance(one, str) else ():
+            counts[kind] += int(number)
+    return (f"gres/gpu{':' + kind if kind else ''}={number}" for kind, number in counts.items())
 
 
 # -- what becomes of a job -------------------------------------------------------------------------------------------
@@ -343,7 +364,8 @@ def _outcome(job: Job, options: Options) -> tuple[Event, ...] | Ignored | Refusa
     if isinstance(held, Refusal):
         return held
     if not held:
-        return Ignored("a job without accelerators")
+        shares = _SHARES.search(job.tres or "") is not None
+        return Ignored("a job with a share of an accelerator: how much is not told" if shares else NO_ACCELERATORS)
     if job.began is None:
         return Ignored(f"a job that is {shown(job.state, quote=False)} and never began")
     account = job.account
@@ -360,8 +382,7 @@ def _outcome(job: Job, options: Options) -> tuple[Event, ...] | Ignored | Refusa
         name = "/".join(("slurm", *([job.cluster] if job.cluster else []), job.id, *([kind] if len(held) > 1 else [])))
         started = {
             "account": account if options.tenant else None,
-            "accelerator": kind or None,
-            "count": count,
+            **_shape(kind, count),
             "layer": "job",
             "job": job.name,
             "reservation": job.reservation,
@@ -394,13 +415,20 @@ def _accelerators(tres: str) -> list[tuple[str, int]] | Refusal:
                 plain = number
             elif number:
                 typed[found[1]] = number
-        elif part.strip().startswith("gres/gpu="):
+        elif part.strip().startswith(("gres/gpu=", "gres/gpu:")):
             return Refusal("field", f"AllocTRES is {shown(tres)}; expected a whole number of accelerators.")
     if len(typed) > TYPES_MAX:
         return Refusal("field", f"AllocTRES names {len(typed):,} types of accelerators; expected at most {TYPES_MAX}.")
     if len(typed) == 1:
         return [(kind, max(number, plain)) for kind, number in typed.items()]
     return list(typed.items()) or ([("", plain)] if plain else [])
+
+
+def _shape(kind: str, number: int) -> dict[str, Any]:
+    """How many accelerators of which model are so many of a type."""
+    if (cut := _SLICE.fullmatch(kind)) is None:
+        return {"accelerator": kind or None, "count": number}
+    return {"accelerator": cut[1], "count": round(number * (part_of_a_chip(cut[2]) or 1), 3)}
 
 
 def hosts(told: str) -> list[str]:

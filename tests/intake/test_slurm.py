@@ -196,6 +196,7 @@ REFUSED = [
     (row("2026-03-01T12:00:00", "2026-03-01T13:00:00", Account=""), "field"),
     (row("2026-03-01T12:00:00", "2026-03-01T13:00:00", AllocTRES="gres/gpu=999999999"), "field"),
     (row("2026-03-01T12:00:00", "2026-03-01T13:00:00", AllocTRES="gres/gpu=some"), "field"),
+    (row("2026-03-01T12:00:00", "2026-03-01T13:00:00", AllocTRES="gres/gpu:h100=2K"), "field"),
     (b"JobID|State|Start\n1|RUNNING|2026-03-01T12:00:00\n", "field"),
     (b"JobID State Start\n1 RUNNING 2026-03-01T12:00:00\n", "envelope"),
     (b'{"jobs": 1}', "envelope"),
@@ -243,6 +244,73 @@ def test_any_separator_and_name_is_read(separator: str) -> None:
 
     assert recognises_text(raw)
     assert ["started slurm/alps/1, stopped slurm/alps/1"] == outcomes(translate, raw, OPTIONS)
+
+
+HELD: list[tuple[str, list[tuple[str | None, float]]]] = [
+    ("cpu=8,gres/gpu:h100=8,gres/gpu=8", [("h100", 8)]),
+    ("cpu=8,gres/gpu:A100:1", [("A100", 1)]),  # as jobs ask for it
+    ("gres/gpu=2,gres/gpumem=80G,gres/gpuutil=50", [(None, 2)]),
+    ("gres/gpu=2,gres/gpu:1g.10gb=2", [(None, 0.286)]),
+    ("gres/gpu:nvidia_h100_80gb_hbm3_3g.40gb=1", [("nvidia_h100_80gb_hbm3", 0.429)]),
+    ("gres/gpu:nvidia_a100-sxm4-40gb_mig_1g.5gb=7", [("nvidia_a100-sxm4-40gb", 1)]),
+    ("gres/gpu:a30_2g.12gb=1", [("a30", 0.5)]),
+    ("gres/gpu:a100=2,gres/gpu:a100_1g.5gb=2,gres/nvme=100", [("a100", 2), ("a100", 0.286)]),
+]
+
+
+@pytest.mark.parametrize(("tres", "held"), HELD)
+def test_accelerators_are_counted_by_type_and_slices_as_parts(tres: str, held: list[tuple[str | None, float]]) -> None:
+    """The plain number repeats the types, what else is accounted of a GPU is none, a MIG profile is part of a chip."""
+    made = events(translate, row("2026-03-01T12:00:00", "2026-03-01T13:00:00", AllocTRES=tres), OPTIONS)
+
+    assert held == [(one["data"].get("accelerator"), one["data"]["count"]) for one in of_type(made, STARTED)]
+
+
+@pytest.mark.parametrize("tres", ["cpu=8,gres/shard=4", "gres/mps=50"])
+def test_a_share_of_unknown_size_is_ignored_as_such(tres: str) -> None:
+    """How many shares make an accelerator stands in the settings of nodes, not in what is accounted."""
+    raw = row("2026-03-01T12:00:00", "2026-03-01T13:00:00", AllocTRES=tres)
+
+    assert ["ignored: a job with a share of an accelerator: how much is not told"] == outcomes(translate, raw, OPTIONS)
+
+
+def polled(**changed: Any) -> bytes:
+    """The built job of squeue with other fields."""
+    document = json.loads(sample("slurm/built-squeue.json"))
+    document["jobs"][0] |= changed
+    return json.dumps(document).encode()
+
+
+ON_NODES: list[tuple[object, float | None]] = [
+    (["gpu:h100:8(IDX:0-7)", "gpu:h100:4(IDX:0-1,4-5)"], 12),
+    (["gpu:h100:1(IDX:0),nic:2(IDX:0-1)"], 1),
+    (["nic:2(IDX:0-1)"], None),
+    ([7], None),
+    ("gpu:h100:8", None),
+]
+
+
+@pytest.mark.parametrize(("details", "count"), ON_NODES)
+def test_gpus_that_are_not_accounted_for_are_those_of_the_nodes(details: object, count: float | None) -> None:
+    """All nodes of the job are added up, and only their GPUs."""
+    made = events(translate, polled(tres_alloc_str="cpu=8,node=2", gres_detail=details), OPTIONS)
+
+    assert ([("h100", count)] if count else []) == [
+        (one["data"]["accelerator"], one["data"]["count"]) for one in of_type(made, STARTED)
+    ]
+
+
+def test_a_job_that_was_resized_had_its_first_size_until_then() -> None:
+    """It keeps its start and tells its last size: one GPU for a quarter of an hour, then two for another."""
+    resized = {"resize_time": {"set": True, "infinite": False, "number": 1_772_367_300}}
+    later = polled(**resized, tres_alloc_str="cpu=8,node=2,gres/gpu=2")
+
+    told = [one for raw in (polled(), later) for one in events(translate, raw, OPTIONS)]
+
+    assert [(1, "2026-03-01T12:00:00Z"), (2, "2026-03-01T12:15:00Z")] == [
+        (one["data"]["count"], one["time"]) for one in of_type(told, STARTED)
+    ]
+    assert {("physics", ""): (1_000 + 2_000) * HOUR_MS // 4} == used(book_of(told))
 
 
 HOSTS = [
