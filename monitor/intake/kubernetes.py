@@ -12,8 +12,12 @@ What a pod asks for: the limits of its containers, or what a scheduler has writt
 accelerators or slices: MIG profiles, shares of `runai-allocated-gpus` and `gpu-fraction`. The model is what its node
 selector or its required node affinity names, else that of its node, if a list holds both (`kubectl get nodes,pods -A
 -o json`); else it is unknown. Pods in which a scheduler of shares keeps a whole accelerator are ignored, since the pods
-that share it are counted. Devices of dynamic resource allocation belong to a ResourceClaim, which is an allocation of
-its own beside the pod.
+that share it are counted. One that pods use in turns (`nvidia.com/gpu.shared`, a product named `-SHARED`) counts whole
+for each, since each may use all of it. What is asked for as memory, or by names that are not known, is ignored.
+
+Devices of dynamic resource allocation belong to a ResourceClaim, which is an allocation of its own beside the pod, from
+when it was allocated; where no time says that, from when its status was first written. A claim that the scheduler makes
+of what a pod asks for by name is ignored: the pod counts.
 
 A node counts where a tenant is named, since it is then that tenant's: from its creation, within the instance that its
 provider id names. A pod is then within its node. Job kinds (PyTorchJob, MPIJob, ...) hold nothing: their pods do, and
@@ -48,17 +52,23 @@ from monitor.intake.refusal import Ignored, Refusal, shown
 WATCHED = {"ADDED", "MODIFIED", "DELETED", "BOOKMARK", "ERROR"}
 KINDS = {"pods": "Pod", "nodes": "Node", "resourceclaims": "ResourceClaim"}
 WHOLE_ONES = {"nvidia.com/gpu", "amd.com/gpu", "google.com/tpu", "gpu.intel.com/i915", "gpu.intel.com/xe"}
-WHOLE_ONES |= {"habana.ai/gaudi", "aws.amazon.com/neuron", "aws.amazon.com/neurondevice"}
+WHOLE_ONES |= {"nvidia.com/gpu.shared", "nvidia.com/pgpu", "habana.ai/gaudi", "huawei.com/Ascend910", "huawei.com/npu"}
+WHOLE_ONES |= {"cambricon.com/mlu", "hygon.com/dcu", "metax-tech.com/gpu", "iluvatar.com/gpu", "mthreads.com/gpu"}
+# Names of the same chips, of which a node has all and a pod asks for one: the first counts.
+NEURON = ("aws.amazon.com/neuron", "aws.amazon.com/neurondevice", "aws.amazon.com/neuroncore")
+CORES = 2  # of a Neuron chip, or more: a core is taken to be half a chip
 MIG = "nvidia.com/mig-"
 SLICES = 7  # of a chip that can be cut
 FOUR_SLICES = {"1g.6gb", "2g.12gb", "4g.24gb", "2g.48gb", "4g.96gb"}  # profiles of chips that are cut in four
 PRODUCT = (
     "nvidia.com/gpu.product", "amd.com/gpu.product-name", "cloud.google.com/gke-accelerator",
-    "cloud.google.com/gke-tpu-accelerator",
+    "cloud.google.com/gke-tpu-accelerator", "karpenter.k8s.aws/instance-gpu-name",
+    "eks.amazonaws.com/instance-gpu-name", "k8s.amazonaws.com/accelerator", "gpu.nvidia.com/class",
 )  # fmt: skip
 INSTANCE_TYPE = ("node.kubernetes.io/instance-type", "beta.kubernetes.io/instance-type")
 RESERVING = {"runai-reservation", "kai-resource-reservation"}  # namespaces of pods that keep an accelerator for others
-DEVICES = re.compile(r"(?:^|[.-])(?:gpu|tpu|neuron|gaudi)", re.ASCII)  # drivers of accelerators
+DEVICES = re.compile(r"(?:^|[.-])(?:gpu|tpu|neuron|gaudi)", re.ASCII)  # drivers and classes of accelerators
+OF_A_CLASS = "deviceclass.resource.kubernetes.io/"  # names by which a pod may ask for devices without a claim
 JOB_LABELS = (
     "training.kubeflow.org/job-name", "jobset.sigs.k8s.io/jobset-name", "leaderworkerset.sigs.k8s.io/name",
     "volcano.sh/job-name", "ray.io/cluster", "workloadName", "batch.kubernetes.io/job-name", "job-name",
@@ -66,12 +76,17 @@ JOB_LABELS = (
 # Controllers whose kind says what for; the label says which made a Ray cluster.
 TRAINING = {"PyTorchJob", "MPIJob", "TFJob", "JAXJob", "XGBoostJob", "PaddleJob", "TrainJob", "TrainingWorkload"}
 SERVING = {"RayService", "InferenceService", "InferenceWorkload", "LeaderWorkerSet"}
+FOR_A_POD = "resource.kubernetes.io/extended-resource-claim"  # what a claim is for, if a scheduler has made it
 NO_JOBS = {"Node", "DaemonSet"}
 DNS_NAME_MAX = 253  # characters
 ENDED = {"Succeeded", "Failed"}
 
 _MIG_PROFILE = re.compile(r"([1-9])g\.\d{1,4}gb", re.ASCII)
 _MIG_PRODUCT = re.compile(r"(.+)-MIG-(\dg\.\d{1,4}gb)(?:\..*)?", re.ASCII)
+# How drivers name a slice: its profile, or the number that NVML has for that.
+_MIG_DEVICE = re.compile(r"gpu-\d+-mig-(?:([1-9]g)(\d{1,4}gb)|(\d{1,2})-\d{1,2}-\d{1,2}$)", re.ASCII)
+_MIG_NUMBERS = {"0": 7, "5": 4, "9": 3, "14": 2, "15": 1, "19": 1, "20": 1}  # slices of seven
+_OF_ACCELERATORS = re.compile(r"[gnv]pu|nvidia\.com/[A-Z]", re.ASCII)  # other names that tell of them
 _SHARE = re.compile(r"\d{1,7}(?:\.\d{1,9})?", re.ASCII)
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$", re.ASCII)
 
@@ -154,6 +169,8 @@ def _audited(document: Any, options: Options) -> Translated:
     code = at(document, "responseStatus", "code")
     if not isinstance(code, int) or not 200 <= code < 300:
         return Translated(what, Ignored(f"{what} refused: {shown(code, quote=False)}"))
+    if "dryRun=" in (text(document, "requestURI") or "") or at(document, "requestObject", "dryRun"):
+        return Translated(what, Ignored(f"{what} on trial: nothing was done"))
     kind = KINDS.get(resource)
     if kind is None or verb not in ("create", "update", "patch", "delete") or part not in (None, "status"):
         return Translated(what, Ignored(what))
@@ -201,7 +218,9 @@ def _pod(state: State, options: Options) -> Outcome:
     if isinstance(held, Refusal):
         return held
     if not held[0]:
-        return Ignored("a pod without accelerators")
+        return Ignored(
+            f"a pod {'with accelerators of unknown kind or share' if _vague(pod) else 'without accelerators'}"
+        )
     if held[0] > COUNT_MAX:
         return Refusal("field", f"The pod asks for {held[0]:.0f} accelerators; expected at most {COUNT_MAX:,}.")
     if uid is None or namespace is None:
@@ -295,9 +314,12 @@ def _list(thing: Any, *path: str) -> list[Any]:
 
 
 def _held(pod: Any) -> Held | Refusal:
-    """How many accelerators a pod holds: containers run together, others before them one after another."""
+    """How many accelerators a pod holds: containers run together, others before them one after another.
+
+    What starts before the others and goes on beside them (a sidecar) also runs with those that come after it.
+    """
     parallel, most, slices = 0.0, 0.0, None
-    for name in ("containers", "initContainers"):
+    for name in ("initContainers", "containers"):
         for container in _list(pod, "spec", name):
             asked = _asked(container)
             if isinstance(asked, Refusal):
@@ -306,26 +328,40 @@ def _held(pod: Any) -> Held | Refusal:
             if name == "containers" or text(container, "restartPolicy") == "Always":
                 parallel += asked[0]
             else:
-                most = max(most, asked[0])
+                most = max(most, parallel + asked[0])
     if count := max(parallel, most):
         return count, slices
     return _annotated(at(pod, "metadata", "annotations"))
 
 
 def _asked(container: Any) -> Held | Refusal:
+    return _sum(_amounts(container))
+
+
+def _amounts(container: Any) -> dict[str, Any]:
+    """What a container asks for, by its name."""
     resources = at(container, "resources")
     limits = at(resources, "limits")
     asked = limits if isinstance(limits, dict) and limits else at(resources, "requests")
-    return _sum(asked if isinstance(asked, dict) else {})
+    return asked if isinstance(asked, dict) else {}
+
+
+def _vague(pod: Any) -> bool:
+    """Whether a pod asks for something of accelerators that is no number of them: memory, cores, names of its own."""
+    amounts = [item for one in _list(pod, "spec", "containers") for item in _amounts(one).items()]
+    names = {name for name, value in amounts if value not in (0, "0")}
+    return any(map(_OF_ACCELERATORS.search, names)) or text(pod, "metadata", "annotations", "gpu-memory") is not None
 
 
 def _sum(amounts: dict[str, Any]) -> Held | Refusal:
     count, slices = 0.0, None
+    neuron = next((name for name in NEURON if name in amounts), None)
     for name, value in amounts.items():
-        if name not in WHOLE_ONES and not name.startswith(MIG):
+        by_class = name.startswith(OF_A_CLASS) and DEVICES.search(name.removeprefix(OF_A_CLASS)) is not None
+        if name not in WHOLE_ONES and name != neuron and not name.startswith(MIG) and not by_class:
             continue
-        profile = None if name in WHOLE_ONES else name.removeprefix(MIG)
-        number, part = whole(value), part_of_a_chip(profile)
+        profile = name.removeprefix(MIG) if name.startswith(MIG) else None
+        number, part = whole(value), 1 / CORES if name == NEURON[-1] else part_of_a_chip(profile)
         if number is None or part is None:
             return Refusal("field", f"{shown(name, quote=False)} is {shown(value)}; expected a number of accelerators.")
         count += number * part
@@ -497,10 +533,12 @@ def _claim(state: State, options: Options) -> Outcome:
     namespace, uid = text(claim, "metadata", "namespace"), text(claim, "metadata", "uid")
     if namespace is None or uid is None:
         return Ignored("a claim that is not made yet: it has no uid and namespace")
+    if text(claim, "metadata", "annotations", FOR_A_POD) == "true":
+        return Ignored("a claim for a pod that counts itself")
     devices = _list(claim, "status", "allocation", "devices", "results")
-    count = sum(DEVICES.search(text(one, "driver") or "") is not None and not at(one, "adminAccess") for one in devices)
+    count = round(sum(_part_of_a_device(one) for one in devices), 3)
     ended = text(claim, "metadata", "deletionTimestamp") if state.gone else None
-    told = text(claim, "status", "allocation", "allocationTimestamp") or state.audited
+    told = text(claim, "status", "allocation", "allocationTimestamp") or _written(claim) or state.audited
     start = instant(told or text(claim, "metadata", "creationTimestamp"))
     if isinstance(start, Refusal):
         return start
@@ -529,3 +567,22 @@ def _claim(state: State, options: Options) -> Outcome:
         started,
         event(STOPPED, _identity(state, uid, "/end", options), end, tenant, allocation=allocation),
     )
+
+
+def _part_of_a_device(device: Any) -> float:
+    """How much of an accelerator a device that was allocated is: nothing where it is none, or only watched over."""
+    if DEVICES.search(text(device, "driver") or "") is None or at(device, "adminAccess"):
+        return 0
+    cut = _MIG_DEVICE.match(text(device, "device") or "")
+    if cut is None:
+        return 1
+    if cut[3] is not None:
+        return _MIG_NUMBERS.get(cut[3], SLICES) / SLICES
+    return part_of_a_chip(f"{cut[1]}.{cut[2]}") or 1
+
+
+def _written(claim: Any) -> str | None:
+    """When the status of a claim was first written, as far as its last writers tell: it is allocated then."""
+    fields = [one for one in _list(claim, "metadata", "managedFields") if text(one, "subresource") == "status"]
+    times = [text(one, "time") for one in fields]
+    return min((time for time in times if time is not None), default=None)

@@ -204,12 +204,20 @@ def with_limits(*containers: dict[str, Any], **spec: Any) -> bytes:
 
 GPU = "nvidia.com/gpu"
 INIT = {"resources": {"limits": {GPU: "4"}}}
+SIDECAR = {"resources": {"limits": {GPU: "2"}}, "restartPolicy": "Always"}
 LIMITS: list[tuple[bytes, object]] = [
     (with_limits({GPU: "1"}, {GPU: 2}), 3),
     (with_limits({GPU: "1"}, initContainers=[INIT]), 4),
     (with_limits({GPU: "1"}, initContainers=[INIT, INIT]), 4),
     (with_limits({GPU: "1"}, initContainers=[{**INIT, "restartPolicy": "Always"}]), 5),
+    (with_limits({GPU: "1"}, initContainers=[SIDECAR, INIT]), 6),
+    (with_limits({GPU: "1"}, initContainers=[INIT, SIDECAR]), 4),
     (with_limits({"amd.com/gpu": "8"}), 8),
+    (with_limits({"nvidia.com/gpu.shared": "1"}), 1),
+    (with_limits({"huawei.com/Ascend910": "8"}), 8),
+    (with_limits({"aws.amazon.com/neuroncore": "32"}), 16),
+    (with_limits({"deviceclass.resource.kubernetes.io/gpu.nvidia.com": "2"}), 2),
+    (with_limits({GPU: "1", "nvidia.com/gpumem": "20000", "nvidia.com/gpucores": "30"}), 1),
     (with_limits({"google.com/tpu": "4"}), 4),
     (with_limits({"nvidia.com/mig-1g.6gb": "1"}), 0.25),
     (with_limits({"nvidia.com/mig-1g.5gb.me": "7"}), 1),
@@ -229,6 +237,32 @@ def test_containers_are_added_up_as_they_run(raw: bytes, expected: object) -> No
     assert expected == (outcome.reason if isinstance(outcome, Refusal) else outcome[0]["data"]["count"])
 
 
+NEITHER = "a pod with accelerators of unknown kind or share"
+VAGUE = [
+    ({"aliyun.com/gpu-mem": "10"}, NEITHER),
+    ({"volcano.sh/vgpu-number": 1}, NEITHER),
+    ({"nvidia.com/GH100_H100_SXM5_80GB": "8"}, NEITHER),
+    ({"example.com/gpu": "0"}, f"a pod {NO_PODS}"),
+    ({"vpc.amazonaws.com/efa": "4", "hugepages-2Mi": "1Gi"}, f"a pod {NO_PODS}"),
+]
+
+
+@pytest.mark.parametrize(("limits", "reason"), VAGUE)
+def test_accelerators_that_cannot_be_counted_are_no_reason_to_say_there_are_none(
+    limits: dict[str, Any], reason: str
+) -> None:
+    """Memory, slots and names of a cluster's own tell of accelerators; network cards and memory pages do not."""
+    assert [f"ignored: {reason}"] == outcomes(translate, with_limits(limits), OPTIONS)
+
+
+def test_memory_of_an_accelerator_by_annotation_is_a_share_of_unknown_size() -> None:
+    """A scheduler of shares gives so many megabytes of a chip that may be any."""
+    document = json.loads(with_limits({}))
+    document["object"]["metadata"]["annotations"] = {"gpu-memory": "20000"}
+
+    assert [f"ignored: {NEITHER}"] == outcomes(translate, json.dumps(document).encode(), OPTIONS)
+
+
 def required(*terms: list[dict[str, Any]]) -> dict[str, Any]:
     """A pod's affinity to nodes."""
     selector = {"nodeSelectorTerms": [{"matchExpressions": one} for one in terms]}
@@ -239,6 +273,7 @@ BY_PRODUCT = {"key": "nvidia.com/gpu.product", "operator": "In", "values": ["NVI
 MODELS = [
     ({"nodeSelector": {"cloud.google.com/gke-accelerator": "nvidia-l4"}}, "nvidia-l4"),
     ({"nodeSelector": {"nvidia.com/gpu.product": "Tesla-T4-SHARED"}}, "Tesla-T4"),
+    ({"nodeSelector": {"karpenter.k8s.aws/instance-gpu-name": "h100"}}, "h100"),
     ({"nodeSelector": {}, "affinity": required([{"key": "zone", "operator": "Exists"}, BY_PRODUCT])}, "NVIDIA-L40S"),
     ({"nodeSelector": {}, "affinity": required([{**BY_PRODUCT, "values": ["A", "B"]}])}, None),
     ({"nodeSelector": {}, "affinity": required([{**BY_PRODUCT, "operator": "NotIn"}])}, None),
@@ -288,6 +323,16 @@ def test_a_node_of_a_named_tenant_is_within_its_instance() -> None:
     )
 
 
+def test_a_node_that_names_its_chips_thrice_has_them_once() -> None:
+    """Neuron chips are told as chips, as devices and as their cores."""
+    node = json.loads(sample("kubernetes/built-node.json"))
+    names = {"neuroncore": "128", "neurondevice": "16", "neuron": "16"}
+    node["status"]["capacity"] = {f"aws.amazon.com/{name}": value for name, value in names.items()}
+    node["metadata"]["labels"] = {}
+
+    assert 16 == events(translate, json.dumps(node).encode(), OWNED)[0]["data"]["count"]
+
+
 PROVIDERS = [
     ("azure:///subscriptions/AB/resourceGroups/G/providers/Microsoft.Compute/virtualMachines/vm-1",
      "azure/subscriptions/ab/resourcegroups/g/providers/microsoft.compute/virtualmachines/vm-1"),
@@ -322,6 +367,71 @@ def test_a_claim_holds_the_devices_that_it_was_given() -> None:
     assert (4, "2026-03-01T12:00:00Z") == (started["data"]["count"], started["time"])
     assert [STARTED, STOPPED] == [one["type"] for one in gone]
     assert "2026-03-01T14:00:00Z" == gone[1]["time"]
+
+
+def claim(devices: list[dict[str, Any]], **metadata: Any) -> bytes:
+    """The built claim with other devices, and no time at which they were allocated."""
+    watched = json.loads(sample("kubernetes/built-claim.json"))
+    watched["object"]["metadata"] |= metadata
+    watched["object"]["status"]["allocation"] = {"devices": {"results": devices}}
+    return json.dumps(watched).encode()
+
+
+DEVICES = [
+    ("gpu-0", 1),
+    ("gpu-0-mig-1g5gb-19-0", 0.143),
+    ("gpu-1-mig-2g12gb-0-1", 0.5),
+    ("gpu-0-mig-9-4-4", 0.429),
+    ("gpu-vfio-0", 1),
+]
+
+
+@pytest.mark.parametrize(("device", "count"), DEVICES)
+def test_a_slice_that_is_claimed_is_part_of_a_chip(device: str, count: float) -> None:
+    """Its name has its profile, or the number that the profile has on chips cut in seven."""
+    (started,) = events(translate, claim([{"driver": "gpu.nvidia.com", "device": device}]), OPTIONS)
+
+    assert count == started["data"]["count"]
+
+
+CHIP = {"driver": "gpu.nvidia.com", "pool": "gpu-7", "device": "gpu-0"}
+WRITERS = [
+    {"manager": "kubectl", "time": "2026-03-01T11:59:50Z"},
+    {"manager": "gpu.nvidia.com", "subresource": "status", "time": "2026-03-01T12:00:09Z"},
+    {"manager": "kube-scheduler", "subresource": "status", "time": "2026-03-01T12:00:04Z"},
+]
+SINCE = [(WRITERS, "2026-03-01T12:00:04Z"), (WRITERS[:1], "2026-03-01T11:59:50Z"), (7, "2026-03-01T11:59:50Z")]
+
+
+@pytest.mark.parametrize(("writers", "time"), SINCE)
+def test_a_claim_holds_from_when_its_status_was_first_written(writers: object, time: str) -> None:
+    """It may have waited since it was created; where nobody wrote down who wrote, it counts from then."""
+    (started,) = events(translate, claim([CHIP], managedFields=writers), OPTIONS)
+
+    assert time == started["time"]
+
+
+def test_a_claim_that_the_scheduler_made_for_a_pod_is_not_counted_beside_it() -> None:
+    """The pod asks for the same devices by name."""
+    raw = claim([CHIP], annotations={"resource.kubernetes.io/extended-resource-claim": "true"})
+
+    assert ["ignored: a claim for a pod that counts itself"] == outcomes(translate, raw, OPTIONS)
+
+
+TRIALS = [
+    {"requestURI": "/api/v1/namespaces/team-a/pods/llm-worker-1?dryRun=All"},
+    {"requestObject": {"kind": "DeleteOptions", "apiVersion": "v1", "dryRun": ["All"]}},
+]
+
+
+@pytest.mark.parametrize("asked", TRIALS)
+def test_what_was_only_tried_out_is_ignored(asked: dict[str, Any]) -> None:
+    """A server answers a dry run as if it had done it: a pod that runs on is not deleted."""
+    audited = json.loads(sample("kubernetes/built-audit-delete.json")) | asked
+
+    assert ["ignored: delete pods on trial: nothing was done"] == outcomes(
+        translate, json.dumps(audited).encode(), OPTIONS
+    )
 
 
 def test_every_way_of_telling_counts_a_pod_once() -> None:
