@@ -1,16 +1,18 @@
 """Scrapes of the DCGM exporter: what accelerators did while a pod held them. No scrape holds anything.
 
-Read is the text of Prometheus: lines of `DCGM_FI_...` series; whatever else stands between them is passed over, as
-exporters and people put headings there. A sample is of the pod that its labels name: with `pod_uid` (the exporter's
-option `--kubernetes-enable-pod-uid`) it belongs to the pod's allocation; with an outer allocation named by the operator
-to that one, `{node}` being the exporter's `Hostname`, which is its own pod's unless it is told NODE_NAME. Prometheus
-keeps labels that its own hide as `exported_...`. Samples of one pod at one time become one event: the mean over its
-accelerators, slices by their part of a chip.
+Read is the text of Prometheus, or OpenMetrics, which ends with `# EOF`: lines of `DCGM_FI_...` series; whatever else
+stands between them is passed over, as exporters and people put headings there. A sample is of the pod that its labels
+name: with `pod_uid` (the exporter's option `--kubernetes-enable-pod-uid`) it belongs to the pod's allocation; with an
+outer allocation named by the operator to that one, `{node}` being the exporter's `Hostname`, which is its own pod's
+unless it is told NODE_NAME. Prometheus keeps labels that its own hide as `exported_...`; an exporter that keeps to its
+old names says `pod_name`. Samples of one pod at one time become one event: the mean over its accelerators, slices by
+their part of a chip.
 
-The time of a sample is its own, in milliseconds, as federation writes it, else that of its receipt; without either it
-is refused. What the exporter shows is a mean over the interval in which it collects, which is taken to be the 30 s that
-it collects in unless told otherwise. A value that cannot be, such as the sentinels of absent sensors, is unknown; what
-is not known of all accelerators of a pod is left out. The power of a chip says nothing of one slice.
+The time of a sample is its own, in milliseconds, as federation writes it, or in the seconds of OpenMetrics, else that
+of its receipt; without either it is refused. What the exporter shows is a mean over the interval in which it collects,
+which is taken to be the 30 s that it collects in unless told otherwise. A value that cannot be, such as the sentinels
+of absent sensors, is unknown; what is not known of all accelerators of a pod is left out. The power of a chip says
+nothing of one slice.
 """
 
 from __future__ import annotations
@@ -47,9 +49,11 @@ METRICS = {
     "DCGM_FI_DEV_POWER_USAGE": Metric("power_watts", 1, 0.001, 100_000),
 }
 OF_THE_WHOLE_CHIP = "power_watts"
+NAMES = {"namespace": "pod_namespace", "pod": "pod_name", "pod_uid": "pod_uid"}  # of labels, and those of old
 
 _KNOWN = re.compile(rb"^(?:# (?:HELP|TYPE) )?DCGM_FI_", re.MULTILINE)
 _LABEL = re.compile(r'[ \t,]*([A-Za-z_]\w*)="((?:[^"\\]|\\.)*)"', re.ASCII)
+_SECONDS = re.compile(r"(\d{1,10})(?:\.(\d{1,9}))?", re.ASCII)
 _ESCAPED = re.compile(r"\\(.)")
 
 
@@ -88,14 +92,24 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
         return
     found: dict[Whose, Samples] = {}
     places: Places = {}
+    in_seconds = raw[-100:].rstrip().endswith(b"# EOF")
     for line in raw.decode("utf-8", "replace").split("\n"):
         if line.startswith(START):
-            _read(line, options, found, places)
+            _read(_of_prometheus(line) if in_seconds else line, options, found, places)
     if not found:
         yield Translated("scrape", Ignored("a scrape without a series that is read"))
     for whose, samples in found.items():
         name = whose.pod or whose.host
         yield Translated(f"samples of {shown(name, quote=False)}", _outcome(whose, samples, options))
+
+
+def _of_prometheus(line: str) -> str:
+    """A series of OpenMetrics as Prometheus writes it: without an exemplar, its time in milliseconds."""
+    series = line.partition(" # {")[0]
+    before, _, time = series.rstrip().rpartition(" ")
+    alone = before.rstrip().endswith("}")  # a value without a time
+    found = None if alone else _SECONDS.fullmatch(time)
+    return series if found is None else f"{before} {found[1]}{(found[2] or '')[:3]:0<3}"
 
 
 def _read(line: str, options: Options, found: dict[Whose, Samples], places: Places) -> None:
@@ -126,7 +140,7 @@ def _place(text: str, time: str | None, options: Options, found: dict[Whose, Sam
         return None
     host = labels.get("Hostname") or labels.get("hostname") or None
     namespace, pod, uid = (
-        labels.get(f"exported_{name}") or labels.get(name) or None for name in ("namespace", "pod", "pod_uid")
+        labels.get(f"exported_{name}") or labels.get(old) or labels.get(name) or None for name, old in NAMES.items()
     )
     if options.within is not None:  # all that it holds, whichever pod uses it
         pod = uid = None

@@ -141,6 +141,32 @@ def test_a_sample_has_its_own_time_or_that_of_its_receipt(time: str, expected: s
     assert expected == (None if isinstance(outcome, Refusal) else outcome[0]["time"])
 
 
+OPEN = [
+    ("0.5 1772366460", 0.5, "2026-03-01T12:01:00.000Z"),
+    ("0.5 1772366460.5", 0.5, "2026-03-01T12:01:00.500Z"),
+    ("0.5 1772366460.1234567", 0.5, "2026-03-01T12:01:00.123Z"),
+    ('0.5 1772366460.0 # {trace_id="a}"} 0.25 1772366461.0', 0.5, "2026-03-01T12:01:00.000Z"),
+    (" 1", 1, "2026-03-01T12:01:00Z"),
+]
+
+
+@pytest.mark.parametrize(("behind", "value", "time"), OPEN)
+def test_times_of_open_metrics_are_in_seconds(behind: str, value: float, time: str) -> None:
+    """Its texts say at their end what they are; an exemplar is of another sample; a value alone is no time."""
+    raw = f"{SERIES.removesuffix('0.5')}{behind}\n# EOF\n".encode()
+
+    (sampled,) = events(translate, raw, RECEIVED)
+
+    assert (value, time) == (sampled["data"]["tensor_active"], sampled["time"])
+
+
+def test_a_pod_may_go_by_the_labels_of_old() -> None:
+    """They are the series' own: `pod` beside them is the exporter's, that Prometheus adds."""
+    old = SERIES.replace('namespace="a",pod="p"', 'pod_namespace="a",pod_name="p",namespace="gpu-operator",pod="dcgm"')
+
+    assert told(SERIES.encode(), RECEIVED) == told(old.encode(), RECEIVED) == ["sampled pod/a/u"]
+
+
 def test_without_any_time_a_sample_is_refused() -> None:
     """Nobody can say what the accelerators were doing when."""
     assert ["refused: time"] == told(SERIES.encode(), OPTIONS)
