@@ -81,8 +81,8 @@ NO_JOBS = {"Node", "DaemonSet"}
 DNS_NAME_MAX = 253  # characters
 ENDED = {"Succeeded", "Failed"}
 
-_MIG_PROFILE = re.compile(r"([1-9])g\.\d{1,4}gb", re.ASCII)
-_MIG_PRODUCT = re.compile(r"(.+)-MIG-(\dg\.\d{1,4}gb)(?:\..*)?", re.ASCII)
+_MIG_PROFILE = re.compile(r"(?:([1-9])c\.)?(([1-9])g\.\d{1,4}gb)", re.ASCII)  # 1c.3g.20gb computes on one of three
+_MIG_PRODUCT = re.compile(r"(.+)-MIG-((?:\dc\.)?\dg\.\d{1,4}gb)(?:\..*)?", re.ASCII)
 # How drivers name a slice: its profile, or the number that NVML has for that.
 _MIG_DEVICE = re.compile(r"gpu-\d+-mig-(?:([1-9]g)(\d{1,4}gb)|(\d{1,2})-\d{1,2}-\d{1,2}$)", re.ASCII)
 _MIG_NUMBERS = {"0": 7, "5": 4, "9": 3, "14": 2, "15": 1, "19": 1, "20": 1}  # slices of seven
@@ -374,7 +374,7 @@ def part_of_a_chip(profile: str | None) -> float | None:
     if profile is None:
         return 1.0
     found = _MIG_PROFILE.match(profile)  # what may follow, as in 1g.5gb.me, is about engines
-    return int(found[1]) / (4 if found[0] in FOUR_SLICES else SLICES) if found else None
+    return int(found[1] or found[3]) / (4 if found[2] in FOUR_SLICES else SLICES) if found else None
 
 
 def _annotated(annotations: Any) -> Held | Refusal:
@@ -460,7 +460,7 @@ def _node(state: State, options: Options) -> Outcome:
     held = _sum(capacity if isinstance(capacity, dict) else {})
     if isinstance(held, Refusal):
         return held
-    chips = whole(text(labels, "nvidia.com/gpu.count"))  # capacity also counts slices, and shares as if they were whole
+    chips = whole(text(labels, "nvidia.com/gpu.count"))  # or all slices, where the product is named as one
     if held[0] > COUNT_MAX:
         return Refusal("field", f"The node has {held[0]:.0f} accelerators; expected at most {COUNT_MAX:,}.")
     if not held[0] and not chips:
@@ -472,8 +472,8 @@ def _node(state: State, options: Options) -> Outcome:
     start = instant(text(node, "metadata", "creationTimestamp"))
     if isinstance(start, Refusal):
         return start
-    count, product = _model(held, _first(labels, PRODUCT))
-    count = chips or count
+    # Capacity also counts slices that are told as what they are, and shares as if they were whole.
+    count, product = _model((chips, None) if chips else held, _first(labels, PRODUCT))
     kind = _first(labels, INSTANCE_TYPE) if product is None else None
     shape = {"instance_type": kind, "instances": 1} if kind else {"accelerator": product, "count": count}
     allocation = f"node/{name}"

@@ -65,7 +65,7 @@ _ELAPSED = re.compile(r"(?:(\d{1,5})-)?(?:(\d{1,3}):)?(\d{1,3}):(\d{2})(?:\.\d+)
 _GPUS = re.compile(r"gres/gpu(?::([^=,:]{1,200}))?[=:](\d{1,9})", re.ASCII)
 _SHARES = re.compile(r"\bgres/(?:shard|mps)\b", re.ASCII)
 # How NVML names a slice, with or without what it is a slice of: nvidia_a100-sxm4-40gb_1g.5gb.
-_SLICE = re.compile(r"(?:(.+?)[_.-])??(?:mig[_.-])?([1-9]g\.\d{1,4}gb)(?:[_.+-]me)?", re.ASCII)
+_SLICE = re.compile(r"(?:(.+?)[_.-])??(?:mig[_.-])?((?:[1-9]c\.)?[1-9]g\.\d{1,4}gb)(?:[_.+-]me)?", re.ASCII)
 _ON_A_NODE = re.compile(r"(?:^|,)gpu(?::([^:,()]{1,200}))?:(\d{1,9})(?=[(,]|$)", re.ASCII)
 _HOSTS = re.compile(r"([\w.-]{0,100})(?:\[([0-9,-]*)\]([\w.-]{0,100}))?(?:,|$)", re.ASCII)
 _RANGE = re.compile(r"(\d{1,9})(?:-(\d{1,9}))?", re.ASCII)

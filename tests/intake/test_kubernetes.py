@@ -221,6 +221,7 @@ LIMITS: list[tuple[bytes, object]] = [
     (with_limits({"google.com/tpu": "4"}), 4),
     (with_limits({"nvidia.com/mig-1g.6gb": "1"}), 0.25),
     (with_limits({"nvidia.com/mig-1g.5gb.me": "7"}), 1),
+    (with_limits({"nvidia.com/mig-2c.3g.20gb": "1"}), 0.286),
     (with_limits({GPU: "1e3"}), "field"),
     (with_limits({GPU: "-1"}), "field"),
     (with_limits({"nvidia.com/mig-big": "1"}), "field"),
@@ -321,6 +322,26 @@ def test_a_node_of_a_named_tenant_is_within_its_instance() -> None:
         of_pod["data"]["tenant"],
         of_pod["data"]["account"],
     )
+
+
+SLICED = [
+    ("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb", "14"),  # as if slices were chips: fourteen of them
+    ("NVIDIA-A100-SXM4-40GB-MIG-1g.5gb-SHARED", "28"),
+    ("NVIDIA-A100-SXM4-40GB", "2"),
+]
+
+
+@pytest.mark.parametrize(("product", "capacity"), SLICED)
+def test_a_node_whose_chips_are_cut_or_shared_has_as_many_as_before(product: str, capacity: str) -> None:
+    """Its label counts slices where its product is one, and never shares; two chips are two."""
+    node = json.loads(sample("kubernetes/built-node.json"))
+    labels = {"nvidia.com/gpu.product": product, "nvidia.com/gpu.count": "14" if "MIG" in product else "2"}
+    node["metadata"]["labels"] = labels
+    node["status"]["capacity"] = {"nvidia.com/gpu": capacity}
+
+    data = events(translate, json.dumps(node).encode(), OWNED)[0]["data"]
+
+    assert (2, A100) == (data["count"], data["accelerator"])
 
 
 def test_a_node_that_names_its_chips_thrice_has_them_once() -> None:

@@ -254,6 +254,7 @@ HELD: list[tuple[str, list[tuple[str | None, float]]]] = [
     ("gres/gpu:nvidia_h100_80gb_hbm3_3g.40gb=1", [("nvidia_h100_80gb_hbm3", 0.429)]),
     ("gres/gpu:nvidia_a100-sxm4-40gb_mig_1g.5gb=7", [("nvidia_a100-sxm4-40gb", 1)]),
     ("gres/gpu:a30_2g.12gb=1", [("a30", 0.5)]),
+    ("gres/gpu:a100_1c.3g.20gb=2", [("a100", 0.286)]),
     ("gres/gpu:a100=2,gres/gpu:a100_1g.5gb=2,gres/nvme=100", [("a100", 2), ("a100", 0.286)]),
 ]
 
