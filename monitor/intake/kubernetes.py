@@ -257,7 +257,8 @@ def _pod(state: State, options: Options) -> Outcome:
     end = _end(state, start, options)
     if isinstance(end, Refusal):
         return end
-    reason = text(status, "reason") or text(status, "phase")
+    phase = text(status, "phase")
+    reason = text(status, "reason") or (phase if phase in ENDED else "Deleted")
     stopped = event(STOPPED, _identity(state, uid, "/end", options), end, tenant, allocation=allocation, reason=reason)
     return together(started, stopped)
 

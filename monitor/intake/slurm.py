@@ -49,8 +49,9 @@ from monitor.intake.dialect import (
 from monitor.intake.kubernetes import part_of_a_chip
 from monitor.intake.refusal import Ignored, Refusal, shown
 
+CLEANED_UP = "COMPLETING"  # it has ended, as its account says at once, if anything says when
 # States of a job that has its nodes; every other one that has started has ended.
-HOLDING = {"RUNNING", "COMPLETING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+HOLDING = {CLEANED_UP, "RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
 WAITING = {"PENDING", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT", "REVOKED"}
 NEEDED = ("State", "Start", "End", "AllocTRES")
 UNKNOWN = {"", "None", "Unknown", "N/A", "Invalid"}
@@ -181,7 +182,8 @@ def _row(cells: list[str], place: Mapping[str, int], zone: tzinfo, options: Opti
         sentence = f"{', '.join(missing)} missing; ask sacct for these columns, too."
         return Translated(what, Refusal("field", sentence))
     elapsed = _elapsed(cell("ElapsedRaw"), cell("Elapsed"))
-    times = _times(cell("Start"), "" if state in HOLDING else cell("End"), elapsed, zone)
+    expected = state in HOLDING and state != CLEANED_UP
+    times = _times(cell("Start"), "" if expected else cell("End"), elapsed, zone)
     if isinstance(times, Refusal):
         return Translated(what, times)
     began, ended = times
@@ -301,16 +303,15 @@ def _job(job: Any, asked: int | None, options: Options) -> Translated:
     if number is None or not states:
         sentence = f"The job is {shown(job)}; expected its job_id and state."
         return Translated("job", Refusal("field", sentence))
-    holding = not HOLDING.isdisjoint(states)
-    state = next((one for one in states if one in HOLDING), states[0]) if holding else states[0]
+    state = next((one for one in states if one in HOLDING), states[0])
+    expected = state in HOLDING and state != CLEANED_UP
+    end = None if expected else _number(at(job, "time", "end")) or _number(at(job, "end_time"))
+    if state == CLEANED_UP and end and states[0] not in WAITING:
+        state = states[0]
     start = _number(at(job, "time", "start")) or _number(at(job, "start_time"))
     if start and (resized := _number(at(job, "resize_time"))):
         start = max(start, resized)
-    told = {
-        "start": start,
-        "end": None if holding else _number(at(job, "time", "end")) or _number(at(job, "end_time")),
-        "seen": asked,
-    }
+    told = {"start": start, "end": end, "seen": asked}
     elapsed = _number(at(job, "time", "elapsed"))
     if told["start"] and elapsed:
         told["seen"] = told["start"] + elapsed

@@ -166,17 +166,20 @@ def test_a_pod_says_all_that_is_asked_of_a_start() -> None:
 
 
 ENDS = [
-    ("watch-succeeded", "2026-03-01T18:00:00Z"),  # its last container
-    ("watch-deleted", "2026-03-01T13:30:00Z"),
-    ("watch-evicted", "2026-03-01T12:45:00Z"),  # no container has run, so the last condition
-    ("audit-delete", "2026-03-01T13:30:05Z"),
+    ("watch-succeeded", "2026-03-01T18:00:00Z", "Succeeded"),  # its last container
+    ("watch-deleted", "2026-03-01T13:30:00Z", "Deleted"),
+    ("watch-evicted", "2026-03-01T12:45:00Z", "Preempted"),  # no container has run, so the last condition
+    ("audit-delete", "2026-03-01T13:30:05Z", "Deleted"),
 ]
 
 
-@pytest.mark.parametrize(("name", "time"), ENDS)
-def test_a_pod_ends_with_its_containers(name: str, time: str) -> None:
+@pytest.mark.parametrize(("name", "time", "reason"), ENDS)
+def test_a_pod_ends_with_its_containers(name: str, time: str, reason: str) -> None:
     """Else when it is deleted, or when its state changed last."""
-    assert [("started", "2026-03-01T12:00:00Z"), ("stopped", time)] == [(verb(one), one["time"]) for one in made(name)]
+    started, stopped = made(name)
+
+    assert ("started", "2026-03-01T12:00:00Z") == (verb(started), started["time"])
+    assert ("stopped", time, reason) == (verb(stopped), stopped["time"], stopped["data"]["reason"])
 
 
 def test_a_container_that_prepares_does_not_end_the_pod() -> None:

@@ -301,6 +301,24 @@ def test_gpus_that_are_not_accounted_for_are_those_of_the_nodes(details: object,
     ]
 
 
+ENDING: list[tuple[object, int, tuple[str, str | None]]] = [
+    (["COMPLETED", "COMPLETING"], 1_772_367_300, ("stopped", "COMPLETED")),
+    (["CANCELLED", "COMPLETING"], 1_772_367_300, ("stopped", "CANCELLED")),
+    (["PENDING", "COMPLETING"], 1_772_367_300, ("stopped", "COMPLETING")),  # it is to run once more
+    ("COMPLETING", 1_772_367_300, ("stopped", "COMPLETING")),
+    (["COMPLETED", "COMPLETING"], 0, ("seen", None)),
+    (["RUNNING", "CONFIGURING"], 1_772_367_300, ("seen", None)),  # an end that is only expected
+]
+
+
+@pytest.mark.parametrize(("state", "end", "expected"), ENDING)
+def test_a_job_that_is_cleaned_up_after_has_ended(state: object, end: int, expected: tuple[str, str | None]) -> None:
+    """As its account says at once: a sign of life after that would contradict it. Without an end it has its nodes."""
+    _, last = events(translate, polled(job_state=state, end_time=end), OPTIONS)
+
+    assert expected == (verb(last), last["data"].get("reason"))
+
+
 def test_a_job_that_was_resized_had_its_first_size_until_then() -> None:
     """It keeps its start and tells its last size: one GPU for a quarter of an hour, then two for another."""
     resized = {"resize_time": {"set": True, "infinite": False, "number": 1_772_367_300}}
