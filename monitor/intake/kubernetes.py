@@ -86,7 +86,7 @@ _MIG_PRODUCT = re.compile(r"(.+)-MIG-((?:\dc\.)?\dg\.\d{1,4}gb)(?:\..*)?", re.AS
 # How drivers name a slice: its profile, or the number that NVML has for that.
 _MIG_DEVICE = re.compile(r"gpu-\d+-mig-(?:([1-9]g)(\d{1,4}gb)|(\d{1,2})-\d{1,2}-\d{1,2}$)", re.ASCII)
 _MIG_NUMBERS = {"0": 7, "5": 4, "9": 3, "14": 2, "15": 1, "19": 1, "20": 1}  # slices of seven
-_OF_ACCELERATORS = re.compile(r"[gnv]pu|nvidia\.com/[A-Z]", re.ASCII)  # other names that tell of them
+_OF_ACCELERATORS = re.compile(r"[gnv]pu|nvidia\.com/[A-Z]|amd\.com/[a-z]px_", re.ASCII)  # other names that tell of them
 _SHARE = re.compile(r"\d{1,7}(?:\.\d{1,9})?", re.ASCII)
 _DIGEST = re.compile(r"@(sha256:[0-9a-f]{64})$", re.ASCII)
 
@@ -392,7 +392,8 @@ def _annotated(annotations: Any) -> Held | Refusal:
         if not isinstance(value, str) or not _SHARE.fullmatch(value):
             return Refusal("field", f"{name} is {shown(value)}; expected a number of accelerators.")
         if float(value):
-            return float(value), None
+            number = whole(annotations.get(f"{name}-num-devices"))  # of so many accelerators each that share
+            return float(value) * (number or 1), None
     return 0.0, None
 
 

@@ -50,8 +50,9 @@ from monitor.intake.kubernetes import part_of_a_chip
 from monitor.intake.refusal import Ignored, Refusal, shown
 
 CLEANED_UP = "COMPLETING"  # it has ended, as its account says at once, if anything says when
+RESIZED = "RESIZING"  # in accounts: it has ended with its old size, and goes on in a row of its own
 # States of a job that has its nodes; every other one that has started has ended.
-HOLDING = {CLEANED_UP, "RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "RESIZING", "SIGNALING", "STAGE_OUT"}
+HOLDING = {CLEANED_UP, RESIZED, "RUNNING", "CONFIGURING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT"}
 WAITING = {"PENDING", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT", "REVOKED"}
 NEEDED = ("State", "Start", "End", "AllocTRES")
 UNKNOWN = {"", "None", "Unknown", "N/A", "Invalid"}
@@ -182,7 +183,7 @@ def _row(cells: list[str], place: Mapping[str, int], zone: tzinfo, options: Opti
         sentence = f"{', '.join(missing)} missing; ask sacct for these columns, too."
         return Translated(what, Refusal("field", sentence))
     elapsed = _elapsed(cell("ElapsedRaw"), cell("Elapsed"))
-    expected = state in HOLDING and state != CLEANED_UP
+    expected = state in HOLDING and state not in (CLEANED_UP, RESIZED)
     times = _times(cell("Start"), "" if expected else cell("End"), elapsed, zone)
     if isinstance(times, Refusal):
         return Translated(what, times)

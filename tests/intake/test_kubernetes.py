@@ -10,7 +10,7 @@ import yaml
 
 from monitor.intake.dialect import STARTED, STOPPED, Event, Options, event
 from monitor.intake.kubernetes import recognises, translate
-from monitor.intake.refusal import Refusal
+from monitor.intake.refusal import Ignored, Refusal
 from tests.intake.foreign import (
     DAYS,
     REAL,
@@ -246,6 +246,7 @@ VAGUE = [
     ({"aliyun.com/gpu-mem": "10"}, NEITHER),
     ({"volcano.sh/vgpu-number": 1}, NEITHER),
     ({"nvidia.com/GH100_H100_SXM5_80GB": "8"}, NEITHER),
+    ({"amd.com/cpx_nps4": "1"}, NEITHER),
     ({"example.com/gpu": "0"}, f"a pod {NO_PODS}"),
     ({"vpc.amazonaws.com/efa": "4", "hugepages-2Mi": "1Gi"}, f"a pod {NO_PODS}"),
 ]
@@ -259,12 +260,24 @@ def test_accelerators_that_cannot_be_counted_are_no_reason_to_say_there_are_none
     assert [f"ignored: {reason}"] == outcomes(translate, with_limits(limits), OPTIONS)
 
 
-def test_memory_of_an_accelerator_by_annotation_is_a_share_of_unknown_size() -> None:
-    """A scheduler of shares gives so many megabytes of a chip that may be any."""
-    document = json.loads(with_limits({}))
-    document["object"]["metadata"]["annotations"] = {"gpu-memory": "20000"}
+SHARES: list[tuple[dict[str, str], str | float]] = [
+    ({"gpu-fraction": "0.5"}, 0.5),
+    ({"gpu-fraction": "0.5", "gpu-fraction-num-devices": "3"}, 1.5),
+    ({"gpu-fraction": "0.5", "gpu-fraction-num-devices": "3", "runai-allocated-gpus": "2"}, 2),  # all that it gave
+    ({"gpu-fraction": "0.5", "gpu-fraction-num-devices": "x"}, 0.5),
+    ({"gpu-memory": "20000"}, NEITHER),  # of a chip that may be any
+]
 
-    assert [f"ignored: {NEITHER}"] == outcomes(translate, json.dumps(document).encode(), OPTIONS)
+
+@pytest.mark.parametrize(("annotations", "expected"), SHARES)
+def test_a_share_is_what_its_annotations_say(annotations: dict[str, str], expected: str | float) -> None:
+    """A part of each of several accelerators, or what a scheduler says that it gave."""
+    document = json.loads(with_limits({}))
+    document["object"]["metadata"]["annotations"] = annotations
+
+    ((_, outcome),) = translate(json.dumps(document).encode(), OPTIONS)
+
+    assert expected == (outcome.type if isinstance(outcome, Ignored) else outcome[0]["data"]["count"])
 
 
 def required(*terms: list[dict[str, Any]]) -> dict[str, Any]:

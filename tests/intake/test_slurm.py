@@ -301,6 +301,17 @@ def test_gpus_that_are_not_accounted_for_are_those_of_the_nodes(details: object,
     ]
 
 
+def test_a_resized_job_has_a_row_for_each_size() -> None:
+    """The row of the old size ends when the next begins: two GPUs for an hour, then one, and no sign of life after."""
+    first = row("2026-03-01T12:00:00", "2026-03-01T13:00:00", State="RESIZING", AllocTRES="gres/gpu=2")
+    second = row("2026-03-01T13:00:00", "2026-03-01T14:00:00").split(b"\n", 1)[1]
+
+    told = events(translate, first + second, Options("/slurm", received="2026-03-01T15:00:00Z"))
+
+    assert ["started", "stopped", "started", "stopped"] == list(map(verb, told))
+    assert {("a", ""): 3_000 * HOUR_MS} == used(book_of(told))
+
+
 ENDING: list[tuple[object, int, tuple[str, str | None]]] = [
     (["COMPLETED", "COMPLETING"], 1_772_367_300, ("stopped", "COMPLETED")),
     (["CANCELLED", "COMPLETING"], 1_772_367_300, ("stopped", "CANCELLED")),
