@@ -109,7 +109,7 @@ def translate(raw: bytes, options: Options) -> Iterator[Translated]:
     elif raw.lstrip()[:1] in (b"{", b"["):
         yield from _document(raw, options)
     elif not recognises_text(raw):
-        sentence = f"The first line is {shown(_line(raw))}; expected a header with JobID and State, as sacct writes it."
+        sentence = f"The first line is {shown(_line(raw))}; expected a header of sacct -P with JobID and State."
         yield Translated("rows", Refusal("envelope", sentence))
     else:
         yield from _rows(raw, zone, options)
