@@ -540,8 +540,9 @@ def _claim(state: State, options: Options) -> Outcome:
     devices = _list(claim, "status", "allocation", "devices", "results")
     count = round(sum(_part_of_a_device(one) for one in devices), 3)
     ended = text(claim, "metadata", "deletionTimestamp") if state.gone else None
-    told = text(claim, "status", "allocation", "allocationTimestamp") or _written(claim) or state.audited
-    start = instant(told or text(claim, "metadata", "creationTimestamp"))
+    told = text(claim, "status", "allocation", "allocationTimestamp")
+    written = _written(claim) if told is None else None
+    start = instant(told or written or state.audited or text(claim, "metadata", "creationTimestamp"))
     if isinstance(start, Refusal):
         return start
     if not count:
@@ -551,7 +552,7 @@ def _claim(state: State, options: Options) -> Outcome:
     pool = text(devices[0], "pool")
     started = event(
         STARTED,
-        _identity(state, uid, "", options),
+        _identity(state, uid, "" if written is None else "/written", options),  # kubectl leaves out who wrote what
         start,
         tenant,
         allocation=allocation,

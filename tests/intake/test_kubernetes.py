@@ -448,6 +448,15 @@ def test_a_claim_holds_from_when_its_status_was_first_written(writers: object, t
     assert time == started["time"]
 
 
+def test_a_claim_told_with_and_without_its_writers_is_no_contradiction() -> None:
+    """They are two facts: kubectl leaves out who wrote what, a watch does not."""
+    told = [
+        one for writers in (WRITERS, []) for one in events(translate, claim([CHIP], managedFields=writers), OPTIONS)
+    ]
+
+    assert 2 == len({one["id"] for one in told})
+
+
 def test_a_claim_that_the_scheduler_made_for_a_pod_is_not_counted_beside_it() -> None:
     """The pod asks for the same devices by name."""
     raw = claim([CHIP], annotations={"resource.kubernetes.io/extended-resource-claim": "true"})
