@@ -4,6 +4,9 @@ Read are versioned notifications and the older flat ones (`compute.instance.*`),
 the bus: everything inside `oslo.message`, a text, or an object where what forwards them has read it. Times without zone
 are UTC.
 
+Both may come, of one instance and at one time. The flat `create.end` knows only the name of the flavor, so that this
+describes what the versioned one, if there is one, names.
+
 Each step has a start and an end, and only the end counts: what began may fail. `create.end` counts from `launched_at`,
 the rest from when it was notified. Powering off, rebuilding and moving free nothing: the instance was seen, as it is
 with each `exists` of its audit period, unless that says that it is gone or nowhere (deleted, shelved and offloaded).
@@ -125,19 +128,21 @@ def _outcome(message: Mapping[str, Any], name: str, options: Options) -> tuple[E
         return time
     flavor = _flavor(payload, flat)
     identity = _identity(message, payload, name, uuid, time)
+    facts = [(kind, part, kind in NAMES_THE_FLAVOR[part]) for kind, part in ((now, ""), (old, "/old")) if kind]
+    if flat and verb == "create.end":  # the versioned one may be told, too: of the same time, and naming more
+        facts = [(DESCRIBED, "", True), (STARTED, "", False)]
     made = [
         event(
             kind,
-            (options.source, identity + suffix),
+            (options.source, identity + part + ("/flavor" if kind == DESCRIBED and not part else "")),
             time,
             options.tenant or project,
-            allocation=f"nova/{uuid}{suffix}",
+            allocation=f"nova/{uuid}{part}",
             account=project if options.tenant else None,
             **({} if kind == STOPPED else _held(payload, kind, options)),
-            **(flavor if kind in NAMES_THE_FLAVOR[suffix] else {}),
+            **(flavor if names else {}),
         )
-        for kind, suffix in ((now, ""), (old, "/old"))
-        if kind is not None
+        for kind, part, names in facts
     ]
     return together(*made)
 

@@ -71,7 +71,8 @@ REAL_OUTCOMES = [
     ("openstack_nova_versioned/instance-resize_finish-end", f"started {REAL_VM}, started {REAL_VM}/old"),
     ("openstack_nova_versioned/instance-shelve_offload-end", f"stopped {REAL_VM}"),
     ("openstack_nova_versioned/instance-unshelve-end", f"started {REAL_VM}"),
-    ("openstack_nova_legacy/instance_create_end", "started nova/9f9d01b9-4a58-4271-9e27-398b21ab20d1"),
+    ("openstack_nova_legacy/instance_create_end",
+     "described nova/9f9d01b9-4a58-4271-9e27-398b21ab20d1, started nova/9f9d01b9-4a58-4271-9e27-398b21ab20d1"),
     ("openstack_nova_legacy/instance_delete_start", "ignored: compute.instance.delete.start"),
     ("openstack_nova_legacy/instance_exists", "seen nova/3a513875-95c9-4012-a3e7-f90c678854e5"),
     ("openstack_nova_legacy/instance_finish_resize_end",
@@ -242,6 +243,32 @@ def test_the_old_host_is_held_until_a_resize_is_confirmed_or_reverted(end: str, 
 
     in_seconds = {name: amount // 10**6 for (_, name), amount in used(book_of(told)).items()}
     assert expected == in_seconds
+    assert 1 == len(set(books_in_any_order(told).values()))
+
+
+def flat(name: str, id: str) -> bytes:
+    """The flat notification of a step of the built instance, which names only its flavor."""
+    payload = {
+        "instance_id": UUID, "tenant_id": "lab", "instance_type": "gpu.placement", "launched_at": "2026-03-01T10:00:00",
+        "deleted_at": "",
+    }  # fmt: skip
+    message = {"event_type": f"compute.instance.{name}", "publisher_id": "compute.c1", "message_id": id}
+    return json.dumps({**message, "timestamp": "2026-03-01 10:00:05.5", "payload": payload}).encode()
+
+
+BOTH = [([], {"gpu.placement": 4}), (["create-end-oslo"], {"h100": 4 * 8})]
+
+
+@pytest.mark.parametrize("id", ["a", "z"])
+@pytest.mark.parametrize(("versioned", "expected"), BOTH)
+def test_a_flat_notification_names_only_what_the_versioned_one_does_not(
+    id: str, versioned: list[str], expected: dict[str, int]
+) -> None:
+    """Nova may send both of one create, at one time: in any order accelerators count, not the name of the flavor."""
+    told = [event for name in [*versioned, "shelve-offload-end"] for event in made(name)]
+    told += events(translate, flat("create.end", id), OPTIONS)
+
+    assert expected == {name: amount // (1_000 * HOUR_MS) for (_, name), amount in used(book_of(told)).items()}
     assert 1 == len(set(books_in_any_order(told).values()))
 
 
