@@ -207,7 +207,8 @@ class _File:
     def _start_at(self, offset: int, before: bytes) -> None:
         self._offset = self._block_offset = offset
         self._before = before[-CHECK_BYTES:]
-        self._block = self._rest = self._ahead = b""
+        self._block = self._ahead = b""
+        self._rest = bytearray()  # grows in place: a line may be as long as many chunks
         self._lines: list[bytes] = []  # the last to be delivered first
         self._long: _LongLine | None = None
 
@@ -309,16 +310,20 @@ class _File:
         if self._long is not None:
             self._skip(self._long, chunk)
             return
-        content = self._rest + chunk
         self._before, self._block_offset = self._tail(), self._offset
-        if self._offset == 0 and content.startswith(MARK):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            self._block, self._rest = b"".join((self._rest, chunk[:end])), bytearray(chunk[end:])
+        else:
+            self._block = b""
+            self._rest += chunk
+        if self._offset == 0 and (self._block or self._rest).startswith(MARK):
+            block, rest = self._block, self._rest
             self._start_at(len(MARK), MARK)
-            content = content[len(MARK) :]
-        end = content.rfind(b"\n") + 1
-        self._block, self._rest = content[:end], content[end:]
+            self._block, self._rest = (block[len(MARK) :], rest) if block else (block, rest[len(MARK) :])
         self._lines = self._block.split(b"\n")[-2::-1]
-        if not end and len(content) > self._record_bytes_max:
-            self._long = self._cut(content, whole=False)
+        if not end and len(self._rest) > self._record_bytes_max:
+            self._long = self._cut(bytes(self._rest), whole=False)
 
     def _cut(self, content: bytes, whole: bool) -> _LongLine:
         tail = (self._tail() + content)[-CHECK_BYTES:]
@@ -343,7 +348,7 @@ class _File:
         if self._long is not None:
             self._long = self._long._replace(whole=True)
         elif self._rest:
-            self._long = self._cut(self._rest, whole=True)
+            self._long = self._cut(bytes(self._rest), whole=True)
         return self._long is not None
 
     def _reopen_if_replaced(self) -> bool:
@@ -365,7 +370,8 @@ class _File:
         assert self._raw is not None
         if not self._raw.seekable():
             return False
-        tail = (self._tail() + self._rest)[-CHECK_BYTES:] if self._long is None else self._long.tail
+        tail = self._long.tail if self._long is not None else self._tail() + self._rest[-CHECK_BYTES:]
+        tail = tail[-CHECK_BYTES:]
         return os.pread(self._raw.fileno(), len(tail), self._raw.tell() - length - len(tail)) != tail
 
     def _start_again(self, what: str) -> None:

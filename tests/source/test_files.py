@@ -6,9 +6,11 @@ import gzip
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -209,6 +211,19 @@ def test_resuming_after_a_long_line(tmp_path: Path) -> None:
     with opened(file, record_bytes_max=10, positions={(str(file), 0): position}) as source:
         assert [b"one"] == values(drained(source))
         assert [] == source.restarted
+
+
+def test_a_long_line_costs_in_proportion_to_its_length(tmp_path: Path) -> None:
+    """Files of audit logs are one line of tens of megabytes, unpacked in small pieces: no piece is copied again and again."""
+    seconds = {}
+    for length in (1_000_000, 16_000_000):
+        line = Random(length).randbytes(length // 2).hex().encode()
+        with opened(written(tmp_path, "gz", line), record_bytes_max=length) as source:
+            began = time.process_time()
+            assert [line] == values(source.poll(1))
+            seconds[length] = time.process_time() - began
+
+    assert seconds[16_000_000] < 80 * seconds[1_000_000]  # 16 times is right, 256 times was wrong
 
 
 def test_a_packed_bomb_is_read_in_bounded_memory(tmp_path: Path) -> None:
