@@ -10,6 +10,7 @@ from kafka import errors as kafka_errors
 
 from monitor.alert import Outcome
 from monitor.errors import MonitorError
+from monitor.source import letter_headers
 from monitor.store import DeadLetter
 
 BLOCK_MS = 1_000  # how long sending may wait for the topic to be found
@@ -20,11 +21,7 @@ TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLa
 
 
 class KafkaLetters:
-    """A topic of dead letters.
-
-    Headers: `letter` (its number in the store, the same if it is sent twice), `reason`, `sentence`, `topic`,
-    `partition`, `offset`; `body` is "left out" where the broker takes no record of that size.
-    """
+    """A topic of dead letters; a record that is too large for it is sent without its bytes."""
 
     def __init__(self, topic: str, connection: Callable[[], Mapping[str, Any]]) -> None:
         """`connection` gives what a client connects with, secrets as they are then."""
@@ -40,14 +37,23 @@ class KafkaLetters:
         try:
             if self._producer is None:
                 self._producer = self._connected()
-            left_out = letter.number in self._left_out
-            value = b"" if left_out else letter.body
-            future = self._producer.send(self._topic, value, letter.key, headers=_headers(letter, left_out))
+            self._under_way[letter.number] = self._sent(self._producer, letter)
         except (kafka_errors.KafkaError, MonitorError) as problem:
             self._fail(problem)
             return False
-        self._under_way[letter.number] = future
         return True
+
+    def _sent(self, producer: KafkaProducer, letter: DeadLetter) -> Any:
+        left_out = letter.number in self._left_out
+        where = (letter.topic, letter.partition)
+        headers = letter_headers(where, letter.offset, letter.reason, letter.sentence, left_out, letter.number)
+        try:
+            return producer.send(self._topic, b"" if left_out else letter.body, letter.key, headers=headers)
+        except TOO_LARGE:  # for the client already
+            if left_out:
+                raise
+            self._left_out.add(letter.number)
+            return self._sent(producer, letter)
 
     def _connected(self) -> KafkaProducer:
         return KafkaProducer(
@@ -92,17 +98,3 @@ class KafkaLetters:
         """Let go of the connections."""
         self._under_way.clear()
         self._disconnect()
-
-
-def _headers(letter: DeadLetter, left_out: bool) -> list[tuple[str, bytes]]:
-    fields: dict[str, object] = {
-        "letter": letter.number,
-        "reason": letter.reason,
-        "sentence": letter.sentence,
-        "topic": letter.topic,
-        "partition": letter.partition,
-        "offset": letter.offset,
-    }
-    if left_out:
-        fields["body"] = "left out"
-    return [(name, str(value).encode("utf-8", "surrogatepass")) for name, value in fields.items()]

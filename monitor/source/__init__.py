@@ -33,6 +33,20 @@ class Outgoing(NamedTuple):
     value: bytes
 
 
+def letter_headers(
+    where: Partition, offset: int, reason: str, sentence: str, left_out: bool, number: int | None = None
+) -> list[tuple[str, bytes]]:
+    """What stands beside a dead letter in its topic, whoever sends it: why it was refused, and where it came from.
+
+    `letter` is its number in the store, where it has one: the same if it is sent twice. `body` is "left out" where the
+    broker takes no record of that size.
+    """
+    fields: dict[str, object] = {} if number is None else {"letter": number}
+    fields |= {"reason": reason, "sentence": sentence, "topic": where[0], "partition": where[1], "offset": offset}
+    fields |= {"body": "left out"} if left_out else {}
+    return [(name, str(value).encode("utf-8", "surrogatepass")) for name, value in fields.items()]
+
+
 class Source(Protocol):
     """Records of each partition in the order in which they were written; the reader decides the pace.
 

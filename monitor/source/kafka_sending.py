@@ -13,13 +13,14 @@ from monitor.core.model import Rejected
 from monitor.core.partitions import partition_of
 from monitor.errors import SourceProblem
 from monitor.settings import Kafka
-from monitor.source import Outgoing
+from monitor.source import Outgoing, letter_headers
 from monitor.source.kafka import connection
 from monitor.source.kafka_troubles import connected, told
 
 DELIVERY_SECONDS = 60
 CLOSE_SECONDS = 5.0
 REQUEST_BYTES_MAX = 64 * 1024 * 1024
+TOO_LARGE = (kafka_errors.MessageSizeTooLargeError, kafka_errors.RecordListTooLargeError)
 STRUCTURED = [("content-type", b"application/cloudevents+json")]
 
 
@@ -50,10 +51,30 @@ class Sender:
         kafka, topic = self._kafka, self._kafka.dead_letter_topic
         with told(kafka):
             sent = [_sent(self._producer, kafka, event, self._partitions[kafka.tenant_topic]) for event in events]
-            refused = [] if topic is None else [_refused(self._producer, topic, letter) for letter in letters]
-            for future in (*sent, *refused):
+            for future in sent:
                 future.get(timeout=DELIVERY_SECONDS)
+            if topic is not None:
+                self._send_letters(topic, letters)
         return len(sent)
+
+    def _send_letters(self, topic: str, letters: Iterable[Rejected]) -> None:
+        """Send each as it came, or without its bytes where they are too many for the broker."""
+        for letter, future in [(letter, self._refused(topic, letter)) for letter in letters]:
+            try:
+                future.get(timeout=DELIVERY_SECONDS)
+            except TOO_LARGE:
+                self._refused(topic, letter, left_out=True).get(timeout=DELIVERY_SECONDS)
+
+    def _refused(self, topic: str, letter: Rejected, left_out: bool = False) -> Any:
+        record, reason, sentence = letter
+        where = (record.topic, record.partition)
+        headers = letter_headers(where, record.offset, reason, sentence, left_out)
+        try:
+            return self._producer.send(topic, b"" if left_out else record.value, record.key, headers=headers)
+        except TOO_LARGE:  # for the client already
+            if left_out:
+                raise
+            return self._refused(topic, letter, left_out=True)
 
     def close(self) -> None:
         """Let go of the connection."""
@@ -78,6 +99,8 @@ def _producer(kafka: Kafka) -> Any:
     return KafkaProducer(
         **connection(kafka),
         acks="all",
+        # With it, kafka-python sends nothing more for good after one refusal, such as of a record that is too large.
+        enable_idempotence=False,
         compression_type="gzip",
         max_block_ms=round(kafka.request_seconds * 1_000),
         max_request_size=REQUEST_BYTES_MAX,
@@ -106,17 +129,3 @@ def _sent(producer: Any, kafka: Kafka, event: Outgoing, partitions: int) -> Any:
         return producer.send(kafka.control_topic, event.value, key, headers=STRUCTURED)
     partition = partition_of(event.key, partitions, kafka.partitioner)
     return producer.send(kafka.tenant_topic, event.value, key, headers=STRUCTURED, partition=partition)
-
-
-def _refused(producer: Any, topic: str, letter: Rejected) -> Any:
-    """A record as it came, and beside it why it was refused."""
-    record, reason, sentence = letter
-    fields = {
-        "reason": reason,
-        "sentence": sentence,
-        "topic": record.topic,
-        "partition": record.partition,
-        "offset": record.offset,
-    }
-    headers = [(name, str(value).encode("utf-8", "surrogatepass")) for name, value in fields.items()]
-    return producer.send(topic, record.value, record.key, headers=headers)

@@ -11,12 +11,14 @@ import pytest
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
-from monitor.alert.kafka import KafkaLetters
+from monitor.alert.kafka import REQUEST_BYTES_MAX, KafkaLetters
 from monitor.core.book import Book
 from monitor.core.model import Record, Rejected
 from monitor.log import build_log
 from monitor.metrics import Metrics
 from monitor.run.outbox import REST_SECONDS, Outbox
+from monitor.settings import Kafka
+from monitor.source.kafka_sending import Sender
 from monitor.store.sql import SqlStore
 from tests.run.test_worker import TurnedClock
 from tests.servers.kafka import Topics, wait_for
@@ -104,15 +106,43 @@ def test_a_refused_record_arrives_as_it_came(sending: Sending) -> None:
     assert sending.topics.ends({sending.topic: 1})[sending.topic, 0] == 2
 
 
-def test_a_record_that_the_broker_does_not_take_arrives_without_its_bytes(sending: Sending) -> None:
-    """The broker takes 1,000 bytes: the letter arrives with its reason, and says that the body was left out."""
+LARGE = {"the broker": bytes(range(256)) * 4_000, "the client": b"x" * (REQUEST_BYTES_MAX + 1)}
+who_refuses = pytest.mark.parametrize("body", LARGE.values(), ids=LARGE)
+
+
+@who_refuses
+def test_a_record_that_is_too_large_arrives_without_its_bytes(sending: Sending, body: bytes) -> None:
+    """The topic takes 1,000 bytes: the letter arrives with its reason, and says that the body was left out."""
     sending.topics.create(1, sending.topic, {"max.message.bytes": "1000"})
-    sending.refuse(bytes(range(256)) * 4_000)
+    sending.refuse(body)
 
     sending.all_arrive(1)
 
     headers, _, value = sending.read(1)[0]
     assert ("left out", b"") == (headers["body"], value)
+
+
+@who_refuses
+def test_a_translator_sends_the_same_letters(sending: Sending, topics: Topics, body: bytes) -> None:
+    """Without a number of the store; what is too large holds up neither the letters after it nor the translator."""
+    letters = topics.create(1, sending.topic, {"max.message.bytes": "1000"})
+    kafka = Kafka(
+        bootstrap_servers=(topics.bootstrap,),
+        tenant_topic=topics.create(1),
+        control_topic=topics.create(1),
+        dead_letter_topic=letters,
+        allow_insecure=True,
+    )
+    sender = Sender(kafka)
+
+    sender.send(
+        [], [Rejected(Record("t", 0, at, at + 1, one, None), "json", "No.") for at, one in enumerate((body, b"{"))]
+    )
+    sender.close()
+
+    place = {"reason": "json", "sentence": "No.", "topic": "t", "partition": "0"}
+    found = sorted(sending.read(2), key=lambda one: one[0]["offset"])
+    assert [({**place, "offset": "0", "body": "left out"}, None, b""), ({**place, "offset": "1"}, None, b"{")] == found
 
 
 def test_a_missing_topic_is_told_and_letters_wait(sending: Sending) -> None:

@@ -214,7 +214,7 @@ def test_resuming_after_a_long_line(tmp_path: Path) -> None:
 
 
 def test_a_long_line_costs_in_proportion_to_its_length(tmp_path: Path) -> None:
-    """Files of audit logs are one line of tens of megabytes, unpacked in small pieces: no piece is copied again and again."""
+    """Files of audit logs are one line of tens of megabytes, unpacked in small pieces; none is copied often."""
     seconds = {}
     for length in (1_000_000, 16_000_000):
         line = Random(length).randbytes(length // 2).hex().encode()
