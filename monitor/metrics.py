@@ -349,11 +349,17 @@ INTAKE_METRICS = (
         "Foreign records that Kafka has after the last one read.",
         ("topic", "partition"),
     ),
+    Described(
+        "flopwatch_intake_lag_bytes",
+        "gauge",
+        "What a set of foreign files has after what was read, in bytes as they lie on the disk.",
+        ("topic",),
+    ),
     Described("flopwatch_intake_heartbeat_timestamp_seconds", "gauge", "When the translator last completed a pass."),
     Described(
         "flopwatch_intake_trouble",
         "gauge",
-        "1 while the translator cannot read, or what it made does not arrive; it reads no further then.",
+        "1 while the translator cannot read all that it should, or what it made does not arrive.",
     ),
 )
 BY_NAME: Mapping[str, Described] = {
@@ -502,16 +508,17 @@ class ConsoleMetrics:
 
 
 class IntakeMetrics:
-    """What a translator counts, in the registry given."""
+    """What a translator counts, in the registry given; `topic` is the name of a topic or of a set of files."""
 
     def __init__(self, registry: CollectorRegistry, topics: Iterable[str]) -> None:
         disable_created_metrics()  # type: ignore[no-untyped-call]
-        records, events, letters, lost, lag, heartbeat, trouble = INTAKE_METRICS
+        records, events, letters, lost, lag, lag_bytes, heartbeat, trouble = INTAKE_METRICS
         self._records = Counter(*_arguments(records), registry=registry)
         self._events = Counter(*_arguments(events), registry=registry)
         self._letters = Counter(*_arguments(letters), registry=registry)
         self._lost = Counter(*_arguments(lost), registry=registry)
         self._lag = Gauge(*_arguments(lag), registry=registry)
+        self._lag_bytes = Gauge(*_arguments(lag_bytes), registry=registry)
         self._heartbeat = Gauge(*_arguments(heartbeat), registry=registry)
         self._trouble = Gauge(*_arguments(trouble), registry=registry)
         for topic in topics:
@@ -536,11 +543,13 @@ class IntakeMetrics:
         """Count records that nobody can read any more."""
         self._lost.inc(records)
 
-    def behind(self, left: Mapping[tuple[str, int], int]) -> None:
-        """Show how far each partition of ours is behind, and no other."""
+    def behind(self, left: Mapping[tuple[str, int], int], left_bytes: Mapping[str, int]) -> None:
+        """Show how far each partition of ours is behind, and no other; and how far each set of files."""
         self._lag.clear()
         for (topic, partition), count in left.items():
             self._lag.labels(topic=topic, partition=str(partition)).set(count)
+        for name, size in left_bytes.items():
+            self._lag_bytes.labels(topic=name).set(size)
 
     def beat(self, at_ms: int, in_trouble: bool) -> None:
         """A pass was completed."""

@@ -43,6 +43,7 @@ EXPECTED = {
 }
 
 Count = Annotated[int, Field(ge=1, le=10_000_000)]
+FILES_NAME = r"^[a-z0-9][a-z0-9_-]{0,31}$"
 
 
 class Foreign(BaseModel):
@@ -80,7 +81,7 @@ class Foreign(BaseModel):
 
 
 class Files(BaseModel):
-    """Event files that the daemon reads; with `foreign` each line is a record of another format."""
+    """Event files; with `foreign` each line is a record of another format."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -90,20 +91,43 @@ class Files(BaseModel):
 
 
 class Intake(BaseModel):
-    """What `flopwatch run --role intake` translates; the topics that it writes are those of `kafka`."""
+    """What `flopwatch run --role intake` translates; the topics that it writes are those of `kafka`.
+
+    `files`: sets of files by names of their own, whose paths may be patterns.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     topics: tuple[Foreign, ...] = ()
     group: str = Field(default="flopwatch-intake", min_length=1)
+    files: dict[Annotated[str, Field(pattern=FILES_NAME)], Files] = {}
+    positions_file: Path | None = None
     record_bytes_max: int = Field(default=64_000_000, ge=1_024, le=1_000_000_000)
 
     @model_validator(mode="after")
-    def _names_each_topic_once(self) -> Intake:
+    def _names_each_once(self) -> Intake:
         names = [one.topic for one in self.topics]
         if None in names or len(names) != len(set(names)):
             raise ValueError("each entry needs a `topic` of its own")
+        both = sorted(self.files.keys() & set(names))
+        if both:
+            raise ValueError(f"`topics` and `files` both name {both[0]}; give the files another name")
         return self
+
+    @model_validator(mode="after")
+    def _knows_its_files(self) -> Intake:
+        for name, files in self.files.items():
+            if not files.paths or files.foreign is None or files.foreign.topic is not None:
+                raise ValueError(f"`files.{name}` needs `paths`, and `foreign` without a `topic`")
+        if self.files and self.positions_file is None:
+            raise ValueError("`files` needs `positions_file`, where it is kept how far each file was read")
+        return self
+
+    @property
+    def entries(self) -> Mapping[str, Foreign]:
+        """What is known of each topic, and of each set of files, by name."""
+        topics = {one.topic: one for one in self.topics if one.topic is not None}
+        return topics | {name: files.foreign for name, files in self.files.items() if files.foreign is not None}
 
 
 class Tls(BaseModel):

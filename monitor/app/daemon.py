@@ -38,6 +38,7 @@ from monitor.run.routing import Layout
 from monitor.run.task import Store, Watch
 from monitor.run.worker import Ends, Worker
 from monitor.settings import Kafka, Settings
+from monitor.source.file_sets import FileSets
 from monitor.source.files import FileSource
 from monitor.store import ACTIVATION, DECISION, JournalEntry, Loaded
 from monitor.web.health import HealthServer, Pages
@@ -45,6 +46,7 @@ from monitor.web.health import Question as HealthQuestion
 
 if TYPE_CHECKING:
     from monitor.source.confluent import ConfluentSource
+    from monitor.source.foreign import ForeignSource
     from monitor.source.kafka import KafkaSource
     from monitor.store.sql import SqlStore
 
@@ -161,37 +163,35 @@ def run_daemon(settings: Settings, console: bool = False) -> None:
 
 
 def run_translator(settings: Settings) -> None:
-    """Translate foreign topics into the two that workers read, until SIGTERM or SIGINT.
+    """Translate foreign topics and files into the two topics that workers read, until SIGTERM or SIGINT.
 
     Raises:
         MonitorError: it cannot start, or cannot read on.
     """
-    topics = {str(one.topic): one for one in settings.intake.topics}
-    if not topics or not settings.kafka.bootstrap_servers:
+    intake, kafka = settings.intake, settings.kafka
+    if not intake.entries or not kafka.bootstrap_servers:
         raise SettingsProblem(
-            "The settings name nothing to translate: set `kafka.bootstrap_servers` and `intake.topics`, each with its "
-            "`topic` and `source`."
+            "The settings name nothing to translate: set `kafka.bootstrap_servers`, and `intake.topics`, each with its "
+            "`topic` and `source`, or `intake.files`."
         )
     # Only here, as the client of Kafka below.
     from monitor.run.translating import Translator
-    from monitor.source.kafka_group import GroupSource
     from monitor.source.kafka_sending import Sender
 
     clock, registry = SystemClock(), CollectorRegistry()
-    log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, topics)
+    log, metrics = build_log(settings.log_level, clock), IntakeMetrics(registry, intake.entries)
     show_build(registry)
     with ExitStack() as stack:
-        log.info("connecting to Kafka", seconds=settings.kafka.request_seconds)
-        source = GroupSource(settings.kafka, settings.intake.group, list(topics))
-        stack.callback(source.close)
-        sender = Sender(settings.kafka)
+        log.info("connecting to Kafka", seconds=kafka.request_seconds)
+        source = _foreign(settings, clock, stack)
+        sender = Sender(kafka)
         stack.callback(sender.close)
-        translator = Translator(source, sender, topics, settings.intake.record_bytes_max, metrics, clock, log)
+        translator = Translator(source, sender, intake.entries, intake.record_bytes_max, metrics, clock, log)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: translator.stop())
 
         def ready() -> tuple[bool, str]:
-            return translator.began, "The translator is in its group." if translator.began else "It joins its group."
+            return translator.began, "The translator reads." if translator.began else "It has not read yet."
 
         limit = settings.stalled_seconds
         server = HealthServer(
@@ -200,6 +200,21 @@ def run_translator(settings: Settings) -> None:
         server.start()
         stack.callback(server.close)
         translator.run()
+
+
+def _foreign(settings: Settings, clock: Clock, stack: ExitStack) -> ForeignSource:
+    """The topics and files that a translator reads, until the stack closes them."""
+    from monitor.source.foreign import ForeignSource
+    from monitor.source.kafka_group import GroupSource
+
+    intake, files, topics = settings.intake, None, None
+    if intake.files and intake.positions_file is not None:
+        files = FileSets(intake.files, intake.positions_file, intake.record_bytes_max, clock)
+        stack.callback(files.close)
+    if intake.topics:
+        topics = GroupSource(settings.kafka, intake.group, [str(one.topic) for one in intake.topics])
+        stack.callback(topics.close)
+    return ForeignSource(topics, files)
 
 
 def _rollup(

@@ -1,4 +1,4 @@
-"""The translator: foreign topics in, canonical events out, at least once.
+"""The translator: foreign topics and files in, canonical events out, at least once.
 
 A batch is read, translated, sent, and only once all of it has arrived said to be done. Until then nothing more is read,
 so what is under way is one batch at most; whatever fails is sent again, and what arrives twice counts once.
@@ -30,7 +30,20 @@ class Input(Protocol):
     """Where foreign records come from."""
 
     trouble: str
-    lost: int
+
+    @property
+    def lost(self) -> int:
+        """Records that were gone before they were read."""
+        ...
+
+    @property
+    def restarted(self) -> Sequence[str]:
+        """A sentence for each file that was read from its start again; only grows."""
+        ...
+
+    def entry(self, record: Record) -> str:
+        """By which name of the settings a record came."""
+        ...
 
     def poll(self, records_max: int) -> list[Record]:
         """The next records, at most so many."""
@@ -50,6 +63,10 @@ class Input(Protocol):
 
     def left(self) -> Mapping[Partition, int]:
         """How many records more each partition of ours has."""
+        ...
+
+    def left_bytes(self) -> Mapping[str, int]:
+        """How many bytes of each set of files were not read yet."""
         ...
 
 
@@ -76,7 +93,7 @@ class Translator:
         self,
         source: Input,
         sink: Output,
-        topics: Mapping[str, Foreign],
+        entries: Mapping[str, Foreign],
         bytes_max: int,
         metrics: IntakeMetrics,
         clock: Clock,
@@ -84,7 +101,7 @@ class Translator:
     ) -> None:
         self._source = source
         self._sink = sink
-        self._topics = {name: (foreign.dialect, options_of(foreign)) for name, foreign in topics.items()}
+        self._entries = {name: (foreign.dialect, options_of(foreign)) for name, foreign in entries.items()}
         self._bytes_max = bytes_max
         self._metrics = metrics
         self._clock = clock
@@ -93,7 +110,7 @@ class Translator:
         self._waiting: list[Record] = []
         self._retry_at = self._retry_seconds = 0.0
         self._next_lag = self._passed = clock.monotonic()
-        self._lost = 0
+        self._lost = self._restarted = 0  # so many were told
         self._problem = self._told = ""
         self._stopping = False
         self.began = False
@@ -138,7 +155,8 @@ class Translator:
     def _translated(self, records: list[Record]) -> Batch:
         batch = Batch(records, [], [])
         for record in records:
-            dialect, options = self._topics[record.topic]
+            name = self._source.entry(record)
+            dialect, options = self._entries[name]
             if record.received is not None:  # the broker's time, which is the same however often it is read
                 options = options._replace(received=instant(record.received))
             found = outcome(record.value, dialect, options, self._bytes_max)
@@ -149,9 +167,9 @@ class Translator:
                 batch.events.append(Outgoing(of_tenant, key if isinstance(key, str) else "", line(event)))
             letter = rejected(record, found)
             batch.letters.extend([] if letter is None else [letter])
-            self._metrics.read(record.topic, TRANSLATED, len(found.events))
-            self._metrics.read(record.topic, IGNORED, found.ignored.total())
-            self._metrics.read(record.topic, REJECTED, found.refused)
+            self._metrics.read(name, TRANSLATED, len(found.events))
+            self._metrics.read(name, IGNORED, found.ignored.total())
+            self._metrics.read(name, REJECTED, found.refused)
         return batch
 
     def _send(self, batch: Batch) -> None:
@@ -174,16 +192,19 @@ class Translator:
         self._held, self._problem, self._retry_at, self._retry_seconds = None, "", 0.0, 0.0
 
     def _look(self) -> None:
-        """How far behind it is, once in a while; and what nobody can read any more."""
+        """How far behind it is, once in a while; what nobody can read any more, and what is read anew."""
         if self._source.lost > self._lost:
             count, self._lost = self._source.lost - self._lost, self._source.lost
             self._metrics.lost(count)
             self._log.error("records lost", rejected=count)
+        for sentence in self._source.restarted[self._restarted :]:
+            self._log.warning("source restarted", problem=sentence)
+            self._restarted += 1
         if self._clock.monotonic() < self._next_lag:
             return
         self._next_lag = self._clock.monotonic() + LAG_SECONDS
         try:
-            self._metrics.behind(self._source.left())
+            self._metrics.behind(self._source.left(), self._source.left_bytes())
         except SourceProblem as problem:
             self._source.trouble = str(problem)
 

@@ -50,17 +50,19 @@ class GroupSource:
                     )
             self._consumer.subscribe(list(topics))
 
-    def poll(self, records_max: int) -> list[Record]:
+    def poll(self, records_max: int, wait: bool = True) -> list[Record]:
         """The next records, at most so many; none while paused, but what the group asks is answered.
+
+        Where there are none, it may `wait` a moment; while the group shares its partitions out it does so always.
 
         Raises:
             SourceProblem: it cannot be read on.
         """
         try:
-            wait = JOIN_MS if joining(self._consumer) else POLL_MS
+            milliseconds = JOIN_MS if joining(self._consumer) else POLL_MS if wait else 0
             if self._paused:  # whatever the group gave us meanwhile
                 self._consumer.pause(*self._consumer.assignment())
-            found = self._consumer.poll(timeout_ms=wait, max_records=records_max)
+            found = self._consumer.poll(timeout_ms=milliseconds, max_records=records_max)
         except kafka_errors.KafkaError as problem:
             if not will_pass(problem):
                 raise SourceProblem(sentence(problem, self._kafka)) from None

@@ -26,9 +26,13 @@ class Group:
     def __init__(self, *batches: list[Record]) -> None:
         self.trouble = ""
         self.lost = 0
+        self.restarted: list[str] = []
         self.paused = False
         self.done: list[int] = []
         self._batches = list(batches)
+
+    def entry(self, record: Record) -> str:
+        return record.topic
 
     def poll(self, records_max: int) -> list[Record]:
         return self._batches.pop(0) if self._batches else []
@@ -44,6 +48,9 @@ class Group:
 
     def left(self) -> Mapping[Partition, int]:
         return {(TOPIC, 0): 0}
+
+    def left_bytes(self) -> Mapping[str, int]:
+        return {}
 
 
 class Topics:
