@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.model import Record
@@ -172,15 +172,16 @@ ACTIONS = st.lists(st.sampled_from(["grow a.log", "grow b.log", "new", "done", "
 
 
 @given(ACTIONS, st.integers(1, 5))
+@example(["new", "done"], 3)  # the end of a file is a batch's end
 def test_every_line_is_done_once(actions: list[str], records_max: int) -> None:
-    """Whatever grows, appears or is rotated away, and whenever it crashes: each line is done exactly once."""
+    """Whatever grows, appears or is taken away, and whenever it crashes: each line is done exactly once."""
     with tempfile.TemporaryDirectory() as path:
         folder = Folder(Path(path))
         folder.start(logs=folder.set("*.log"), packed=folder.set("*.gz"))
         written, done = [], []
         for number, action in enumerate(actions):
             lines = [b"%d-%d" % (number, part) for part in range(3)]
-            if action == "rotate":  # while nobody has more to read, or what a crash would lose is in no file of ours
+            if action == "rotate":  # what is taken away before it was read is nowhere any more
                 done += folder.drained()
                 (folder.path / "a.log").unlink(missing_ok=True)
             elif action in ("done", "crash"):
@@ -195,9 +196,11 @@ def test_every_line_is_done_once(actions: list[str], records_max: int) -> None:
                 name = f"{number}.gz" if action == "new" else action.removeprefix("grow ")
                 folder.write(name, b"".join(line + b"\n" for line in lines))
         done += folder.drained()
+        folder.write("c.log", b"end\n")  # what ended before holds nothing up
+        done += folder.drained()
         folder.reader.close()
 
-    assert sorted(written) == sorted(done)
+    assert sorted([*written, b"end"]) == sorted(done)
 
 
 def test_a_file_that_was_read_to_its_end_is_not_opened_again(folder: Folder) -> None:
@@ -229,7 +232,6 @@ def test_a_damaged_file_holds_up_no_other(folder: Folder) -> None:
     first = folder.drained()
     assert b"b" in first
     assert folder.reader.trouble.startswith(f"'{file}' is damaged or cut off")
-    folder.start()
     file.write_bytes(whole)
 
     rest = folder.drained()
