@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 from prometheus_client import CollectorRegistry
 
 from monitor.alert.kafka import REQUEST_BYTES_MAX, KafkaLetters
@@ -21,7 +20,7 @@ from monitor.settings import Kafka
 from monitor.source.kafka_sending import Sender
 from monitor.store.sql import SqlStore
 from tests.run.test_worker import TurnedClock
-from tests.servers.kafka import Topics, wait_for
+from tests.servers.kafka import Stood, Topics, wait_for
 from tests.store.taking import commit_of
 
 SECONDS = 20.0
@@ -61,24 +60,8 @@ class Sending:
 
         wait_for(arrived, SECONDS, f"{count} dead letters in {self.topic}")
 
-    def read(self, count: int) -> list[tuple[dict[str, str], bytes | None, bytes]]:
-        """What is in the topic: headers, key and value of the first records."""
-        consumer = KafkaConsumer(bootstrap_servers=self.topics.bootstrap, max_partition_fetch_bytes=2**25)
-        place = TopicPartition(self.topic, 0)
-        try:
-            consumer.assign([place])
-            consumer.seek(place, 0)
-            found: list[tuple[dict[str, str], bytes | None, bytes]] = []
-
-            def enough() -> bool:
-                for one in consumer.poll(timeout_ms=100).get(place, []):
-                    found.append(({name: value.decode() for name, value in one.headers}, one.key, one.value))
-                return len(found) >= count
-
-            wait_for(enough, SECONDS, f"{count} records of {self.topic}")
-            return found
-        finally:
-            consumer.close()
+    def read(self, count: int) -> list[Stood]:
+        return self.topics.read(self.topic, count)
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -88,6 +89,59 @@ def test_a_translator_that_is_killed_loses_nothing_and_doubles_nothing(site: Sit
     worker.stop()
     assert expected == site.answer("verify", "--as-of", as_of)["books_digest"]
     assert topics.ends({letters: 1})[letters, 0] >= 1
+
+
+def test_files_are_translated_beside_topics_whoever_is_killed(site: Site, topics: Topics) -> None:
+    """A log that grows and a folder that fills, with a topic; killed twice: the same books, letters that name files."""
+    foreign, letters, folder = topics.create(1), topics.create(1), site.folder / "trail"
+    folder.mkdir()
+    told, log = records(), folder / "audit.jsonl"
+    in_topic, grown, delivered = told[:500], told[500:2_000], told[2_000:]
+    settings = {
+        "INTAKE__TOPICS": json.dumps([{"topic": foreign, "dialect": "cloudtrail", "source": SOURCE}]),
+        "INTAKE__GROUP": f"group-{foreign}",
+        "INTAKE__FILES": json.dumps(
+            {
+                "audit": {"paths": [str(log)], "foreign": {"dialect": "cloudtrail", "source": SOURCE}},
+                "trail": {"paths": [f"{folder}/**/*.json.gz"], "foreign": {"source": SOURCE}},
+            }
+        ),
+        "INTAKE__POSITIONS_FILE": site.folder / "positions.json",
+        "KAFKA__DEAD_LETTER_TOPIC": letters,
+    }
+
+    def more(part: int) -> None:
+        """A third of everything: lines, files of 40 calls, and what is neither."""
+        with log.open("ab") as file:
+            file.write(b"".join(one + b"\n" for one in grown[part::3]))
+            file.write(b"no record of part %d\n" % part)
+        (folder / str(part)).mkdir()
+        mine = delivered[part::3]
+        for number in range(0, len(mine), 40):
+            document = b'{"Records": [' + b",".join(mine[number : number + 40]) + b"]}"
+            (folder / str(part) / f"{number}.json.gz").write_bytes(gzip.compress(document))
+
+    topics.write(foreign, [(None, one) for one in in_topic])
+    more(0)
+    worker = site.start()
+    translator = site.start("intake", **settings)
+    for part in (1, 2):
+        until(lambda: (translator.metric("flopwatch_intake_events_total") or 0) > 100, SECONDS, "events", site)
+        translator.kill()
+        more(part)
+        translator.start()
+
+    as_of, expected = digests(site, canonical(told))
+    until(lambda: site.read() >= len(told), SECONDS, "the books", site)
+    for lag in ("flopwatch_intake_lag_records", "flopwatch_intake_lag_bytes"):
+        until(lambda lag=lag: translator.metric(lag) == 0, SECONDS, f"the end, by {lag}", site)
+    until(site.read_to_the_end, SECONDS, "the end of the topics", site)
+    translator.stop()
+    worker.stop()
+    assert expected == site.answer("verify", "--as-of", as_of)["books_digest"]
+    found = topics.read(letters, 3)
+    assert {(str(log), "0", "json")} == {(one["topic"], one["partition"], one["reason"]) for one, _, _ in found}
+    assert {b"no record of part %d" % part for part in range(3)} == {body for _, _, body in found}
 
 
 def test_a_topic_that_is_missing_is_said(site: Site, topics: Topics) -> None:

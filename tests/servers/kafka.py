@@ -22,7 +22,7 @@ from typing import Protocol
 
 import pytest
 from confluent_kafka import Producer
-from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import MemberToRemove, NewPartitions, NewTopic, OffsetSpec
 from kafka.errors import NoError
 
@@ -31,8 +31,10 @@ from tests.servers.jars import fetched
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
+READ_SECONDS = 20.0
 
 Produced = tuple[bytes | None, bytes | None]  # key, value
+Stood = tuple[dict[str, str], bytes | None, bytes]  # headers, key, value
 
 
 class Kafka(Protocol):
@@ -83,6 +85,25 @@ class Topics:
             producer.flush()
         finally:
             producer.close()
+
+    def read(self, topic: str, count: int) -> list[Stood]:
+        """The first records of a topic with one partition: headers, key and value."""
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, max_partition_fetch_bytes=2**25)
+        place = TopicPartition(topic, 0)
+        found: list[Stood] = []
+
+        def enough() -> bool:
+            for one in consumer.poll(timeout_ms=100).get(place, []):
+                found.append(({name: value.decode() for name, value in one.headers}, one.key, one.value))
+            return len(found) >= count
+
+        try:
+            consumer.assign([place])
+            consumer.seek(place, 0)
+            wait_for(enough, READ_SECONDS, f"{count} records of {topic}")
+            return found
+        finally:
+            consumer.close()
 
     def ends(self, topics: Mapping[str, int]) -> dict[tuple[str, int], int]:
         """What follows the last record of each partition of these topics, {name: partitions}."""
