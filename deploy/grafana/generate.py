@@ -430,6 +430,13 @@ PIPELINE: tuple[Row, ...] = (
                 "ops",
             ),
             Panel(
+                55,
+                "Translators: bytes of files behind",
+                "What each set of files has after what was read, as it lies on the disk.",
+                (Query(by("topic", "flopwatch_intake_lag_bytes"), "{{topic}}"),),
+                "bytes",
+            ),
+            Panel(
                 13,
                 "Partitions that wait for a person",
                 "Their records are lost, or too many of them were unreadable.",

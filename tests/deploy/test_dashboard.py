@@ -150,7 +150,14 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
     foreign = site.topics.create(1)
     site.topics.write(foreign, [(None, b"{}")])
     topics = json.dumps([{"topic": foreign, "source": "/aws"}])
-    translator = site.start("intake", INTAKE__TOPICS=topics, INTAKE__GROUP=foreign)
+    files = json.dumps({"trail": {"paths": [f"{tmp_path}/*.json.gz"], "foreign": {"source": "/aws"}}})
+    translator = site.start(
+        "intake",
+        INTAKE__TOPICS=topics,
+        INTAKE__GROUP=foreign,
+        INTAKE__FILES=files,
+        INTAKE__POSITIONS_FILE=tmp_path / "positions.json",
+    )
     web = site.start("web", CONSOLE__PORT=free_port())
     ports = {"flopwatch": worker.port, "translator": translator.port, "console": web.port}
     unanswered = set(QUERIES)
