@@ -10,9 +10,9 @@ from monitor.app.references import load_reference, shelf_of
 from monitor.app.sinks import check_sinks
 from monitor.clock import SystemClock
 from monitor.core.clocks import instant
-from monitor.errors import SourceProblem
+from monitor.errors import SettingsProblem, SourceProblem
 from monitor.intake.dialect import Options
-from monitor.intake.samples import Sampled, sampled
+from monitor.intake.samples import Sampled, Taken, sampled
 from monitor.reference.catalogue import check_catalogue
 from monitor.reference.lists.effects import load_effects
 from monitor.reference.policies import check_policies
@@ -20,7 +20,10 @@ from monitor.reference.reading import milliseconds
 from monitor.reference.root import config_root
 from monitor.run.single import Estimate, Single
 from monitor.run.single import estimate as estimate_single
-from monitor.settings import Settings, load_settings
+from monitor.run.translating import options_of
+from monitor.settings import Intake, Settings, load_settings
+from monitor.source.content import DAMAGE, opened
+from monitor.source.files import CHUNK_BYTES, MARK
 
 
 class Checked(NamedTuple):
@@ -50,11 +53,41 @@ def samples(file: Path, dialect: str) -> Iterator[Sampled]:
     Raises:
         SourceProblem: it cannot be read.
     """
+    options = Options("samples", received=instant(SystemClock().now_ms()))
+    return sampled(_content(file), Taken(dialect, options, Intake().record_bytes_max))
+
+
+def samples_of(config: Path | None, file: Path, name: str) -> Iterator[Sampled]:
+    """The same as a translator takes records of a topic, or of a set of files, of the settings.
+
+    Raises:
+        SettingsProblem: no topic and no set of files has this name.
+        SourceProblem: the file cannot be read.
+    """
+    intake = load_settings(config).intake
+    foreign = intake.entries.get(name)
+    if foreign is None:
+        known = ", ".join(sorted(intake.entries)) or "none"
+        raise SettingsProblem(f"`intake` has no topic and no files of the name {name}; those that it has: {known}.")
+    of_files = name in intake.files  # when a line of a file is read says nothing of when it was written
+    options = options_of(foreign)._replace(received=None if of_files else instant(SystemClock().now_ms()))
+    content = _content(file)
+    if of_files:
+        content = content.removeprefix(MARK)
+    return sampled(content, Taken(foreign.dialect, options, intake.record_bytes_max, lines=of_files))
+
+
+def _content(file: Path) -> bytes:
+    """All of a file, unpacked if it is packed."""
     try:
-        content = file.read_bytes()
+        raw, read = opened(str(file))
+        with raw:
+            return b"".join(iter(lambda: read(CHUNK_BYTES), b""))
+    except DAMAGE as wrong:
+        why = f"it is damaged or cut off, {wrong}"
     except OSError as wrong:
-        raise SourceProblem(f"{file} cannot be read: {(wrong.strerror or 'no reason given').lower()}.") from None
-    return sampled(content, dialect, Options("samples", received=instant(SystemClock().now_ms())))
+        why = wrong.strerror or "no reason given"
+    raise SourceProblem(f"{file} cannot be read: {why.lower()}.")
 
 
 def unanswered(settings: Settings, now: int) -> Iterator[str]:

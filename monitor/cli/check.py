@@ -31,9 +31,13 @@ FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--dialect",
     type=click.Choice([AUTO, *DIALECTS]),
-    default=AUTO,
-    show_default=True,
-    help="With --samples: the format of the records; auto looks at each.",
+    help="With --samples: the format of the records; auto, which is the default, looks at each.",
+)
+@click.option(
+    "--as",
+    "name",
+    metavar="NAME",
+    help="With --samples: take them as a translator takes those of this topic, or set of files, of the settings.",
 )
 @json_option
 @config_option
@@ -42,7 +46,8 @@ def check(
     context: click.Context,
     reference: Path | None,
     samples: Path | None,
-    dialect: str,
+    dialect: str | None,
+    name: str | None,
     as_json: bool,
     config: Path | None,
 ) -> None:
@@ -50,8 +55,11 @@ def check(
 
     With --samples nothing of that: what each record would become, and why it would become nothing.
     """
+    if name is not None and (samples is None or dialect is not None):
+        raise click.UsageError("--as is for --samples, and the settings say the dialect.")
     if samples is not None:
-        context.exit(_tell(checks.samples(samples, dialect), as_json))
+        found = checks.samples(samples, dialect or AUTO) if name is None else checks.samples_of(config, samples, name)
+        context.exit(_tell(found, as_json))
     problems, remarks = checks.check(config, reference)
     if as_json:
         show.document({"problems": problems, "remarks": remarks})

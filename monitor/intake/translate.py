@@ -94,11 +94,18 @@ class Outcome(NamedTuple):
     first: Refusal | None  # of these
 
 
+def too_long(raw: bytes, bytes_max: int) -> Refusal | None:
+    """Why a record is refused for its length alone; None: it is not."""
+    if len(raw) <= bytes_max:
+        return None
+    return Refusal("bytes_limit", f"The record is longer than {bytes_max:,} bytes; send smaller ones.")
+
+
 def outcome(raw: bytes, name: str, options: Options, bytes_max: int) -> Outcome:
     """What becomes of one record, which may hold many foreign ones."""
-    if len(raw) > bytes_max:
-        sentence = f"The record is longer than {bytes_max:,} bytes; send smaller ones."
-        return Outcome([], Counter(), 1, Refusal("bytes_limit", sentence))
+    long = too_long(raw, bytes_max)
+    if long is not None:
+        return Outcome([], Counter(), 1, long)
     events: list[Event] = []
     ignored: Counter[str] = Counter()
     refused, first = 0, None
