@@ -12,7 +12,7 @@ import os
 import stat
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.model import Record
@@ -23,8 +23,12 @@ from monitor.source.content import COMPRESSED
 from monitor.source.files import FileSource
 
 LOOK_SECONDS = 5.0
+LOOK_SHARE = 20  # a look that takes long, in folders with very many files, is so many times rarer
 RETRY_SECONDS = 60.0  # until a file that could not be read is tried again, unless it has changed
+LINES_MIN = 100  # of the file of positions, until it is written anew with a line for each file
 BATCH_BYTES = 16 << 20  # a record may be a whole file: what is under way is bounded by size, too
+
+FIELDS = ("path", "next_offset", "check", "size", "changed_ns")  # of a line of the file of positions
 
 Stamp = tuple[int, int]  # bytes of a file as it lies on the disk, and when it was changed, in nanoseconds
 
@@ -78,7 +82,8 @@ class FileSets:
         self._left = dict.fromkeys(sets, 0)
         self._next_look = clock.monotonic()
         self._turn = 0
-        self._save()
+        self._lines = 0  # of the file of positions
+        self._write_anew()
         if self._unsaved:
             raise SettingsProblem(self._unsaved)
 
@@ -90,7 +95,7 @@ class FileSets:
         """The next records, at most so many; none while others are under way."""
         records: list[Record] = []
         if self._unsaved:
-            self._save()
+            self._write_anew()
         if not self._under_way and not self._unsaved:
             if self._clock.monotonic() >= self._next_look:
                 self._look()
@@ -102,9 +107,12 @@ class FileSets:
 
     def commit(self) -> None:
         """What was delivered is done; where that cannot be written, nothing more is delivered before it is."""
-        self._places |= self._under_way
-        self._under_way = {}
-        self._save()
+        done, self._under_way = self._under_way, {}
+        self._places |= done
+        if self._lines > 2 * len(self._places) + LINES_MIN:
+            self._write_anew()
+        else:
+            self._add(done)
         self._tell()
 
     def left(self) -> Mapping[str, int]:
@@ -167,6 +175,7 @@ class FileSets:
 
     def _look(self) -> None:
         """What files there are now; those with something to read are opened, those that are gone are let go of."""
+        began = self._clock.monotonic()
         found = self._found()
         self._let_go(found)
         self._left = dict.fromkeys(self._sets, 0)
@@ -176,7 +185,8 @@ class FileSets:
                 continue  # read to its end, and still the same
             one = self._open[name].get(path) or self._opened(name, path, stamp, place)
             self._left[name] += max(0, stamp[0] - (0 if one is None else one.source.bytes_done))
-        self._next_look = self._clock.monotonic() + LOOK_SECONDS
+        now = self._clock.monotonic()
+        self._next_look = now + max(LOOK_SECONDS, LOOK_SHARE * (now - began))
 
     def _found(self) -> dict[str, tuple[str, Stamp]]:
         """All files of all sets; of two sets that name a file it is of the first."""
@@ -230,28 +240,46 @@ class FileSets:
 
     # -- positions ---------------------------------------------------------------------------------------------------
 
-    def _save(self) -> None:
-        """Write all places, so that a crash leaves those of before or these."""
-        files = {path: _document(place) for path, place in self._places.items()}
+    def _add(self, places: Mapping[str, Place]) -> None:
+        """Add lines for these; where a crash cuts the last one off, it is as if it was not there."""
+        try:
+            with self._positions.open("ab") as file:
+                _write(file, places)
+            self._lines += len(places)
+        except OSError as problem:  # the file may end within a line now: it is written anew
+            self._tell_unsaved(problem)
+
+    def _write_anew(self) -> None:
+        """Write a line for each file, so that a crash leaves the file of before or this one."""
         beside = self._positions.with_name(f"{self._positions.name}.new")
         try:
             with beside.open("wb") as file:
-                file.write(json.dumps({"files": files}).encode("ascii"))
-                file.flush()
-                os.fsync(file.fileno())
+                _write(file, self._places)
             beside.replace(self._positions)
             folder = os.open(self._positions.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)
             finally:
                 os.close(folder)
-            self._unsaved = ""
+            self._lines, self._unsaved = len(self._places), ""
         except OSError as problem:
-            why = (problem.strerror or "no reason given").lower()
-            self._unsaved = (
-                f"How far files were read cannot be kept in {self._positions} ({why}): make room there, or change "
-                "`intake.positions_file`."
-            )
+            self._tell_unsaved(problem)
+
+    def _tell_unsaved(self, problem: OSError) -> None:
+        why = (problem.strerror or "no reason given").lower()
+        self._unsaved = (
+            f"How far files were read cannot be kept in {self._positions} ({why}): make room there, or change "
+            "`intake.positions_file`."
+        )
+
+
+def _write(file: BinaryIO, places: Mapping[str, Place]) -> None:
+    """Write a line for each place, and wait until they are on the disk."""
+    for path, (position, end) in places.items():
+        values = (path, *position, *(end or (None, None)))
+        file.write(json.dumps(dict(zip(FIELDS, values, strict=True))).encode("ascii") + b"\n")
+    file.flush()
+    os.fsync(file.fileno())
 
 
 def _matching(pattern: str) -> Iterator[str]:
@@ -260,12 +288,6 @@ def _matching(pattern: str) -> Iterator[str]:
         yield os.path.abspath(pattern)
     else:
         yield from sorted(os.path.abspath(path) for path in glob.iglob(pattern, recursive=True))
-
-
-def _document(place: Place) -> dict[str, object]:
-    size, changed_ns = place.end or (None, None)
-    (next_offset, check) = place.position
-    return {"next_offset": next_offset, "check": check, "size": size, "changed_ns": changed_ns}
 
 
 def _read(path: Path) -> dict[str, Place]:
@@ -283,17 +305,17 @@ def _read(path: Path) -> dict[str, Place]:
         why = (problem.strerror or "no reason given").lower()
         raise SettingsProblem(f"{path} cannot be read ({why}); mend it, or change `intake.positions_file`.") from None
     try:
-        return {name: _place(one) for name, one in json.loads(content)["files"].items()}
-    except (ValueError, KeyError, TypeError, AttributeError):
+        return dict(_place(json.loads(line)) for line in content.split(b"\n")[:-1])  # the last one is cut off, or empty
+    except (ValueError, KeyError, TypeError):
         raise SourceProblem(
             f"{path} does not say how far files were read; put it aside: all files are then read from their start, "
             "and what was counted already counts once."
         ) from None
 
 
-def _place(document: Mapping[str, object]) -> Place:
-    next_offset, check, size, changed_ns = (document[name] for name in ("next_offset", "check", "size", "changed_ns"))
-    if not isinstance(next_offset, int) or not isinstance(check, str):
-        raise TypeError("a position is a number and a check")
+def _place(document: Mapping[str, object]) -> tuple[str, Place]:
+    path, next_offset, check, size, changed_ns = (document[name] for name in FIELDS)
+    if not isinstance(path, str) or not isinstance(next_offset, int) or not isinstance(check, str):
+        raise TypeError("a position is a path, a number and a check")
     end = (size, changed_ns) if isinstance(size, int) and isinstance(changed_ns, int) else None
-    return Place(Position(next_offset, check), end)
+    return path, Place(Position(next_offset, check), end)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 import os
 import shutil
 import tempfile
@@ -17,7 +16,7 @@ from hypothesis import strategies as st
 from monitor.core.model import Record
 from monitor.errors import SettingsProblem, SourceProblem
 from monitor.settings import Files
-from monitor.source.file_sets import BATCH_BYTES, LOOK_SECONDS, RETRY_SECONDS, FileSets
+from monitor.source.file_sets import BATCH_BYTES, LINES_MIN, LOOK_SECONDS, LOOK_SHARE, RETRY_SECONDS, FileSets
 from tests.run.test_worker import TurnedClock
 
 BYTES_MAX = 64_000_000
@@ -151,6 +150,27 @@ def test_the_lag_is_what_was_not_read(folder: Folder) -> None:
     assert {"logs": 0} == folder.reader.left()
 
 
+class SlowClock(TurnedClock):
+    """A clock of a machine on which everything takes a second."""
+
+    def monotonic(self) -> float:
+        self.turn(1)
+        return super().monotonic()
+
+
+def test_looks_that_take_long_are_rare(folder: Folder) -> None:
+    """In a folder with very many files most of the time is for reading."""
+    folder.clock = SlowClock()
+    folder.start()
+    folder.reader.poll(1)
+    folder.write("a.log", b"1\n")
+    polls = 1
+    while not folder.reader.poll(1):
+        polls += 1
+
+    assert LOOK_SHARE <= polls <= 2 * LOOK_SHARE
+
+
 # -- crashes ---------------------------------------------------------------------------------------------------------
 
 
@@ -278,7 +298,7 @@ def held() -> list[str]:
 
 
 def test_a_file_that_is_deleted_is_let_go_of(folder: Folder) -> None:
-    """Its space on the disk is free again, and its place is forgotten; a moment without it is a rotation."""
+    """Its space on the disk is free again; a moment without it is a rotation."""
     folder.write("a.log", b"1\n")
     folder.write("b.log", b"1\n")
     folder.drained()
@@ -289,7 +309,7 @@ def test_a_file_that_is_deleted_is_let_go_of(folder: Folder) -> None:
     folder.write("b.log", b"2\n")
     folder.drained()
 
-    assert [str(folder.path / "b.log")] == held() == list(json.loads(folder.positions.read_bytes())["files"])
+    assert [str(folder.path / "b.log")] == held()
 
 
 def test_where_nothing_can_be_kept_nothing_more_is_read(folder: Folder) -> None:
@@ -307,13 +327,46 @@ def test_where_nothing_can_be_kept_nothing_more_is_read(folder: Folder) -> None:
     assert [b"2"] == folder.poll()
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"files": {"a": {}}}', b'{"files": {"a": [1]}}', b"\xff"])
+LINE = b'{"path": "a", "next_offset": 1, "check": "", "size": null, "changed_ns": null}\n'
+
+
+@pytest.mark.parametrize("content", [b"\n", b"[]\n", b'{"path": "a"}\n', LINE.replace(b"1", b'"1"') + LINE, b"\xff\n"])
 def test_what_are_no_positions_is_refused(folder: Folder, content: bytes) -> None:
     """Rather than to read everything again unasked."""
     folder.positions.write_bytes(content)
 
     with pytest.raises(SourceProblem, match="does not say how far files were read"):
         folder.start()
+
+
+def test_a_line_that_a_crash_cut_off_is_none(folder: Folder) -> None:
+    """What it would have said comes again; what stands before it counts."""
+    folder.write("a.log", b"1\n")
+    folder.drained()
+    folder.write("a.log", b"2\n")
+    folder.drained()
+    folder.positions.write_bytes(folder.positions.read_bytes()[:-20])
+    folder.start()
+
+    assert [b"2"] == folder.drained()
+    folder.start()
+    assert [] == folder.drained()
+
+
+def test_the_file_of_positions_stays_small(folder: Folder) -> None:
+    """However often a file is read on, and however many files have come and gone."""
+    for number in range(LINES_MIN + 100):
+        folder.write("a.log", b"%d\n" % number)
+        folder.poll()
+        folder.reader.commit()
+    (folder.path / "a.log").unlink()
+    folder.write("b.log", b"1\n")
+    for _ in range(3):
+        folder.drained()
+
+    assert LINES_MIN + 5 > len(folder.positions.read_bytes().splitlines())
+    folder.start()
+    assert [] == folder.drained()
 
 
 def test_a_place_for_positions_is_needed_at_once(folder: Folder) -> None:
