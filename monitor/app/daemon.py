@@ -186,7 +186,8 @@ def run_translator(settings: Settings) -> None:
         source = _foreign(settings, clock, stack)
         sender = Sender(kafka)
         stack.callback(sender.close)
-        translator = Translator(source, sender, intake.entries, intake.record_bytes_max, metrics, clock, log)
+        limits = (intake.record_bytes_max, settings.record_bytes_max)
+        translator = Translator(source, sender, intake.entries, *limits, metrics, clock, log)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: translator.stop())
 

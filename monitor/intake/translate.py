@@ -119,6 +119,16 @@ def outcome(raw: bytes, name: str, options: Options, bytes_max: int) -> Outcome:
     return Outcome(events, ignored, refused, first)
 
 
+def fitting(found: Outcome, bytes_max: int) -> Outcome:
+    """The same without events that workers would refuse for their length, and topics may not take: they are refused."""
+    refusals = [too_long(line(event), bytes_max) for event in found.events]
+    long = [refusal for refusal in refusals if refusal is not None]
+    if not long:
+        return found
+    events = [event for event, refusal in zip(found.events, refusals, strict=True) if refusal is None]
+    return found._replace(events=events, refused=found.refused + len(long), first=found.first or long[0])
+
+
 def rejected(record: Record, found: Outcome) -> Rejected | None:
     """The dead letter of a record some of which was refused: one, however much it is, with the first reason."""
     if found.first is None:

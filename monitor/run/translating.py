@@ -15,7 +15,7 @@ from monitor.core.limits import Partition
 from monitor.core.model import Record, Rejected
 from monitor.errors import SourceProblem
 from monitor.intake.dialect import Options, line
-from monitor.intake.translate import is_of_tenant, outcome, rejected
+from monitor.intake.translate import fitting, is_of_tenant, outcome, rejected
 from monitor.log import Log
 from monitor.metrics import IGNORED, REJECTED, TRANSLATED, IntakeMetrics
 from monitor.settings import Foreign
@@ -95,14 +95,17 @@ class Translator:
         sink: Output,
         entries: Mapping[str, Foreign],
         bytes_max: int,
+        event_bytes_max: int,
         metrics: IntakeMetrics,
         clock: Clock,
         log: Log,
     ) -> None:
+        """`bytes_max` is what a foreign record may have, `event_bytes_max` what workers take."""
         self._source = source
         self._sink = sink
         self._entries = {name: (foreign.dialect, options_of(foreign)) for name, foreign in entries.items()}
         self._bytes_max = bytes_max
+        self._event_bytes_max = event_bytes_max
         self._metrics = metrics
         self._clock = clock
         self._log = log
@@ -160,6 +163,8 @@ class Translator:
             if record.received is not None:  # the broker's time, which is the same however often it is read
                 options = options._replace(received=instant(record.received))
             found = outcome(record.value, dialect, options, self._bytes_max)
+            if len(record.value) > self._event_bytes_max:  # of a shorter one no event is longer
+                found = fitting(found, self._event_bytes_max)
             for event in found.events:
                 of_tenant = is_of_tenant(event)
                 data = event.get("data")

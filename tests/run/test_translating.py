@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +19,7 @@ from monitor.source import Outgoing
 from tests.run.test_worker import TurnedClock, started
 
 TOPIC = "foreign"
+EVENT_BYTES_MAX = 10_000
 
 
 class Group:
@@ -75,10 +77,19 @@ def record(offset: int, value: bytes) -> Record:
     return Record(TOPIC, 0, offset, offset + 1, value, 1_767_600_000_000)
 
 
-def translator(group: Group, topics: Topics, clock: TurnedClock) -> Translator:
+def translator(group: Group, topics: Topics, clock: TurnedClock, logged: io.StringIO | None = None) -> Translator:
     settings = {TOPIC: Foreign(topic=TOPIC, dialect="canonical", source="/x")}
     metrics = IntakeMetrics(CollectorRegistry(), settings)
-    return Translator(group, topics, settings, 1_000_000, metrics, clock, build_log("info", clock, io.StringIO()))
+    return Translator(
+        group,
+        topics,
+        settings,
+        1_000_000,
+        EVENT_BYTES_MAX,
+        metrics,
+        clock,
+        build_log("info", clock, logged if logged is not None else io.StringIO()),
+    )
 
 
 def test_what_comes_while_something_waits_is_not_lost() -> None:
@@ -105,6 +116,32 @@ def test_what_comes_while_something_waits_is_not_lost() -> None:
     assert [0, 1, 2] == group.done
     assert ["t-1", "t-1"] == [event.key for event in topics.events]
     assert ["json"] == [letter.reason for letter in topics.letters]
+
+
+def test_an_event_that_no_worker_takes_is_a_dead_letter() -> None:
+    """An event of ours that is too long holds nothing up, neither here nor in the topic."""
+    long = started(1, 0, "a" * EVENT_BYTES_MAX)
+    group, topics = Group([record(0, long), record(1, started(2, 0, "b"))]), Topics(0)
+
+    translator(group, topics, TurnedClock()).step()
+
+    assert [0, 1] == group.done
+    assert 1 == len(topics.events)
+    assert [(long, "bytes_limit")] == [(letter.record.value, letter.reason) for letter in topics.letters]
+
+
+def test_files_that_are_read_anew_are_told() -> None:
+    """Each sentence once, however often somebody looks."""
+    group, clock, logged = Group(), TurnedClock(), io.StringIO()
+    loop = translator(group, Topics(0), clock, logged)
+    group.restarted.append("a.log is read from its start.")
+    loop.step()
+    group.restarted.append("b.log is read from its start.")
+    loop.step()
+    loop.step()
+
+    told = [json.loads(one)["problem"] for one in logged.getvalue().splitlines()]
+    assert ["a.log is read from its start.", "b.log is read from its start."] == told
 
 
 def test_records_that_are_gone_are_counted_and_a_loop_that_stands_is_told() -> None:
