@@ -34,10 +34,11 @@ class GroupSource:
     def __init__(self, kafka: Kafka, group: str, topics: Sequence[str]) -> None:
         self.trouble = ""
         self.lost = 0  # records that were gone before they were read
-        self._kafka = kafka
+        self._kafka = kafka.model_copy(update={"group": group})  # for sentences
+        self._topics = topics
         self._paused = False
         self._looked_at: set[TopicPartition] = set()
-        with told(kafka):
+        with told(self._kafka, topics=topics):
             # A new group begins at the beginning; what a topic no longer has is counted in `lost`.
             options = {**reading(kafka), **membership(kafka, group), "auto_offset_reset": "earliest"}
             self._consumer = connected(lambda: KafkaConsumer(**options), kafka.request_seconds)
@@ -65,8 +66,8 @@ class GroupSource:
             found = self._consumer.poll(timeout_ms=milliseconds, max_records=records_max)
         except kafka_errors.KafkaError as problem:
             if not will_pass(problem):
-                raise SourceProblem(sentence(problem, self._kafka)) from None
-            self.trouble = sentence(problem, self._kafka)
+                raise SourceProblem(sentence(problem, self._kafka, topics=self._topics)) from None
+            self.trouble = sentence(problem, self._kafka, topics=self._topics)
             return []
         self.trouble = ""
         self._look_for_holes(set(found))
@@ -107,7 +108,7 @@ class GroupSource:
         Raises:
             SourceProblem: nobody answers.
         """
-        with told(self._kafka):
+        with told(self._kafka, topics=self._topics):
             ours = sorted(self._consumer.assignment())
             ends = self._consumer.end_offsets(ours) if ours else {}
             return {

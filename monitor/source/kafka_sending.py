@@ -34,27 +34,42 @@ class Sender:
 
     def __init__(self, kafka: Kafka) -> None:
         self._kafka = kafka
-        with told(kafka):
+        letters = [] if kafka.dead_letter_topic is None else [kafka.dead_letter_topic]
+        self._topics = [kafka.tenant_topic, kafka.control_topic, *letters]
+        self._producer: Any = None  # None: to be made
+        self._partitions = 0  # of the topic of tenants
+        self._connect()
+
+    def _connect(self) -> None:
+        kafka = self._kafka
+        with ExitStack() as undo, told(kafka, "Write", self._topics):
+            undo.callback(self.close)
             self._producer = connected(lambda: _producer(kafka), kafka.request_seconds)
-            with ExitStack() as undo:
-                undo.callback(self.close)
-                topics = (kafka.tenant_topic, kafka.control_topic)
-                self._partitions = {topic: _partitions(self._producer, topic) for topic in topics}
-                undo.pop_all()
+            self._partitions, _ = (
+                _partitions(self._producer, one) for one in (kafka.tenant_topic, kafka.control_topic)
+            )
+            undo.pop_all()
 
     def send(self, events: Iterable[Outgoing], letters: Iterable[Rejected] = ()) -> int:
         """Send events and wait until all have arrived; the number of them.
 
+        After a failure it connects anew: secrets and topics may have changed.
+
         Raises:
             SourceProblem: not all have arrived. What did counts once when everything is sent again.
+            SettingsProblem: a file with a secret or a certificate cannot be used.
         """
+        if self._producer is None:
+            self._connect()
         kafka, topic = self._kafka, self._kafka.dead_letter_topic
-        with told(kafka):
-            sent = [_sent(self._producer, kafka, event, self._partitions[kafka.tenant_topic]) for event in events]
+        with ExitStack() as undo, told(kafka, "Write", self._topics):
+            undo.callback(self.close)
+            sent = [_sent(self._producer, kafka, event, self._partitions) for event in events]
             for future in sent:
                 future.get(timeout=DELIVERY_SECONDS)
             if topic is not None:
                 self._send_letters(topic, letters)
+            undo.pop_all()
         return len(sent)
 
     def _send_letters(self, topic: str, letters: Iterable[Rejected]) -> None:
@@ -78,7 +93,9 @@ class Sender:
 
     def close(self) -> None:
         """Let go of the connection."""
-        self._producer.close(timeout=CLOSE_SECONDS)
+        if self._producer is not None:
+            producer, self._producer = self._producer, None
+            producer.close(timeout=CLOSE_SECONDS)
 
 
 def send(kafka: Kafka, events: Iterable[Outgoing]) -> int:

@@ -5,14 +5,16 @@ from __future__ import annotations
 import logging
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 from kafka import errors
 
 from monitor.errors import SourceProblem
 from monitor.settings import Kafka
+
+Right = Literal["Read", "Write"]
 
 # The first that fits counts.
 SENTENCES: tuple[tuple[tuple[type[errors.KafkaError], ...], str], ...] = (
@@ -22,7 +24,7 @@ SENTENCES: tuple[tuple[tuple[type[errors.KafkaError], ...], str], ...] = (
     ),
     (
         (errors.TopicAuthorizationFailedError,),
-        "Kafka does not let us read: grant the rights Describe and Read on {tenants} and {control}.",
+        "Kafka does not let us {verb}: grant the rights Describe and {right} on {all}.",
     ),
     (
         (errors.GroupAuthorizationFailedError,),
@@ -30,7 +32,7 @@ SENTENCES: tuple[tuple[tuple[type[errors.KafkaError], ...], str], ...] = (
     ),
     (
         (errors.UnknownTopicOrPartitionError,),
-        "Kafka has no topic {tenants} or {control}: create it, or mend the settings in `kafka`.",
+        "Kafka has no topic {either}: create it, or mend the settings in `kafka`.",
     ),
     (
         (errors.FencedInstanceIdError,),
@@ -49,12 +51,15 @@ FATAL = (
 )
 
 
-def sentence(problem: errors.KafkaError, kafka: Kafka) -> str:
-    """What is wrong, and what to do."""
+def sentence(problem: errors.KafkaError, kafka: Kafka, right: Right = "Read", topics: Sequence[str] = ()) -> str:
+    """What is wrong, and what to do; which right was needed on which topics: those of workers, if not named."""
+    names = topics or (kafka.tenant_topic, kafka.control_topic)
     fields = {
         "servers": ", ".join(kafka.bootstrap_servers),
-        "tenants": kafka.tenant_topic,
-        "control": kafka.control_topic,
+        "verb": right.lower(),
+        "right": right,
+        "all": " and ".join(names),
+        "either": " or ".join(names),
         "group": kafka.group,
     }
     for kinds, text in SENTENCES:
@@ -76,8 +81,8 @@ def will_pass(problem: errors.KafkaError) -> bool:
 
 
 @contextmanager
-def told(kafka: Kafka) -> Iterator[None]:
-    """What a client reports while something is asked of it, as a sentence.
+def told(kafka: Kafka, right: Right = "Read", topics: Sequence[str] = ()) -> Iterator[None]:
+    """What a client reports while something is asked of it, as a sentence; see `sentence`.
 
     Raises:
         SourceProblem: it reported something.
@@ -85,7 +90,7 @@ def told(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except errors.KafkaError as problem:
-        raise SourceProblem(sentence(problem, kafka)) from problem
+        raise SourceProblem(sentence(problem, kafka, right, topics)) from problem
 
 
 class _Failures(logging.Handler):

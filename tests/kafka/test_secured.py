@@ -8,13 +8,15 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from kafka.admin import ACLOperation, ResourceType
 
 from monitor.core.model import Record
 from monitor.errors import SettingsProblem, SourceProblem
 from monitor.settings import Kafka, Sasl, Tls
-from monitor.source import Position
+from monitor.source import Outgoing, Position
 from monitor.source.confluent import ConfluentSource
 from monitor.source.kafka import KafkaSource
+from monitor.source.kafka_sending import Sender
 from tests.servers.kafka import Topics, wait_for
 from tests.servers.secured import LONER, PASSWORD, READER, REAUTHENTICATE_MS, STRANGER, SecuredKafka, token
 
@@ -147,6 +149,27 @@ def test_a_changed_password_is_read_again(place: Place, stack: ExitStack, client
         assert read_on(source, place, 1, 1) == [b"1"]
     finally:
         place.broker.set_password(READER, PASSWORD)
+
+
+def test_a_sender_goes_on_once_it_may(place: Place, stack: ExitStack) -> None:
+    """Without the right to write nothing arrives, and it says so; once it is given the same sender sends."""
+    kafka = place.settings(place.password("PLAIN"))
+    sender = Sender(kafka)
+    stack.callback(sender.close)
+    with pytest.raises(
+        SourceProblem, match=f"does not let us write: grant the rights Describe and Write on {place.tenants} and"
+    ):
+        sender.send([Outgoing(True, "t", b"1")])
+    place.broker.grant(READER, ResourceType.TOPIC, place.tenants, [ACLOperation.WRITE])
+
+    def sent() -> bool:
+        try:
+            return sender.send([Outgoing(True, "t", b"2")]) == 1
+        except SourceProblem:
+            return False  # the right is not yet known to the broker
+
+    wait_for(sent, SECONDS, "an event")
+    assert b"2" in [value for _, _, value in place.topics.read(place.tenants, 2)]
 
 
 def refusals(place: Place) -> dict[str, tuple[Kafka, str]]:

@@ -10,6 +10,7 @@ import json
 import shutil
 import tempfile
 import time
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -36,6 +37,7 @@ from tests.servers.kafka import JavaKafka, free_ports
 READER, STRANGER = "reader", "stranger"  # one may read everything, the other nothing
 LONER = "loner"  # may read topics, and be in no group
 USERS = (READER, STRANGER, LONER)
+READING = (ACLOperation.READ, ACLOperation.DESCRIBE)
 PASSWORD = "open sesame"
 REAUTHENTICATE_MS = 3_000
 MODULES = "org.apache.kafka.common.security"
@@ -106,13 +108,10 @@ class SecuredKafka:
         credential = UserScramCredentialUpsertion(user, ScramMechanism.SCRAM_SHA_512, password, ITERATIONS)
         assert self.admin.alter_user_scram_credentials([credential]) == {user: None}
 
-    def grant(self, user: str, kind: ResourceType, name: str) -> None:
-        """Let a user read a topic or use a group; "*" is all of them."""
+    def grant(self, user: str, kind: ResourceType, name: str, operations: Sequence[ACLOperation] = READING) -> None:
+        """Let a user read a topic or use a group, or do something else with it; "*" is all of them."""
         what = ResourcePattern(kind, name)
-        rights = [
-            ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, what)
-            for operation in (ACLOperation.READ, ACLOperation.DESCRIBE)
-        ]
+        rights = [ACL(f"User:{user}", "*", operation, ACLPermissionType.ALLOW, what) for operation in operations]
         assert not self.admin.create_acls(rights)["failed"]
 
     def close(self) -> None:
