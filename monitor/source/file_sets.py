@@ -71,6 +71,8 @@ class FileSets:
         self._positions = positions
         self._record_bytes_max = record_bytes_max
         self._clock = clock
+        self._beside = positions.with_name(f"{positions.name}.new")
+        self._own = {os.path.abspath(path) for path in (positions, self._beside)}  # never read, whatever patterns say
         self._places = _read(positions)
         self._under_way: dict[str, Place] = {}  # what the places are once that is done
         self._unsaved = ""  # why the places could not be written
@@ -195,7 +197,7 @@ class FileSets:
         for name, files in self._sets.items():
             for pattern in files.paths:
                 for path in _matching(pattern):
-                    if path in found:
+                    if path in found or path in self._own:
                         continue
                     try:
                         status = os.stat(path)
@@ -251,11 +253,10 @@ class FileSets:
 
     def _write_anew(self) -> None:
         """Write a line for each file, so that a crash leaves the file of before or this one."""
-        beside = self._positions.with_name(f"{self._positions.name}.new")
         try:
-            with beside.open("wb") as file:
+            with self._beside.open("wb") as file:
                 _write(file, self._places)
-            beside.replace(self._positions)
+            self._beside.replace(self._positions)
             folder = os.open(self._positions.parent, os.O_RDONLY)
             try:
                 os.fsync(folder)

@@ -98,6 +98,19 @@ def test_records_say_their_file_and_the_set_that_it_is_of(folder: Folder) -> Non
     assert folder.reader.name_of("a-topic") is None
 
 
+def test_the_file_of_positions_is_never_read(folder: Folder) -> None:
+    """A pattern that takes it in would make records of each record that is done, and so on for ever."""
+    folder.start(all=folder.set("**/*"))
+    folder.write("a.log", b"1\n")
+
+    values = []
+    for _ in range(5):
+        values += folder.poll()
+        folder.reader.commit()
+
+    assert [b"1"] == values
+
+
 def test_a_document_that_fills_a_file_is_a_record(folder: Folder) -> None:
     """With `follow: false` the last line counts without its newline; what is added later counts, too."""
     folder.start(whole=folder.set("*.json", follow=False))
