@@ -313,7 +313,7 @@ class _File:
         self._before, self._block_offset = self._tail(), self._offset
         end = chunk.rfind(b"\n") + 1
         if end:
-            self._block, self._rest = b"".join((self._rest, chunk[:end])), bytearray(chunk[end:])
+            self._block, self._rest = b"".join((self._rest, memoryview(chunk)[:end])), bytearray(chunk[end:])
         else:
             self._block = b""
             self._rest += chunk
