@@ -5,19 +5,20 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Table, create_engine, event, inspect
+from sqlalchemy import Connection, Engine, Table, create_engine, event, insert, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 from sqlalchemy.exc import TimeoutError as NoConnection
 
+from monitor.clock import random_hex
 from monitor.errors import StoreProblem
 from monitor.store import postgres
-from monitor.store.schema import REVISION
+from monitor.store.schema import METADATA, PERSONAL_SALT, REVISION, SALT_BYTES
 
 BUSY_TIMEOUT_MS = 5_000
 # WAL: readers never wait for the writer. synchronous=NORMAL: a power cut may lose the latest commits, never a part of
@@ -286,36 +287,55 @@ def _revision(database: Database, connection: Connection) -> str | None:
 
 
 def _upgrade(database: Database) -> None:
-    # Only a new or an old store pays for importing alembic.
+    # Two processes that make the same store at once: the second one waits, and finds it made.
+    with database.engine.connect() as connection:
+        if database.shared:
+            postgres.wait_patiently(connection)
+            postgres.lock(connection, postgres.MIGRATION_LOCK)
+            run_migrations(connection, REVISION)
+            connection.commit()
+        else:
+            _upgrade_file(connection)
+
+
+def run_migrations(connection: Connection, revision: str) -> None:
+    """Run the migrations up to one, in the connection's transaction."""
+    # Only whoever has to migrate pays for importing alembic.
     from alembic import command
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
-    # Two processes that make the same store at once: the second one waits, and finds it made.
-    with database.engine.connect() as connection:
-        config.attributes["connection"] = connection
-        if database.shared:
-            postgres.wait_patiently(connection)
-            postgres.lock(connection, postgres.MIGRATION_LOCK)
-            command.upgrade(config, REVISION)
-            connection.commit()
-        else:
-            _upgrade_file(connection, lambda: command.upgrade(config, REVISION))
+    config.attributes["connection"] = connection
+    command.upgrade(config, revision)
 
 
-def _upgrade_file(connection: Connection, upgrade: Callable[[], None]) -> None:
+def _upgrade_file(connection: Connection) -> None:
     """Migrations that make tables anew must not meet references to them; all are looked at in the end."""
     connection.exec_driver_sql("ROLLBACK")
     connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
     connection.exec_driver_sql("BEGIN IMMEDIATE")
     try:
-        upgrade()
+        if inspect(connection).get_table_names():
+            run_migrations(connection, REVISION)
+        else:
+            _make_tables(connection)
         assert not connection.exec_driver_sql("PRAGMA foreign_key_check").all()
         connection.commit()
     finally:
         connection.invalidate()  # the next one checks references again
+
+
+def _make_tables(connection: Connection) -> None:
+    """What all migrations make of an empty file, at once: a fifth of their time, and most stores are new."""
+    METADATA.create_all(connection, checkfirst=False)
+    connection.execute(insert(PERSONAL_SALT).values(salt=random_hex(SALT_BYTES)))
+    connection.exec_driver_sql(
+        "CREATE TABLE alembic_version "
+        "(version_num VARCHAR(32) NOT NULL, CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num))"
+    )
+    connection.exec_driver_sql("INSERT INTO alembic_version VALUES (?)", (REVISION,))
 
 
 def insert_new(database: Database, table: Table) -> postgresql.Insert | sqlite.Insert:

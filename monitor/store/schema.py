@@ -406,6 +406,7 @@ PERSONAL = Table(
 
 # One row, made with the table: what the hashes of this store are salted with.
 PERSONAL_SALT = Table("personal_salt", METADATA, Column("salt", Text, primary_key=True))
+SALT_BYTES = 32
 
 # SQLite's INSERT OR REPLACE removes a row without asking the trigger on deletion: hence the third one.
 AUDIT_TRIGGERS = {

@@ -20,7 +20,7 @@ from monitor.store.backup import back_up, restore
 from monitor.store.database import migrate, revision_of
 from monitor.store.schema import REVISION
 from monitor.store.sql import SqlStore
-from tests.store.test_opening import run
+from tests.store.test_opening import run, upgraded
 
 VERSIONS = sorted((Path(monitor.store.__file__).parent / "migrations" / "versions").glob("[0-9]*.py"))
 FIRST_ADDITIVE = "0015"  # workers of before go on beside these
@@ -172,16 +172,7 @@ def test_a_backup_is_one_state_of_a_store_in_use(writing: Path, tmp_path: Path) 
 def test_an_older_backup_is_brought_up_to_date(tmp_path: Path) -> None:
     """It says what it was, and the store that is made of it has all tables of today."""
     here, new = f"sqlite:///{tmp_path / 'books.db'}", f"sqlite:///{tmp_path / 'new.db'}"
-    from tests.store.test_opening import MIGRATIONS, Config, command, create_engine
-
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine(here)
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0013")
-    engine.dispose()
+    upgraded(tmp_path / "books.db", "0013")
     made = back_up(here, tmp_path / "saved", quiet)
 
     assert ("0013", "0013") == (made.revision, revision_of(here))

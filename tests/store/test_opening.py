@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
@@ -21,7 +20,7 @@ from monitor.core.model import Record, Rejected
 from monitor.errors import StoreProblem
 from monitor.run.holdings import make_pieces
 from monitor.store import DECISION, TICK, JournalEntry, StoredPosition
-from monitor.store.database import migrate, sentence
+from monitor.store.database import migrate, run_migrations, sentence
 from monitor.store.pages import pack, unpack
 from monitor.store.schema import METADATA, REVISION
 from monitor.store.sql import SqlStore
@@ -37,6 +36,14 @@ def run(path: Path, *statements: str) -> None:
         connection.execute(statement)
     connection.commit()
     connection.close()
+
+
+def upgraded(path: Path, revision: str) -> None:
+    """A store that the migrations made up to one of them."""
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        run_migrations(connection, revision)
+    engine.dispose()
 
 
 def tables_of(path: Path) -> list[tuple[str, ...]]:
@@ -63,17 +70,30 @@ def tables_of(path: Path) -> list[tuple[str, ...]]:
 
 
 def test_the_migrations_make_the_tables_of_the_schema(tmp_path: Path) -> None:
-    """A store made by the migrations has exactly the tables, columns and indexes of the schema."""
+    """A new store, made at once, is what the migrations make one after the other, to the index and the trigger."""
     migrate(url_of(tmp_path))
-    plain = create_engine(f"sqlite:///{tmp_path / 'plain.db'}")
-    METADATA.create_all(plain)
-    plain.dispose()
-    assert tables_of(tmp_path / "plain.db") == tables_of(tmp_path / "books.db")
+    upgraded(tmp_path / "upgraded.db", REVISION)
+    new, old = (rows_of(tmp_path / name) for name in ("books.db", "upgraded.db"))
+    assert tables_of(tmp_path / "upgraded.db") == tables_of(tmp_path / "books.db")
+    assert [(REVISION,)] == new.pop("alembic_version") == old.pop("alembic_version")
+    (((new_salt,),), ((old_salt,),)) = (found.pop("personal_salt") for found in (new, old))
+    assert (len(old_salt), True) == (len(new_salt), new_salt != old_salt)
+    assert old == new
+    assert [] == [name for name, rows in new.items() if rows]
+
+
+def rows_of(path: Path) -> dict[str, list[tuple[str, ...]]]:
+    """What the tables of a database have, by name."""
+    connection = sqlite3.connect(path)
+    names = [name for (name,) in connection.execute("select name from sqlite_master where type = 'table'")]
+    found = {name: connection.execute(f"select * from {name}").fetchall() for name in names}
+    connection.close()
+    return found
 
 
 def test_alembic_finds_nothing_to_migrate(tmp_path: Path) -> None:
     """The schema has no change that no migration makes."""
-    migrate(url_of(tmp_path))
+    upgraded(tmp_path / "books.db", REVISION)
     engine = create_engine(url_of(tmp_path))
     with engine.connect() as connection:
         assert [] == compare_metadata(MigrationContext.configure(connection), METADATA)
@@ -103,14 +123,7 @@ def test_opening_again_changes_nothing(tmp_path: Path) -> None:
 
 def before_partitions(path: Path, made: Path, lines: Sequence[bytes]) -> None:
     """A store as the first migration made it, with the rows of a newer one, whose facts stand there as they came."""
-    config = Config()
-    config.set_main_option("script_location", str(MIGRATIONS))
-    config.set_main_option("path_separator", "os")
-    engine = create_engine(f"sqlite:///{path}")
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, "0001")
-    engine.dispose()
+    upgraded(path, "0001")
     store = sqlite3.connect(path)
     store.execute(f"attach '{made}' as made")
     for (table,) in store.execute("select name from sqlite_master where type = 'table'").fetchall():
