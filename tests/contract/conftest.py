@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.cluster import Cluster, Named
+from tests.store.cluster import new_store
 from tests.store.taking import url_of
 
 
@@ -15,5 +15,4 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a new store, in each kind of database."""
     if request.param == "sqlite":
         return url_of(tmp_path)
-    server: Cluster | Named = request.getfixturevalue("postgres")
-    return server.new_database()
+    return new_store(request.getfixturevalue("postgres"))

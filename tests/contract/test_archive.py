@@ -13,6 +13,7 @@ from monitor.core.timeline import fingerprint
 from monitor.run.apply import Archive
 from monitor.store.memory import MemoryArchive
 from monitor.store.sql import SqlStore
+from tests.store.cluster import new_store
 from tests.store.taking import commit_of, seen, started, stopped, take, url_of
 
 
@@ -31,7 +32,7 @@ def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Kept]:
         memory = MemoryArchive()
         yield Kept(memory, lambda book: memory.commit(book.drain()), memory.lines)
     else:
-        url = url_of(tmp_path) if request.param == "sqlite" else request.getfixturevalue("postgres").new_database()
+        url = url_of(tmp_path) if request.param == "sqlite" else new_store(request.getfixturevalue("postgres"))
         store = SqlStore.open(url)
         yield Kept(store, lambda book: store.commit(commit_of(book)), store.lines)
         store.close()

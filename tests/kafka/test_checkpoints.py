@@ -16,6 +16,8 @@ from monitor.log import build_log
 from monitor.metrics import Metrics
 from monitor.run.checkpoints import RETRY_SECONDS, Checkpoints
 from monitor.run.task import Watch
+from monitor.settings import Kafka
+from monitor.source.kafka import connection
 from monitor.store.sql import SqlStore
 from tests.cli.command import flopwatch
 from tests.deploy.monitoring import free_port
@@ -28,8 +30,8 @@ SECONDS = 20.0
 
 def topic_of(topics: Topics, name: str, bootstrap: str = "") -> CheckpointTopic:
     """A topic as a place for checkpoints."""
-    options = {"bootstrap_servers": bootstrap or topics.bootstrap, "allow_auto_create_topics": False}
-    return CheckpointTopic(name, 5.0, lambda: options)
+    kafka = Kafka(bootstrap_servers=(bootstrap or topics.bootstrap,), allow_insecure=True)
+    return CheckpointTopic(name, 5.0, lambda: connection(kafka))
 
 
 def lines_of(topics: Topics, topic: str, count: int) -> list[bytes]:
