@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from difflib import get_close_matches
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,7 +51,7 @@ from monitor.core.policy import (
     Source,
 )
 from monitor.errors import ReferenceProblem
-from monitor.reference.reading import digest_of, label, milliseconds, read_document
+from monitor.reference.reading import digest_of, label, milliseconds, parse_document, read_document, read_text
 
 ON_LISTS = frozenset({Scope.LISTED, Scope.POSSIBLY_LISTED, Scope.AFFILIATE, Scope.POSSIBLY_AFFILIATE})
 FLOP_TOTALS = frozenset({Measure.MODEL_FLOP, Measure.EXECUTED_FLOP})
@@ -289,11 +290,17 @@ def read_policy(path: Path) -> Policy:
     Raises:
         ReferenceProblem: the file cannot be read or does not follow the schema.
     """
-    content = read_document(path, _Mapping).root
+    return _read(read_text(path), label(path))
+
+
+@lru_cache
+def _read(text: str, where: str) -> Policy:
+    """The policy that a file says. What the console reads again and again at its start takes its time once."""
+    content = parse_document(text, where, _Mapping).root
     try:
         parsed = PolicyFile.model_validate(content)
     except ValidationError as problem:
-        raise ReferenceProblem(_sentence(label(path), content, problem.errors())) from None
+        raise ReferenceProblem(_sentence(where, content, problem.errors())) from None
     return _policy(parsed)
 
 
