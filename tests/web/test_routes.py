@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated
 
 import pytest
@@ -100,33 +101,37 @@ TABLE = {
 }
 
 
-def routes(house: House) -> dict[str, APIRoute]:
-    found = [route for route in application(house.console).routes if isinstance(route, APIRoute)]
-    return {f"{method} {route.path}": route for route in found for method in route.methods}
-
-
 def those_of(mark: str) -> set[Role]:
     return set(Role) if mark in {"*", "+"} else {role for role in Role if role.value[:2] in mark.split()}
 
 
-def test_the_table_has_every_route(house: House) -> None:
-    """A new one is added here by whoever makes it, with who may."""
-    assert sorted(TABLE) == sorted(routes(house))
-
-
-@pytest.mark.parametrize("name", TABLE)
-def test_a_route_asks_for_what_the_table_says(house: House, name: str) -> None:
-    """The roles that have the permission are those of the table."""
-    permission = asked_by(routes(house)[name])
-
-    assert (permission is ANYBODY) == (TABLE[name] == "*")
-    assert those_of(TABLE[name]) == {role for role in Role if permission is ANYBODY or permission in PERMISSIONS[role]}
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """One console for all: what is asked is refused, or changes nothing that another test needs."""
+    house = House(tmp_path_factory.mktemp("house"))
+    yield house
+    house.close()
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> House:
-    """One console for all pairs: each of them is refused, or changes nothing that another one needs."""
-    return House(tmp_path_factory.mktemp("house"))
+def routes(shared: House) -> dict[str, APIRoute]:
+    """All routes, by method and path."""
+    found = [route for route in application(shared.console).routes if isinstance(route, APIRoute)]
+    return {f"{method} {route.path}": route for route in found for method in route.methods}
+
+
+def test_the_table_has_every_route(routes: dict[str, APIRoute]) -> None:
+    """A new one is added here by whoever makes it, with who may."""
+    assert sorted(TABLE) == sorted(routes)
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_a_route_asks_for_what_the_table_says(routes: dict[str, APIRoute], name: str) -> None:
+    """The roles that have the permission are those of the table."""
+    permission = asked_by(routes[name])
+
+    assert (permission is ANYBODY) == (TABLE[name] == "*")
+    assert those_of(TABLE[name]) == {role for role in Role if permission is ANYBODY or permission in PERMISSIONS[role]}
 
 
 @pytest.mark.parametrize("name", TABLE)
@@ -150,16 +155,16 @@ def test_every_route_lets_in_who_may(shared: House, name: str, role: Role | None
         assert answer.status_code < 500
 
 
-def test_what_is_no_route_of_ours_does_not_start(house: House) -> None:
+def test_what_is_no_route_of_ours_does_not_start(shared: House) -> None:
     """An application that is put under a path would answer without asking."""
     mounted = APIRouter()
-    mounted.routes.append(Mount("/files", application(house.console)))
+    mounted.routes.append(Mount("/files", application(shared.console)))
 
     with pytest.raises(ValueError, match="/files says 0 times"):
-        application(house.console, (*ROUTERS, mounted))
+        application(shared.console, (*ROUTERS, mounted))
 
 
-def test_a_route_that_does_not_ask_does_not_start(house: House) -> None:
+def test_a_route_that_does_not_ask_does_not_start(shared: House) -> None:
     """Neither one that forgot, nor one that asks twice."""
     for number in (0, 2):
         forgetful = APIRouter()
@@ -178,7 +183,7 @@ def test_a_route_that_does_not_ask_does_not_start(house: House) -> None:
                 return Response("names")
 
         with pytest.raises(ValueError, match=f"/all says {number} times what it asks for"):
-            application(house.console, (*ROUTERS, forgetful))
+            application(shared.console, (*ROUTERS, forgetful))
 
 
 @pytest.mark.parametrize("role", Role)
