@@ -28,6 +28,7 @@ settings.register_profile("fuzz", deadline=None, print_blob=True, max_examples=5
 settings.load_profile("flopwatch")
 
 NO_SKIPS = "FLOPWATCH_NO_SKIPS"
+SERVERS = {"kafka", "chromium"}  # fixtures of those whose tests mostly wait
 
 
 @pytest.fixture(scope="session")
@@ -83,11 +84,17 @@ def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
             yield own
 
 
+@pytest.hookimpl(wrapper=True, optionalhook=True)
+def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
+    """Three processes for every two cores: whoever waits for a broker leaves its core to the others."""
+    return (yield) * 3 // 2
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where processes share the files among them, begin with those that ask a broker: they wait most of the time."""
+    """Where processes share the files among them, begin with those that wait most, and end with short ones."""
     if hasattr(config, "workerinput"):
-        with_broker = {item.path for item in items if "kafka" in getattr(item, "fixturenames", ())}
-        items.sort(key=lambda item: item.path not in with_broker)
+        waiting = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
+        items.sort(key=lambda item: item.path not in waiting)
 
 
 @pytest.hookimpl(wrapper=True)

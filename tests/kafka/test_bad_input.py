@@ -71,8 +71,7 @@ def test_one_partition_more(site: Site, topics: Topics) -> None:
     worker = site.start(KAFKA__CLIENT="confluent-kafka")
     until(site.read_to_the_end, SECONDS, "the end of the topics", site)
     topics.widen(site.tenants, 3)
-    worker.kill()
-    worker.start()
+    worker.restart()
     until(lambda: worker.metric("flopwatch_positions_lost") == 3, SECONDS, "the question to a person", site)
 
     assert "has 3 partitions, and the books were kept for 2" in worker.page("/healthz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -22,12 +23,18 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture
-def state(fleet: Path, tmp_path: Path) -> Path:
-    """A store with the fleet in it."""
-    state = tmp_path / "books.db"
+@pytest.fixture(scope="module")
+def replayed(fleet: Path) -> Path:
+    """A store with the fleet in it, which nobody changes."""
+    state = fleet.with_name("books.db")
     assert 0 == flopwatch("replay", fleet, "--state", state).code
     return state
+
+
+@pytest.fixture
+def state(replayed: Path, tmp_path: Path) -> Path:
+    """A copy of it."""
+    return Path(shutil.copy(replayed, tmp_path))
 
 
 def changed(state: Path, statement: str) -> None:
