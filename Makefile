@@ -1,9 +1,12 @@
-# Plain `make` lists what there is. Everything that is made lies in .venv and .cache; `make clean` removes both.
+# Plain `make` lists what there is. Everything that is made lies in .venv and .cache, but for what Python keeps beside its
+# sources; `make clean` removes it all.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 # Temporary files stay in the checkout too, so that a test run leaves nothing behind elsewhere.
 export TMPDIR := $(CURDIR)/.cache/tmp
+# Whatever the environment says: tests start a hundred programs, and each would compile the package for itself.
+export PYTHONDONTWRITEBYTECODE :=
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # The locked files name every package, so nothing is left to look up: older pips, left to it, miss pins of extras.
 LOCKED := $(PIP) --require-hashes --only-binary :all: --no-deps
@@ -78,6 +81,7 @@ compose: ## show the whole product in containers, with a simulated provider (nee
 
 clean: ## remove everything that these targets made
 	@rm -rf .venv .cache .hypothesis build dist
+	@find . -name __pycache__ -prune -exec rm -rf {} +
 
 setup: $(VENV)/dev.stamp ## make the virtual environment for development
 
