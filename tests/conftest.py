@@ -28,7 +28,7 @@ settings.register_profile("fuzz", deadline=None, print_blob=True, max_examples=5
 settings.load_profile("flopwatch")
 
 NO_SKIPS = "FLOPWATCH_NO_SKIPS"
-SERVERS = {"kafka", "chromium"}  # fixtures of those whose tests mostly wait
+SLOW = {"kafka", "broker", "granted", "chromium"}  # fixtures whose tests wait most of the time
 
 
 @pytest.fixture(scope="session")
@@ -91,9 +91,9 @@ def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Where processes share the files among them, begin with those that wait most, and end with short ones."""
+    """Where processes share the files among them, begin with those that wait most of the time."""
     if hasattr(config, "workerinput"):
-        waiting = {item.path for item in items if SERVERS & set(getattr(item, "fixturenames", ()))}
+        waiting = {item.path for item in items if SLOW & set(getattr(item, "fixturenames", ()))}
         items.sort(key=lambda item: item.path not in waiting)
 
 
