@@ -31,6 +31,7 @@ from tests.web.test_cases import DECIDED, REASON, CaseHouse
 from tests.web.test_exported_tables import exported, unpacked
 
 EXAMPLES = 12  # of each operation, beside those at the edges of each parameter
+PATIENCE_SECONDS = 120  # with an answer, on a machine that is busy with other tests
 
 
 class Fleet(NamedTuple):
@@ -103,6 +104,7 @@ def test_whatever_is_asked_is_answered_as_described(tmp_path: Path, fleet: Fleet
     command = [sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run"]
     command += [f"http://127.0.0.1:{console.port}/api/v1/openapi.json", "--no-color", "--generation-deterministic"]
     command += ["--header", f"Authorization: Bearer {made.secret}", "--checks", "all", "--max-examples", str(EXAMPLES)]
+    command += ["--request-timeout", str(PATIENCE_SECONDS)]
 
     ran = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     console.close()
