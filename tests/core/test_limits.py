@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.limits import DeadLetterLimits, Limits
@@ -69,6 +69,7 @@ def test_counting_record_by_record_follows_the_ruling(pattern: list[bool]) -> No
 
 
 @given(st.lists(st.sampled_from([False] * 8 + [True]), max_size=80), st.integers(min_value=1, max_value=30))
+@example([True] * 80, 30)
 def test_a_batch_counts_like_its_records(pattern: list[bool], size: int) -> None:
     """Whether a limit is reached does not depend on how records are split into batches."""
     counted = DeadLetterLimits(SMALL)
