@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from math import ceil, floor, log10
+from math import ceil, log10
 from typing import NamedTuple
 
 from monitor.core.model import DAY_MS, HOUR_MS, SECOND_MS
@@ -99,7 +99,7 @@ def decades(amounts: Iterable[int], decades_max: int) -> tuple[int, int]:
     if not positive:
         return 1, 100
     top = ceil(log10(max(positive)) - 1e-9)
-    bottom = floor(log10(min(positive)) + 1e-9)
+    bottom = len(str(min(positive))) - 1
     bottom = max(bottom, top - decades_max, 0)
     top = max(top, bottom + 2)
     return 10**bottom, 10**top

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from monitor.core.model import DAY_MS, HOUR_MS
@@ -46,6 +46,7 @@ def test_instants_that_no_calendar_has() -> None:
 
 
 @given(st.lists(AMOUNTS, min_size=1), st.integers(2, 14))
+@example(amounts=[10**40 - 10**31], most=3)  # its logarithm is that of a whole decade
 def test_decades_hold_the_largest(amounts: list[int], most: int) -> None:
     """The axis ends above the largest amount and is never longer than asked."""
     bottom, top = decades(amounts, most)

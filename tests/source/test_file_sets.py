@@ -304,10 +304,11 @@ def test_a_file_named_in_full_is_missed_and_a_folder_is_none(folder: Folder) -> 
     assert f"{sub!r} is no file; name files, such as {sub + '/*.json.gz'!r}." == folder.reader.trouble
 
 
-def held() -> list[str]:
-    """The logs that this process has open."""
+def held(folder: Path) -> list[str]:
+    """The logs of a folder that this process has open."""
     links = [path for path in Path("/proc/self/fd").iterdir() if path.is_symlink()]
-    return [name.removesuffix(" (deleted)") for name in map(os.readlink, links) if ".log" in name]
+    opened = [name.removesuffix(" (deleted)") for name in map(os.readlink, links)]
+    return [name for name in opened if name.startswith(f"{folder}/") and name.endswith(".log")]
 
 
 def test_a_file_that_is_deleted_is_let_go_of(folder: Folder) -> None:
@@ -317,12 +318,12 @@ def test_a_file_that_is_deleted_is_let_go_of(folder: Folder) -> None:
     folder.drained()
     (folder.path / "a.log").unlink()
     folder.poll()
-    assert str(folder.path / "a.log") in held()
+    assert str(folder.path / "a.log") in held(folder.path)
     folder.poll()
     folder.write("b.log", b"2\n")
     folder.drained()
 
-    assert [str(folder.path / "b.log")] == held()
+    assert [str(folder.path / "b.log")] == held(folder.path)
 
 
 def test_where_nothing_can_be_kept_nothing_more_is_read(folder: Folder) -> None:
