@@ -86,8 +86,8 @@ def cluster(postgres: Cluster | Named) -> Iterator[Cluster]:
 
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Generator[None, int, int]:
-    """Three processes for every two cores: whoever waits for a broker leaves its core to the others."""
-    return (yield) * 3 // 2
+    """Two processes for each core: whoever waits for a broker leaves its core to the other."""
+    return (yield) * 2
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
