@@ -36,6 +36,7 @@ LAYERS = {
     "settings": 1,
     "log": 1,
     "clock": 1,
+    "durable": 1,
     "errors": 1,
     "core": 0,
 }

@@ -16,6 +16,7 @@ from typing import BinaryIO, NamedTuple
 
 from monitor.clock import Clock
 from monitor.core.model import Record
+from monitor.durable import put
 from monitor.errors import SettingsProblem, SourceProblem
 from monitor.settings import Files
 from monitor.source import Position
@@ -247,6 +248,8 @@ class FileSets:
         try:
             with self._positions.open("ab") as file:
                 _write(file, places)
+                file.flush()
+                os.fsync(file.fileno())
             self._lines += len(places)
         except OSError as problem:  # the file may end within a line now: it is written anew
             self._tell_unsaved(problem)
@@ -254,14 +257,7 @@ class FileSets:
     def _write_anew(self) -> None:
         """Write a line for each file, so that a crash leaves the file of before or this one."""
         try:
-            with self._beside.open("wb") as file:
-                _write(file, self._places)
-            self._beside.replace(self._positions)
-            folder = os.open(self._positions.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            put(self._positions, self._beside, lambda file: _write(file, self._places))
             self._lines, self._unsaved = len(self._places), ""
         except OSError as problem:
             self._tell_unsaved(problem)
@@ -275,12 +271,10 @@ class FileSets:
 
 
 def _write(file: BinaryIO, places: Mapping[str, Place]) -> None:
-    """Write a line for each place, and wait until they are on the disk."""
+    """Write a line for each place."""
     for path, (position, end) in places.items():
         values = (path, *position, *(end or (None, None)))
         file.write(json.dumps(dict(zip(FIELDS, values, strict=True))).encode("ascii") + b"\n")
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _matching(pattern: str) -> Iterator[str]:

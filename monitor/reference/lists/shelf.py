@@ -20,6 +20,7 @@ import zstandard
 
 from monitor.core.lists import ListedName, ListedParty, ListVersion, NameKind
 from monitor.core.model import DAY_MS
+from monitor.durable import put
 from monitor.errors import ListProblem
 from monitor.reference.lists.effects import Sources
 from monitor.reference.lists.entries import FILE_BYTES_MAX
@@ -216,16 +217,7 @@ class ListShelf:
         beside = self._folder / f".{name}.new"
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with beside.open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            beside.replace(self._folder / name)
-            folder = os.open(self._folder, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            put(self._folder / name, beside, lambda file: file.write(content))
         except OSError as wrong:
             raise self._unwritable(wrong) from None
 
