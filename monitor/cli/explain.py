@@ -99,7 +99,11 @@ def _tenant_lines(story: TenantStory) -> list[str]:
     if len(story.open_allocations) > ALLOCATIONS_SHOWN:
         lines.append(f"  and {len(story.open_allocations) - ALLOCATIONS_SHOWN} more")
     if story.outlived:
-        lines += ["", "Not counted:", *(f"  {show.plain(sentence)}" for sentence in story.outlived[:ALLOCATIONS_SHOWN])]
+        lines += [
+            "",
+            "What it lay within is gone:",
+            *(f"  {show.plain(sentence)}" for sentence in story.outlived[:ALLOCATIONS_SHOWN]),
+        ]
         if len(story.outlived) > ALLOCATIONS_SHOWN:
             lines.append(f"  and {len(story.outlived) - ALLOCATIONS_SHOWN} more")
     lines += _run_summary(story)

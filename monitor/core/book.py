@@ -27,12 +27,15 @@ from monitor.core.inventory import (
 from monitor.core.ledger import Ledger, MeasuredRow, UsageRow
 from monitor.core.model import HOUR_MS, NOTHING_CLAIMED, Alive, Claim, Key, Kind, Observation, Report, Retraction
 from monitor.core.timeline import (
+    FROM_START,
     Effects,
     Timeline,
     advance,
     begin,
+    count_from,
     fingerprint,
     fold,
+    given_up,
     may_hold,
     names_the_past,
     remember,
@@ -113,7 +116,8 @@ class Tenant:
         self.ledger = Ledger()
         self.facts: dict[Identity, list[Observation]] = {}  # profiles, reservations and retractions
         self.retracted: frozenset[Identity] = frozenset()
-        self.inner: dict[str, set[str]] = {}  # outer allocation not known yet -> inner ones that count meanwhile
+        # Outer allocation -> inner ones that count, as it is not known yet or was given up, each with from when on.
+        self.inner: dict[str, dict[str, int]] = {}
         self.head = 0
 
     @property
@@ -228,7 +232,12 @@ class Book:
         self._reports_at_start: Mapping[str, Region] = {}
         self._folded_under: dict[Key, Mapping[str, Region]] = {}
         self._retracted_before: dict[str, frozenset[Identity]] = {}
-        self._recount: set[Key] = set()  # inner allocations that counted until their outer one appeared
+        # Reservations in memory that were given up, and when; those of which that changed, or from when on they count;
+        # outer allocations that are not in memory, as they were when this settling asked for them.
+        self._given_up: dict[Key, int] = {}
+        self._changed_outers: set[Key] = set()
+        self._outers: dict[Key, Timeline] = {}
+        self._recount: set[Key] = set()  # inner allocations whose outer one has appeared, or was given up
         self._dirty: dict[Key, Timeline] = {}
         self._finished: dict[Key, Finished] = {}
         self._chains: dict[Key, int] = {}
@@ -457,13 +466,17 @@ class Book:
         self.dirty_tenants.add(key[0])
         if timeline.since is None:
             self._closed[key] = None
+            if timeline.traits.layer is not None or self._given_up:
+                self._note_end(key, given_up(timeline))
         else:
             self._closed.pop(key, None)
+            if self._given_up:
+                self._note_end(key, None)
 
     def _take_on(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
-        """A new or reloaded allocation becomes resident; inner layers that waited for it no longer count."""
+        """A new allocation becomes resident; inner layers that waited for it no longer count."""
         tenant.timelines[key[1]] = timeline
-        for inner in tenant.inner.pop(key[1], ()):
+        for inner in tenant.inner.get(key[1], ()):
             self._recount.add((key[0], inner))
 
     def tenant(self, name: str) -> Tenant:
@@ -565,7 +578,7 @@ class Book:
         return taken
 
     def unsettled(self) -> set[Key]:
-        """Allocations that need their history: facts wait for it, or their outer layer has appeared."""
+        """Allocations that need their history: facts wait for it, or their outer layer has changed."""
         return set(self.waiting) | self._recount
 
     def take_retractions(self) -> dict[str, frozenset[Identity]]:
@@ -593,6 +606,8 @@ class Book:
         """Nothing waits any more."""
         assert not self.waiting
         assert not self._recount
+        assert not self._changed_outers
+        self._outers = {}
         self._retracted_before = {}
 
     def marked(self, name: str, marks: Iterable[bytes]) -> list[Key]:
@@ -612,7 +627,7 @@ class Book:
             before_reports = self._folded_under.pop(key)
             before_retracted = self._retracted_before.get(key[0], tenant.retracted)
         old, old_effects = self._folded(key, history, before_retracted, before_reports)
-        old_counted = self._counted_before(tenant, key, old)
+        self._count_as_before(tenant, key, old, old_effects)
         self._recount.discard(key)
         head, before = self._chain(tenant, key, history)
         facts, accepted, head = self._sort_out(history, self.waiting.pop(key, []), head)
@@ -620,10 +635,8 @@ class Book:
         new.head, new.prints, new.lasting = head, before.prints, before.lasting
         for arrival in accepted:
             remember(new, fingerprint(arrival.fact.source, arrival.fact.id), arrival.fact.kind)
-        self._take_on(tenant, key, new)
-        tenant.inner.get(old.within or "", set()).discard(key[1])
-        self._place_layer(tenant, key, new)
-        if old_counted:
+        self._replace(tenant, key, old, new, effects)
+        if old.counted:
             tenant.ledger.add(old_effects, -1)
         if new.counted:
             tenant.ledger.add(effects)
@@ -636,7 +649,7 @@ class Book:
             self._tell(
                 key,
                 late[-1],
-                _plus(_sums(old_effects), _standing(old, self.clock)) if old_counted else (0, 0),
+                _plus(_sums(old_effects), _standing(old, self.clock)) if old.counted else (0, 0),
                 _plus(_sums(effects), _standing(new, self.clock)) if new.counted else (0, 0),
             )
 
@@ -679,25 +692,6 @@ class Book:
             head = self._keep(fact, arrival.received, head, arrival.late)
         return facts, accepted, head
 
-    def _counted_before(self, tenant: Tenant, key: Key, old: Timeline) -> bool:
-        timeline = tenant.timelines.get(key[1])
-        if timeline is not None:
-            return timeline.counted
-        if old.within is None or old.within == key[1] or key in self._recount:
-            return True
-        return key[1] in tenant.inner.get(old.within, ())
-
-    def _place_layer(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
-        """Only the outermost layer that is known enters the books."""
-        outer = timeline.within
-        if outer is None or outer == key[1]:
-            timeline.counted = True
-        elif self._known((key[0], outer)):
-            timeline.counted = False
-        else:
-            timeline.counted = True
-            tenant.inner.setdefault(outer, set()).add(key[1])
-
     def _tell(self, key: Key, fact: Observation, before: tuple[int, int], after: tuple[int, int]) -> None:
         """Record a restatement if a late fact changed usage."""
         if before != after:
@@ -711,6 +705,103 @@ class Book:
         self._retracted_before[name], tenant.retracted = tenant.retracted, retracted_by(tenant)
         for key in keys:
             self._wait(key)
+
+    # -- layers: what lies within what ----------------------------------------------------------------------------
+
+    def take_changed_outers(self) -> set[Key]:
+        """Reservations that were given up, or are held after all, since the last call: for those within them."""
+        taken, self._changed_outers = self._changed_outers, set()
+        return taken
+
+    def recount(self, outers: Iterable[Key], archived: Iterable[Key]) -> None:
+        """Fold all that lies within these again; `archived`: what the archive knows of that."""
+        names: dict[str, set[str]] = {}
+        for name, outer in outers:
+            names.setdefault(name, set()).add(outer)
+        for name, within in names.items():
+            timelines = self.tenants[name].timelines
+            self._recount.update((name, key) for key, timeline in timelines.items() if timeline.within in within)
+        self._recount.update(archived)
+
+    def unseen(self, outers: Iterable[Key]) -> set[Key]:
+        """Those that are known, and neither in memory nor looked at in this settling."""
+        return {key for key in outers if self._known(key) and self._outer(key) is None}
+
+    def look_at(self, outer: Key, history: Sequence[Observation]) -> None:
+        """What an allocation out of memory is like, for those within it; `history` as archived, latest first."""
+        self._outers[outer], _ = self._folded(outer, history, self.tenants[outer[0]].retracted, self._reports)
+
+    def around(self, keys: Iterable[Key]) -> set[Key]:
+        """What these lie within, as far as they are in memory or were looked at."""
+        seen = {key: self._outer(key) for key in keys}
+        return {(key[0], one.within) for key, one in seen.items() if one is not None and one.within is not None}
+
+    def _outer(self, key: Key) -> Timeline | None:
+        tenant = self.tenants.get(key[0])
+        timeline = None if tenant is None else tenant.timelines.get(key[1])
+        return self._outers.get(key) if timeline is None else timeline
+
+    def _note_end(self, key: Key, ended: int | None) -> None:
+        """A reservation was given up then, or, None, is held or is none: its inner layers must hear of a change."""
+        if ended == self._given_up.get(key):
+            return
+        self._changed_outers.add(key)
+        if ended is None:
+            del self._given_up[key]
+        else:
+            self._given_up[key] = ended
+
+    def _count_as_before(self, tenant: Tenant, key: Key, old: Timeline, effects: Effects) -> None:
+        """Give the fold of what was known before this settling the place that it had among the layers."""
+        if old.within is None or old.within == key[1]:
+            return
+        start = tenant.inner.get(old.within, {}).get(key[1])
+        old.counted = start is not None
+        if start is not None:
+            count_from(old, effects, start)
+
+    def _replace(self, tenant: Tenant, key: Key, old: Timeline, new: Timeline, effects: Effects) -> None:
+        """A new fold takes the place of an old one: in memory, among the layers, and for its own inner layers."""
+        if key[1] in tenant.timelines:
+            tenant.timelines[key[1]] = new
+        else:
+            self._take_on(tenant, key, new)
+            ended = given_up(old)
+            if ended is not None:
+                self._given_up[key] = ended  # as its inner layers know it
+        self._leave_layer(tenant, key[1], old.within)
+        self._place_layer(tenant, key, new, effects)
+        if given_up(new) is not None and (old.counted, old.counted_from) != (new.counted, new.counted_from):
+            self._changed_outers.add(key)
+
+    def _leave_layer(self, tenant: Tenant, name: str, outer: str | None) -> None:
+        counting = tenant.inner.get(outer or "")
+        if counting is not None:
+            counting.pop(name, None)
+            if not counting:
+                del tenant.inner[outer or ""]
+
+    def _place_layer(self, tenant: Tenant, key: Key, timeline: Timeline, effects: Effects) -> None:
+        """Only the outermost known layer enters the books; within a reservation, from when that was given up."""
+        start = self._counts_from(key, timeline)
+        timeline.counted = start is not None
+        if start is not None and timeline.within not in (None, key[1]):
+            tenant.inner.setdefault(timeline.within, {})[key[1]] = start
+            count_from(timeline, effects, start)
+
+    def _counts_from(self, key: Key, timeline: Timeline) -> int | None:
+        """From when on an allocation counts by itself, as far as what it lies within is concerned; None: not at all."""
+        start, passed, here, name = FROM_START, {key[1]}, timeline, key[1]
+        while here.within is not None and here.within != name and self._known((key[0], here.within)):
+            name = here.within
+            around = self._outer((key[0], name))
+            assert around is not None, "what is known and not in memory was looked at"
+            ended = given_up(around)
+            if ended is None or name in passed:  # a circle counts nowhere
+                return None
+            passed.add(name)
+            start, here = max(start, ended), around
+        return start
 
     # -- inventory -----------------------------------------------------------------------------------------------
 
@@ -823,6 +914,7 @@ class Book:
         # Half of them at once: taking the first of a dictionary again and again would walk over all that were taken.
         for key in list(islice(self._closed, len(self._closed) - self.closed_resident_max // 2)):
             del self._closed[key]
+            self._given_up.pop(key, None)
             timeline = self.tenants[key[0]].timelines.pop(key[1])
             region = timeline.shape.region
             self._settled_until[region] = max(self._settled_until.get(region, -1), timeline.last_time)
@@ -927,8 +1019,9 @@ def _standing(timeline: Timeline, clock: int) -> tuple[int, int]:
     """Certain and other usage, up to the clock, of the piece now held."""
     if timeline.since is None:
         return 0, 0
-    units = timeline.units
-    return units * (timeline.evidence - timeline.since), units * max(0, clock - timeline.evidence)
+    units, since = timeline.units, timeline.counted_since
+    certain_end = max(timeline.evidence, since)
+    return units * (certain_end - since), units * max(0, clock - certain_end)
 
 
 def _plus(one: tuple[int, int], other: tuple[int, int]) -> tuple[int, int]:

@@ -29,6 +29,8 @@ from monitor.core.model import (
 )
 
 ONE_UNIT = 1_000  # an allocation whose count nobody states is one unit
+FROM_START = -1
+RESERVATION_LAYER = "reservation"
 FINGERPRINT_BYTES = 3
 SHAPES_CACHED_MAX = 65_536
 FINGERPRINTS_MAX = 32  # heartbeats and samples whose identity one allocation remembers in memory; DECISIONS 5
@@ -87,6 +89,8 @@ class Timeline:
         "closed_piece",
         "count",
         "counted",
+        "counted_from",
+        "ended",
         "evidence",
         "first_time",
         "head",
@@ -115,12 +119,20 @@ class Timeline:
         self.lease_ms: int | None = None
         self.stopped = False  # a stop, or an absence, came last
         self.closed_piece: tuple[int, int, int] | None = None  # start, end and units of the last one, if none is held
+        self.ended: int | None = None  # if none is held: when it was stopped, or the report that lacked it
         self.measured_until = -1  # or, if that is later, the latest change of what is measured
         self.within: str | None = None
         self.counted = True  # False: an inner layer, explains the outer one
+        self.counted_from = FROM_START  # or from when what it lay within was given up
         self.prints = b""  # fingerprints of its facts' identities: first of those that last, then of passing ones
         self.lasting = 0  # how many bytes of them are of facts other than heartbeats and samples
         self.head = 0  # number of its latest fact in the archive
+
+    @property
+    def counted_since(self) -> int:
+        """When what is held now begins to count, while anything is held."""
+        assert self.since is not None
+        return max(self.since, self.counted_from)
 
     @property
     def units(self) -> int:
@@ -214,6 +226,24 @@ def names_the_past(timeline: Timeline, claim: Claim) -> bool:
 
 def _names_a_trait(known: Traits, claimed: Traits) -> bool:
     return any(new is not None and old is None for old, new in zip(known, claimed, strict=True))
+
+
+def given_up(timeline: Timeline) -> int | None:
+    """When an allocation that is a reservation ended, in milliseconds; None: it is none, or is held.
+
+    What ran in a reservation goes on without it, where the end of a node ends what is on it.
+    """
+    return timeline.ended if timeline.traits.layer == RESERVATION_LAYER else None
+
+
+def count_from(timeline: Timeline, effects: Effects, start: int) -> None:
+    """What the allocation held before an instant is not its own; `effects` are all that it had."""
+    timeline.counted_from = start
+    if start == FROM_START:
+        return
+    pieces, measurements = effects.pieces, effects.measurements
+    pieces[:] = [one._replace(start=max(one.start, start)) for one in pieces if one.end > start]
+    measurements[:] = [one._replace(start=max(one.start, start)) for one in measurements if one.end > start]
 
 
 def units_at(timeline: Timeline, time: int) -> int | None:
@@ -335,6 +365,7 @@ def _stopped(timeline: Timeline, fact: Observation, effects: Effects) -> None:
     else:
         _evidence(timeline, fact, effects)
         _close(timeline, fact.time, effects)
+        timeline.ended = fact.time
     timeline.stopped = True
 
 
@@ -355,6 +386,7 @@ def _absent(timeline: Timeline, fact: Observation, effects: Effects) -> None:
         return
     _close(timeline, timeline.evidence, effects)
     _emit(timeline, timeline.evidence, fact.time, False, effects)
+    timeline.ended = fact.time
     timeline.stopped = True
 
 
@@ -364,7 +396,7 @@ def _telemetry(timeline: Timeline, fact: Observation, effects: Effects) -> None:
     if timeline.since is None or not sample.provider:
         return
     _evidence(timeline, fact, effects)
-    start = max(fact.time - sample.window_ms, timeline.measured_until)
+    start = max(fact.time - sample.window_ms, timeline.measured_until, timeline.counted_from)
     count = timeline.units if sample.covered is None else min(sample.covered, timeline.units)
     if "accelerators_covered" in sample.unknown:
         return
@@ -412,7 +444,7 @@ def _anomaly(timeline: Timeline, fact: Observation) -> Anomaly:
 def _open(timeline: Timeline, claim: Claim, fact: Observation) -> None:
     """Something is held from now on. What the claim leaves out stays as it was known."""
     timeline.since = timeline.evidence = timeline.measured_until = fact.time
-    timeline.closed_piece = None
+    timeline.closed_piece = timeline.ended = None
     timeline.source = fact.source
     timeline.stopped = False
     if claim.lease_ms is not None:
@@ -483,6 +515,7 @@ def _close(timeline: Timeline, end: int, effects: Effects) -> None:
 
 def _emit(timeline: Timeline, start: int, end: int, certain: bool, effects: Effects) -> None:
     count = ONE_UNIT if timeline.count is None else timeline.count
+    start = max(start, timeline.counted_from)
     if start < end and count > 0:
         effects.pieces.append(Piece(timeline.shape, start, end, count, certain, timeline.traits))
 
@@ -495,11 +528,12 @@ def tail(timeline: Timeline, now: int, heard: Callable[[str], int]) -> Iterator[
     """
     if timeline.since is None:
         return
-    certain_end = timeline.evidence
-    limit = heard(timeline.source) if timeline.lease_ms is None else certain_end + timeline.lease_ms
+    limit = heard(timeline.source) if timeline.lease_ms is None else timeline.evidence + timeline.lease_ms
+    since = timeline.counted_since
+    certain_end = max(timeline.evidence, since)
     presumed_end = min(max(limit, certain_end), now)
-    if timeline.since < certain_end:
-        yield CERTAIN, timeline.since, certain_end
+    if since < certain_end:
+        yield CERTAIN, since, certain_end
     if certain_end < presumed_end:
         yield PRESUMED, certain_end, presumed_end
     if presumed_end < now:

@@ -33,6 +33,9 @@ class Archive(Protocol):
     def settled(self, region: str, since: int) -> dict[Key, int]:
         """Allocations of a region whose latest fact is at or after `since` -> head."""
 
+    def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
+        """Allocations that lie within one of these -> head."""
+
 
 def take_in(book: Book, archive: Archive, observations: Sequence[Observation], receipts: Sequence[int | None]) -> None:
     """Take a batch of facts into the book and settle it."""
@@ -58,9 +61,19 @@ def settle(book: Book, archive: Archive) -> None:
         absent = _absent_only(book, archive.settled(region, since))
         book.learn(absent)
         book.wait_for(absent)
-    while keys := book.unsettled():
+    while keys := _unsettled(book, archive):
         _restate(book, archive, keys)
     book.settled()
+
+
+def _unsettled(book: Book, archive: Archive) -> set[Key]:
+    """What must be folded again: facts wait for its history, or something changed about what it lies within."""
+    outers = book.take_changed_outers()
+    if outers:
+        absent = _absent_only(book, archive.inside(outers))
+        book.learn(absent)
+        book.recount(outers, absent)
+    return book.unsettled()
 
 
 def _absent_only(book: Book, heads: Mapping[Key, int]) -> dict[Key, int]:
@@ -80,7 +93,20 @@ def _restate(book: Book, archive: Archive, keys: set[Key]) -> None:
         for fact in [*histories.get(key, []), *(arrival.fact for arrival in book.waiting.get(key, []))]
         if isinstance(fact.body, Claim) and fact.body.within is not None
     }
-    book.learn(archive.heads(book.missing(outers)))
+    _look_at(book, archive, outers)
     for key in sorted(keys):
         book.restate(key, histories.get(key, []))
     archive.append(book.take_facts())
+
+
+def _look_at(book: Book, archive: Archive, outers: set[Key]) -> None:
+    """Let the book know what these are like, and what they lie within themselves, where it has them not in memory."""
+    passed: set[Key] = set()
+    while outers:
+        passed |= outers
+        book.learn(archive.heads(book.missing(outers)))
+        unseen = book.unseen(outers)
+        histories = archive.histories({key: book.head(key) for key in unseen})
+        for key in unseen:
+            book.look_at(key, decode_facts(histories.get(key, [])))
+        outers = book.around(outers) - passed

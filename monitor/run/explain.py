@@ -10,6 +10,7 @@ from monitor.core.book import Book, Tenant
 from monitor.core.bounds import ZERO, Bounds
 from monitor.core.catalogue import Catalogue, Hardware
 from monitor.core.clearances import clearance_sentence
+from monitor.core.clocks import instant
 from monitor.core.engine import (
     GroupAnswer,
     Past,
@@ -46,7 +47,7 @@ from monitor.core.runs import Run
 from monitor.core.signs import signs_of_holdings
 from monitor.core.structuring import Signal
 from monitor.core.telemetry import contradictions, notes, sampled
-from monitor.core.timeline import Anomaly, Measurement, Piece, Shape, fold
+from monitor.core.timeline import FROM_START, Anomaly, Measurement, Piece, Shape, fold
 
 # What a profile says, in the words of a story; where it is headquartered stands with its owners.
 TOLD = {
@@ -212,15 +213,16 @@ def explain_tenant(
 
 
 def _outlived(tenant: Tenant) -> Iterator[str]:
-    """What the books leave out since it is within something else, while that holds nothing any more."""
+    """What runs on within something that holds nothing any more: in a reservation it counts from then on (69)."""
     for name, inner in sorted(tenant.timelines.items()):
-        if inner.since is None or inner.counted or inner.within is None:
+        if inner.since is None or inner.within is None or (inner.counted and inner.counted_from == FROM_START):
             continue
         outer = tenant.timelines.get(inner.within)
         if outer is None or outer.since is None:
+            counts = f"in the totals from {instant(inner.counted_from)} on" if inner.counted else "not in the totals"
             yield (
                 f"{name} holds {inner.units / 1000:g} x {inner.shape.hardware or 'unknown'} within {inner.within}, "
-                "which holds nothing any more: it is not in the totals."
+                f"which holds nothing any more: it is {counts}."
             )
 
 
@@ -322,7 +324,7 @@ def _projections(book: Book, reference: Reference, name: str, flop: Bounds, now:
     """The chances that a tenant's total reaches each threshold of the rules on tenants."""
     tenant = book.tenants[name]
     held = held_now(tenant, now, hearing(book, now))
-    since = min((timeline.since for _, timeline in tenant.held() if timeline.since is not None), default=now)
+    since = min((timeline.counted_since for _, timeline in tenant.held()), default=now)
     a_day, end = rate_a_day(held, reference.estimator.of(name), now), stated_end(tenant, now)
     return [
         project(flop, a_day, threshold, now, since, end, reference.durations)

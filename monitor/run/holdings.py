@@ -15,7 +15,7 @@ from monitor.core.inventory import statements
 from monitor.core.links import Launch
 from monitor.core.model import Key, Traits
 from monitor.core.ties import linking_traits
-from monitor.core.timeline import Effects, fold
+from monitor.core.timeline import Effects, count_from, fold
 from monitor.intake.decode import decode_facts
 from monitor.store import Commit
 
@@ -127,7 +127,7 @@ def launched_with(launches: Sequence[Launch], book: Book, past: Beginnings) -> s
         return set()
     began, found = past.began(spans), set()
     for name, tenant in book.tenants.items():
-        since = {timeline.since for _, timeline in tenant.held() if timeline.since is not None}
+        since = {timeline.counted_since for _, timeline in tenant.held()}
         starts = sorted(since | began.get(name, set()))
         if sum(_any_inside(starts, span) for span in spans) >= SYNCHRONOUS_MIN:
             found.add(name)
@@ -158,7 +158,7 @@ def make_pieces(book: Book, store: Books, at: int) -> None:
 def folded(book: Book, store: Books, name: str) -> dict[str, Effects]:
     """What the allocations of a tenant have held and no longer hold, and where they were measured, from its facts.
 
-    Inner layers whose outer one is known are left out, as in the books. A store that has no pieces has no traits of
+    Inner layers count as they do in the books. A store that has no pieces has no traits of
     what is held still either: they are put into the book, where they belong to what its timelines hold.
     """
     heads = store.heads_of(name)
@@ -167,17 +167,24 @@ def folded(book: Book, store: Books, name: str) -> dict[str, Effects]:
     for start in range(0, len(keys), ALLOCATIONS_AT_ONCE):
         part = {key: heads[key] for key in keys[start : start + ALLOCATIONS_AT_ONCE]}
         for key, lines in store.histories(part).items():
-            effects = _counted(book, key, lines, heads)
+            effects = _counted(book, key, lines)
             if effects is not None:
                 found[key[1]] = effects
     return found
 
 
-def _counted(book: Book, key: Key, lines: Sequence[bytes], known: Mapping[Key, int]) -> Effects | None:
-    counting = effective(decode_facts(lines), book.tenants[key[0]].retracted)
+def _counted(book: Book, key: Key, lines: Sequence[bytes]) -> Effects | None:
+    tenant = book.tenants[key[0]]
+    counting = effective(decode_facts(lines), tenant.retracted)
     timeline, effects = fold([*counting, *statements(book.regions, key, counting)])
-    resident = book.tenants[key[0]].timelines.get(key[1])
+    resident = tenant.timelines.get(key[1])
     if resident is not None:
         resident.traits = timeline.traits
     outer = timeline.within
-    return effects if outer is None or outer == key[1] or (key[0], outer) not in known else None
+    if outer is None or outer == key[1]:
+        return effects
+    start = tenant.inner.get(outer, {}).get(key[1])
+    if start is None:
+        return None
+    count_from(timeline, effects, start)
+    return effects

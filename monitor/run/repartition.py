@@ -100,6 +100,10 @@ class Books(Protocol):
         """Allocations of a region whose latest fact is at or after `since` -> head."""
         ...
 
+    def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
+        """Allocations that lie within one of these -> head."""
+        ...
+
 
 class Repartitioned(NamedTuple):
     """What became of the books."""

@@ -80,6 +80,10 @@ class Store(Protocol):
         """Allocations of a region whose latest fact is at or after `since` -> head."""
         ...
 
+    def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
+        """Allocations that lie within one of these -> head."""
+        ...
+
     def commit(self, commit: Commit) -> None:
         """Write everything or nothing."""
         ...

@@ -245,7 +245,7 @@ class Walk:
     def _used(self, name: str, now: int) -> int:
         """All usage of a tenant."""
         tenant = self.book.tenants[name]
-        held = (one.units * max(0, now - one.since) for _, one in tenant.held() if one.since is not None)
+        held = (one.units * max(0, now - one.counted_since) for _, one in tenant.held())
         return sum(tenant.ledger.totals.values()) + sum(held)
 
     def _held(self, name: str) -> dict[Shape, int]:

@@ -28,7 +28,7 @@ from monitor.core.model import HOUR_MS, NO_TRAITS, Key, Observation, Traits
 from monitor.core.timeline import Effects, Measurement, Piece, Timeline
 from monitor.store.names import AllocationRows, Numbering
 from monitor.store.pages import FactPages
-from monitor.store.rows import lags_of, traits_of
+from monitor.store.rows import counted_from_of, lags_of, traits_of
 from monitor.store.schema import (
     ALLOCATIONS,
     CHAINS,
@@ -144,8 +144,8 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
     table = ALLOCATIONS.c
     columns = (
         table.id, table.tenant_id, table.name, table.head, table.last_time, table.shape_id, table.within, table.counted,
-        table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms, table.measured_until,
-        table.traits_id,
+        table.counted_from, table.prints, table.since, table.held, table.evidence, table.source_id, table.lease_ms,
+        table.measured_until, table.traits_id,
     )  # fmt: skip
     timelines = {number: book.tenant(name).timelines for number, name in tenants.items()}
     said: dict[int, Traits] = {}
@@ -155,7 +155,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
     query = select(*columns).where(OPEN, which).order_by(table.tenant_id, table.id)  # as their index has them
     same: dict[object, Any] = {}  # equal values of different rows become one object
     for (
-        row, tenant_id, name, head, last_time, shape_id, within, counted,
+        row, tenant_id, name, head, last_time, shape_id, within, counted, counted_from,
         prints, since, held, evidence, source_id, lease_ms, measured_until, traits_id,
     ) in _rows(connection, query):  # fmt: skip
         timeline = Timeline()
@@ -164,6 +164,7 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
         timeline.shape = shapes[shape_id]
         timeline.within = within if within is None else same.setdefault(within, within)
         timeline.counted = counted
+        timeline.counted_from = counted_from_of(counted_from)
         timeline.prints = prints
         timeline.lasting = len(timeline.prints)  # which of them pass is forgotten: all last
         timeline.since = since
@@ -178,13 +179,14 @@ def _load_timelines(connection: Connection, book: Book, names: Names, rows: Allo
 
 
 def _load_inner(connection: Connection, book: Book, names: Names, partition: int) -> None:
-    """Inner layers that count, since nothing is known of their outer ones."""
+    """Inner layers that count, since nothing is known of their outer ones, or since those were given up."""
     tenants = names.tenants.values()
     table = ALLOCATIONS.c
-    query = select(table.tenant_id, table.name, table.within)
-    for tenant_id, name, within in _rows(connection, query.where(COUNTED_INNER, of_partition(table.id, partition))):
+    query = select(table.tenant_id, table.name, table.within, table.counted_from)
+    query = query.where(COUNTED_INNER, of_partition(table.id, partition))
+    for tenant_id, name, within, start in _rows(connection, query):
         if within != name:
-            book.tenant(tenants[tenant_id]).inner.setdefault(within, set()).add(name)
+            book.tenant(tenants[tenant_id]).inner.setdefault(within, {})[name] = counted_from_of(start)
 
 
 def _load_settled(connection: Connection, book: Book, names: Names) -> None:

@@ -57,6 +57,11 @@ class MemoryArchive:
             if timeline.shape.region == region and timeline.last_time >= since
         }
 
+    def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
+        """Allocations that lie within one of these -> head."""
+        wanted = set(outers)
+        return {key: timeline.head for key, timeline in self._known.items() if (key[0], timeline.within) in wanted}
+
     def commit(self, moved: Moved) -> None:
         """Remember what the book may forget."""
         self._known.update(moved.timelines)

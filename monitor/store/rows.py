@@ -13,7 +13,7 @@ from monitor.core.gaps import Lag
 from monitor.core.inventory import Conservation
 from monitor.core.model import Record, Traits
 from monitor.core.policy import Level
-from monitor.core.timeline import Timeline
+from monitor.core.timeline import FROM_START, Timeline
 from monitor.store.commit import DeadLetter
 from monitor.store.texts import original, storable
 
@@ -47,7 +47,13 @@ def timeline_row(timeline: Timeline, shape_id: int, source_id: int | None, trait
         timeline.counted,
         timeline.prints,
         *held,
+        None if timeline.counted_from == FROM_START else timeline.counted_from,
     )
+
+
+def counted_from_of(column: int | None) -> int:
+    """From when on an allocation counts, from its column."""
+    return FROM_START if column is None else column
 
 
 def traits_row(traits: Traits) -> Row:

@@ -27,7 +27,7 @@ from sqlalchemy import (
     text,
 )
 
-REVISION = "0014"  # the latest migration
+REVISION = "0015"  # the latest migration
 
 METADATA = MetaData()
 
@@ -137,6 +137,7 @@ ALLOCATIONS = Table(
     Column("lease_ms", BigInteger),
     Column("measured_until", BigInteger),
     Column("traits_id", BigInteger),
+    Column("counted_from", BigInteger),
 )
 Index("allocations_key64", ALLOCATIONS.c.key64)
 Index("allocations_tenant", ALLOCATIONS.c.tenant_id)
@@ -148,6 +149,8 @@ Index("allocations_open", ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.id, sqlite_wher
 Index(
     "allocations_closed", ALLOCATIONS.c.shape_id, ALLOCATIONS.c.last_time, sqlite_where=CLOSED, postgresql_where=CLOSED
 )
+INNER = ALLOCATIONS.c.within.is_not(None)
+Index("allocations_within", ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.within, sqlite_where=INNER, postgresql_where=INNER)
 Index("allocations_inner", ALLOCATIONS.c.id, sqlite_where=COUNTED_INNER, postgresql_where=COUNTED_INNER)
 
 # The latest fact of each chain that is about no allocation:

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import contextmanager
 from itertools import islice
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, bindparam, case, delete, func, select, update
 
@@ -76,6 +76,7 @@ from monitor.store.schema import (
     FACT_PAGES,
     FLAG_HISTORY,
     FLAGS,
+    INNER,
     JOURNAL,
     LETTER_WAITS,
     MEASURED,
@@ -107,6 +108,8 @@ __all__ = ["Commit", "JournalEntry", "SqlStore"]
 # The books of a partition have one writer, even where two processes read different files, whose tenants may be the
 # same.
 WHOLE_STORE = ("", 0)
+Value = TypeVar("Value")
+
 KEYS_AT_ONCE = (1, 16, 128, 512)  # in one query: few lengths, so that the database can keep the statements
 LETTERS_AT_ONCE = 100
 FACTS_AT_ONCE = 1_024
@@ -352,6 +355,24 @@ class SqlStore:
                     key = (tenants[tenant], name)
                     self._stored.rows.found(key, row)
                     heads[key] = head
+        return heads
+
+    def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
+        """Allocations that lie within one of these -> head as of the last commit."""
+        of_tenants: dict[str, list[str]] = {}
+        for tenant, outer in outers:
+            of_tenants.setdefault(tenant, []).append(outer)
+        table = ALLOCATIONS.c
+        heads: dict[Key, int] = {}
+        with self._database.reading() as connection:
+            for tenant, names in of_tenants.items():
+                query = select(table.id, table.name, table.head).where(
+                    table.tenant_id == self._stored.names.tenants.known(tenant), INNER
+                )
+                for part in _parts(names):
+                    for row, name, head in connection.execute(query.where(table.within.in_(part))):
+                        self._stored.rows.found((tenant, name), row)
+                        heads[tenant, name] = head
         return heads
 
     def old_hours(
@@ -828,7 +849,7 @@ def _sequences(connection: Connection, books: int) -> dict[Where, int]:
     return {where: position.sequence for where, position in _positions(connection, books).items()}
 
 
-def _parts(values: Sequence[int]) -> Iterator[list[int]]:
+def _parts(values: Sequence[Value]) -> Iterator[list[Value]]:
     """The values in parts of the lengths of `KEYS_AT_ONCE`, filled up with their last value."""
     start = 0
     while start < len(values):

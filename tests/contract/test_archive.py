@@ -108,6 +108,17 @@ def test_an_allocation_of_very_many_facts_may_hold_anything(kept: Kept) -> None:
     assert {KEY: 600} == kept.archive.marked("amber", [fingerprint("//cloud", "never sent")])
 
 
+def test_inside_finds_what_lies_within(kept: Kept) -> None:
+    """Whatever names an outer allocation of its tenant is found by that, whether it is held or not."""
+    book = Book()
+    inner = [started(name).replace(b'"region"', b'"within": "node", "region"') for name in ("x", "y")]
+    other = started("z", tenant="basalt").replace(b'"region"', b'"within": "node", "region"')
+    take(book, kept.archive, [started("node"), *inner, stopped("y", 60), other])
+    kept.commit(book)
+    assert {("amber", "x"): 2, ("amber", "y"): 4} == kept.archive.inside([("amber", "node"), ("amber", "x")])
+    assert {("basalt", "z"): 5} == kept.archive.inside([("basalt", "node"), ("nobody", "node")])
+
+
 def test_settled_finds_closed_allocations_of_a_region_from_an_instant_on(kept: Kept) -> None:
     """A closed allocation whose latest fact is at or after an instant is found by its region, no other is."""
     book = Book()

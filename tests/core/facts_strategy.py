@@ -37,6 +37,7 @@ def in_batches(items: Sequence[Item], chance: random.Random) -> list[list[Item]]
 counts = st.sampled_from((1, 1, 1, 2, 0.5, 0))
 leases = st.sampled_from((0, 30, 600, 4_000))
 hardware = st.sampled_from(("H100", "A100"))
+LAYERS = st.sampled_from(("reservation", "reservation", "reservation", "node"))
 traits = {"job": st.sampled_from(("j1", "j2")), "zone": st.just("z"), "nodes": st.sampled_from((["n2", "n1"], 7))}
 
 
@@ -108,7 +109,7 @@ worlds = st.builds(
 
 def _started(world: World) -> st.SearchStrategy[bytes]:
     place = {"region": world.region, "fabric": st.sampled_from(("f1", "f2"))}
-    anything = {**place, "within": world.subject["allocation"], "lease_seconds": leases, **traits}
+    anything = {**place, "within": world.subject["allocation"], "lease_seconds": leases, "layer": LAYERS, **traits}
     chips = {**world.subject, "accelerator": hardware, "count": counts}
     instances = {**world.subject, "instance_type": st.sampled_from(("p5.48xlarge", "m5.large")), "instances": counts}
     return world.event(
@@ -192,6 +193,30 @@ def _events(world: World) -> st.SearchStrategy[bytes]:
     )  # fmt: skip
 
 
+LAYERED = World(tenants=1, allocations=3, regions=1, sources=2, identities=40)
+
+
+@cache
+def _layered() -> st.SearchStrategy[list[bytes]]:
+    """One to three allocations within each other, mostly reservations, mostly ended, and now and then in a circle."""
+
+    def life(name: str, outer: str | None, layer: str, times: Sequence[int], end: bool) -> list[bytes]:
+        data: dict[str, object] = {"tenant": "amber", "allocation": name}
+        held = {**data, "accelerator": "H100", "layer": layer, **({} if outer is None else {"within": outer})}
+        start, stop = times
+        begun = event("allocation.started", start, "//cloud", f"begin {name}", held)
+        return [begun, event("allocation.stopped", stop, "//cloud", f"end {name}", data)] if end else [begun]
+
+    spans = st.lists(st.sampled_from(SECONDS), min_size=2, max_size=2).map(sorted)
+    lives = [
+        st.builds(life, st.just(name), outer, LAYERS, spans, st.sampled_from((True, True, False)))
+        for name, outer in (("x", st.sampled_from((None, None, "z"))), ("y", st.just("x")), ("z", st.just("y")))
+    ]
+    return st.builds(lambda *parts: [one for part in parts for one in part], *lives)
+
+
 def event_sets(most: int = 14) -> st.SearchStrategy[list[bytes]]:
-    """Sets of up to `most` events, each a structured CloudEvent in JSON."""
-    return worlds.flatmap(lambda world: st.lists(_events(world), max_size=most))
+    """Sets of up to `most` events, each a structured CloudEvent in JSON; of layers now and then."""
+    anything = worlds.flatmap(lambda world: st.lists(_events(world), max_size=most))
+    more = st.lists(_events(LAYERED), max_size=max(most - 6, 0))
+    return st.one_of(anything, anything, st.builds(lambda layers, others: layers + others, _layered(), more))

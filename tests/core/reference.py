@@ -1,6 +1,6 @@
 """The books once more, plain and slow: usage straight from the rulings, without folds, hour rows, caches or archives.
 
-Written from the event contract (rulings 1 to 7) and `monitor/DECISIONS.md` (1 to 8), not from the code that it checks.
+Written from the event contract (rulings 1 to 7) and `monitor/DECISIONS.md` (1 to 8, 69), not from the code it checks.
 It first finds the periods in which an allocation was held, with all their evidence, and then looks at each stretch
 between two instants by itself. Every function takes the whole set of facts and starts from nothing.
 """
@@ -13,9 +13,9 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
-from monitor.core.model import Alive, Claim, Kind, Observation, Report, Retraction, Sample
+from monitor.core.model import Alive, Claim, Kind, Observation, Report, Retraction, Sample, Traits
 
 HOUR_MS = 3_600_000
 OF_ALLOCATION = {Kind.STARTED, Kind.RESIZED, Kind.STOPPED, Kind.SEEN, Kind.TELEMETRY, Kind.DESCRIBED}
@@ -87,6 +87,9 @@ class Window(NamedTuple):
     count: int
     active_ppm: int
     clock_khz: int | None
+
+
+Span = TypeVar("Span", Stretch, Window)
 
 
 # -- which facts count -------------------------------------------------------------------------------------------------
@@ -189,15 +192,24 @@ def first_named(said: Iterable[Entry]) -> Claim:
     stated = {}
     for name in ("hardware", "unit", "count", "region", "fabric", "within"):
         stated[name] = next((value for entry in order if (value := getattr(entry.claim, name)) is not None), None)
-    return Claim(**stated)
+    layer = next((entry.claim.traits.layer for entry in order if entry.claim.traits.layer is not None), None)
+    return Claim(**stated, traits=Traits(layer=layer))
 
 
 def shape_of(claim: Claim) -> Shape:
     return claim.region or "", claim.fabric or "", claim.hardware or "", claim.unit or ""
 
 
-def periods(said: Sequence[Entry]) -> tuple[list[Period], list[Window]]:
-    """The periods in which an allocation was held (ruling 2), and what its provider measured (decision 7)."""
+class Life(NamedTuple):
+    """When an allocation was held (ruling 2), what its provider measured (decision 7), and what it is in the end."""
+
+    periods: list[Period]
+    windows: list[Window]
+    last_stated: Claim
+
+
+def life(said: Sequence[Entry]) -> Life:
+    """Everything that its facts and reports say of one allocation."""
     now_stated = first_named(said)
     found: list[Period] = []
     windows: list[Window] = []
@@ -234,7 +246,7 @@ def periods(said: Sequence[Entry]) -> tuple[list[Period], list[Window]]:
                 found[-1].end = time
             if held and entry.sample is not None:
                 windows.extend(measured(found[-1], entry.sample, time, before, windows))
-    return found, windows
+    return Life(found, windows, now_stated)
 
 
 def is_held(found: Sequence[Period]) -> bool:
@@ -245,6 +257,8 @@ def restated(stated: Claim, claim: Claim, counts_only: bool) -> Claim:
     """What holds from now on. The region and the outer layer stay what they were first said to be."""
     names = ("count",) if counts_only else ("count", "hardware", "unit", "fabric")
     changed = {name: getattr(claim, name) for name in names if getattr(claim, name) is not None}
+    if not counts_only and claim.traits.layer is not None:
+        changed["traits"] = Traits(layer=claim.traits.layer)
     return stated._replace(**changed)
 
 
@@ -312,23 +326,52 @@ class Books(NamedTuple):
 
 def books(observations: Sequence[Observation], as_of: int) -> Books:
     """All stretches and windows of the outermost layers up to `as_of`, which is no earlier than any fact."""
-    facts = counting(observations)
-    in_effect, everything = reports(facts), known(observations)
     heard: dict[str, int] = {}
     for fact in observations:
         about = fact.body.source if isinstance(fact.body, Alive) else fact.source
         for name in {fact.source, about}:
             heard[name] = max(heard.get(name, -1), fact.time)
     found = Books(defaultdict(list), defaultdict(list))
-    for tenant, allocation in sorted(everything):
-        said = entries(facts, in_effect, (tenant, allocation))
-        outer = first_named(said).within
-        if outer is not None and outer != allocation and (tenant, outer) in everything:
-            continue
-        held, windows = periods(said)
-        found.held[tenant] += [one for period in held for one in stretches(period, heard, as_of)]
-        found.measured[tenant] += windows
+    everything = lives(observations)
+    for key, one in everything.items():
+        start = counts_from(key, everything)
+        if start is not None:
+            held = [stretch for period in one.periods for stretch in stretches(period, heard, as_of)]
+            found.held[key[0]] += from_then(start, held)
+            found.measured[key[0]] += from_then(start, one.windows)
     return found
+
+
+def lives(observations: Sequence[Observation]) -> dict[Allocation, Life]:
+    """Of every allocation that is known."""
+    facts = counting(observations)
+    in_effect = reports(facts)
+    return {key: life(entries(facts, in_effect, key)) for key in sorted(known(observations))}
+
+
+def counts_from(key: Allocation, everything: Mapping[Allocation, Life]) -> int | None:
+    """From when on an allocation counts itself: all around it are reservations that were given up (decision 69)."""
+    passed = [key]
+    while (outer := everything[passed[-1]].last_stated.within) is not None:
+        here = key[0], outer
+        if here == passed[-1] or here not in everything:  # its own outermost layer (decision 8), or nobody knows
+            break
+        if here in passed:  # a circle
+            return None
+        passed.append(here)
+    ends = [given_up(everything[one]) for one in passed[1:]]
+    return None if None in ends else max([-1, *(end for end in ends if end is not None)])
+
+
+def given_up(one: Life) -> int | None:
+    """When a reservation ended; None: it is held, never was, or is no reservation."""
+    reservation = one.last_stated.traits.layer == "reservation"
+    return one.periods[-1].end if reservation and one.periods else None
+
+
+def from_then(start: int, spans: Iterable[Span]) -> list[Span]:
+    """What is left of some spans from an instant on."""
+    return [one._replace(start=max(one.start, start)) for one in spans if one.end > start]
 
 
 def usage(observations: Sequence[Observation], as_of: int) -> dict[UsageKey, dict[str, int]]:

@@ -128,6 +128,99 @@ USAGE = [
         "t ? ? H100 certain=900",
     ),
     Case(
+        "what runs on in a reservation that was given up counts from then on, with all that was said of it before",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation
+        0   start vm accelerator=H100 count=8 within=cr layer=node
+        50  start vm-2 accelerator=H100 count=8 within=cr layer=node
+        60  stop vm-2
+        100 stop cr
+        150 seen vm
+        200 stop vm
+        """,
+        "t ? ? H100 certain=1600",
+    ),
+    Case(
+        "what is on it stays within it",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation
+        0   start vm accelerator=H100 count=8 within=cr layer=node
+        0   start pod accelerator=H100 count=8 within=vm layer=pod
+        100 stop cr
+        200 stop pod
+        200 stop vm
+        """,
+        "t ? ? H100 certain=1600",
+    ),
+    Case(
+        "a reservation within something that is held still frees nothing; once that is given up, too, it does",
+        """
+        0   start fleet accelerator=H100 count=8 layer=reservation
+        0   start cr accelerator=H100 count=8 layer=reservation within=fleet
+        0   start vm accelerator=H100 count=8 within=cr
+        100 stop cr
+        300 stop fleet
+        400 stop vm
+        """,
+        "t ? ? H100 certain=3200",
+    ),
+    Case(
+        "a reservation that is held again holds what lies within it again, from its first start on",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation
+        0   start vm accelerator=H100 count=8 within=cr
+        100 stop cr
+        200 start cr
+        300 stop vm
+        300 stop cr
+        """,
+        "t ? ? H100 certain=1600",
+    ),
+    Case(
+        "a stop that is retracted was none",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation
+        0   start vm accelerator=H100 count=8 within=cr
+        100 stop cr id=wrong
+        300 stop vm
+        400 stop cr
+        500 retract wrong
+        """,
+        "t ? ? H100 certain=3200",
+    ),
+    Case(
+        "a reservation that a report lacks may have been held until the report: nothing is counted twice",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation region=east
+        0   start vm accelerator=H100 count=8 within=cr region=east
+        50  seen cr
+        100 report east vm=8
+        200 stop vm
+        """,
+        "t east ? H100 certain=1200 open=400",
+    ),
+    Case(
+        "a lease runs on from the last evidence, however early that was",
+        """
+        0   start cr accelerator=H100 count=8 layer=reservation
+        0   start vm accelerator=H100 count=8 within=cr lease=50
+        100 stop cr
+        200 seen vm
+        240 stop vm
+        """,
+        "t ? ? H100 certain=1120 open=800",
+    ),
+    Case(
+        "a circle counts nowhere",
+        """
+        0   start x accelerator=H100 count=8 layer=reservation within=y
+        10  stop x
+        0   start y accelerator=H100 count=8 layer=reservation within=x
+        20  stop y
+        """,
+        "",
+    ),
+    Case(
         "tenants do not meet",
         """
         0   start x accelerator=H100 count=8

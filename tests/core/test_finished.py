@@ -34,16 +34,20 @@ def added_up(book: Book, archive: MemoryArchive) -> Found:
 
 
 def folded(book: Book, facts: Sequence[Observation]) -> Found:
-    """Pieces and measurements by allocation, each folded by itself from all facts; of known layers the outermost."""
+    """Pieces and measurements by allocation, each folded by itself from all facts, as far as layers let it count."""
     known = reference.known(facts)
+    lives = reference.lives(facts)
     found: Found = {}
     for key in known:
         own = [fact for fact in facts if (fact.tenant, fact.subject) == key and fact.kind in reference.OF_ALLOCATION]
         counting = effective(own, book.tenants[key[0]].retracted)
-        timeline, effects = fold([*counting, *statements(book.regions, key, counting)])
-        inner = timeline.within not in (None, key[1]) and (key[0], timeline.within) in known
-        if any(effects[:2]) and not inner:
-            found[key] = list(effects.pieces), list(effects.measurements)
+        _, effects = fold([*counting, *statements(book.regions, key, counting)])
+        start = reference.counts_from(key, lives)
+        if start is None:
+            continue
+        pieces, measured = (list(reference.from_then(start, spans)) for spans in effects[:2])
+        if pieces or measured:
+            found[key] = pieces, measured
     return found
 
 

@@ -17,7 +17,7 @@ from monitor.core.catalogue import Named, normal_name
 from monitor.core.engine import books_digest
 from monitor.core.model import INSTANCE
 from monitor.intake.cloudtrail import recognises, translate
-from monitor.intake.dialect import Event, Options
+from monitor.intake.dialect import STOPPED, Event, Options
 from monitor.reference.catalogue import load_catalogue
 from monitor.reference.root import config_root
 from tests.intake.foreign import (
@@ -200,6 +200,19 @@ def test_a_reservation_is_held_whole_with_the_instances_in_it() -> None:
 
     assert {(ACCOUNT, "p5.48xlarge"): (4 + 2) * 24 * hours} == used(book_of([*reserved, *inside]))
     assert 7 * 86_400 == reserved[0]["data"]["lease_seconds"]
+
+
+def test_instances_run_on_when_their_reservation_is_cancelled() -> None:
+    """What is in a reservation counts as part of it, and by itself from the call that cancelled it to its own end."""
+    cancelled = [*made("create-capacity-reservation"), *made("cancel-capacity-reservation")]
+    started = [one for one in made("run-instances") if "within" in one["data"]]
+    end = {"type": STOPPED, "id": "the end", "time": "2026-03-05T09:00:00Z"}
+    stopped = [{**one, **end, "data": {**one["data"], "reason": "terminated"}} for one in started]
+    days = 24 * 3_600_000 * 1_000
+
+    assert 1 == len(stopped)
+    assert {(ACCOUNT, "p5.48xlarge"): (4 * 2 + 1 * 2) * days} == used(book_of([*cancelled, *started, *stopped]))
+    assert 1 == len(set(books_in_any_order([*cancelled, *started, *stopped]).values()))
 
 
 def test_a_capacity_block_is_promised_and_described() -> None:

@@ -236,20 +236,29 @@ def test_hours_with_lost_facts_widen_the_range(tmp_path: Path) -> None:
 
 
 def test_what_outlives_its_outer_allocation_is_said(tmp_path: Path) -> None:
-    """Instances may run on when their reservation was given up: the books leave them out, and `explain` names them."""
+    """What runs on where what it lay within was given up is named: in a reservation it counts from then on."""
     begun = [
         fact("allocation.started", "outer", **HELD),
+        fact("allocation.started", "block", **HELD | {"allocation": "block", "layer": "reservation"}),
+        fact("allocation.started", "reserved", **HELD | {"allocation": "vm-3"}, within="block"),
         fact("allocation.started", "inner", **HELD | {"allocation": "vm"}, within="job"),
         fact("allocation.started", "over", **HELD | {"allocation": "vm-2"}, within="job"),
         fact("allocation.stopped", "over-end", "2026-03-01T00:30:00Z", allocation="vm-2"),
     ]
     held = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun)).out
-    given_up = fact("allocation.stopped", "end", "2026-03-01T01:00:00Z")
+    ends = [
+        fact("allocation.stopped", "end", "2026-03-01T01:00:00Z"),
+        fact("allocation.stopped", "end of block", "2026-03-01T01:00:00Z", allocation="block"),
+    ]
 
-    said = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun, given_up)).out
+    said = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun, *ends)).out
 
-    assert "Not counted" not in held
+    assert "What it lay within is gone" not in held
     assert "vm holds 8 x H100 SXM 80GB within job, which holds nothing any more: it is not in the totals." in said
+    assert (
+        "vm-3 holds 8 x H100 SXM 80GB within block, which holds nothing any more: "
+        "it is in the totals from 2026-03-01T01:00:00Z on."
+    ) in said
     assert "vm-2 holds" not in said
 
 

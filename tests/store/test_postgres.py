@@ -86,7 +86,7 @@ def test_indexes_have_their_conditions(shared: str) -> None:
     SqlStore.open(shared).close()
     SqlStore.open(shared, create=False).close()
     found = dict(run(shared, "select indexname, indexdef from pg_indexes where indexdef like '%WHERE%'"))
-    conditional = {"allocations_closed", "allocations_inner", "allocations_open"}
+    conditional = {"allocations_closed", "allocations_inner", "allocations_open", "allocations_within"}
     outgoing = {"deliveries_waiting", "exports_waiting", "messages_undelivered", "proposals_waiting"}
     cases = {"queue", "one_live", "expiry", "review"}
     people = {f"cases_{name}" for name in cases} | {"approvals_waiting", "holds_standing", "suppressions_holding"}
