@@ -414,7 +414,7 @@ class Task:
             self._show_looks(looks)
             self._show_flags()
         if self._settings.http.tenants_shown and self._now() >= self._next_sizes:
-            self._show_sizes(as_of)
+            self._show_sizes(as_of, caught_up)
         if not evaluation.pending:
             metrics.set_time("flopwatch_evaluated_timestamp_seconds", as_of)
 
@@ -473,12 +473,12 @@ class Task:
         for rule, count in looks.held.items():
             self._watch.metrics.add("flopwatch_findings_total", count, rule=rule)
 
-    def _show_sizes(self, as_of: int) -> None:
+    def _show_sizes(self, as_of: int, caught_up: bool) -> None:
         started = self._now()
         sizes = largest(self.book, self._reference, self._settings.http.tenants_shown, as_of)
         self.state = self.state._replace(sizes=sizes)
         after = self._now()
-        pause = SIZES_SECONDS if sizes.shown else self._settings.tick_seconds
+        pause = SIZES_SECONDS if sizes.shown and caught_up else self._settings.tick_seconds
         self._next_sizes = after + max(pause, SIZES_REST * (after - started))
 
     def _show_flags(self) -> None:

@@ -16,6 +16,7 @@ import yaml
 
 from monitor.log import tenant_reference
 from monitor.metrics import BY_NAME
+from monitor.run.task import SIZES_SECONDS
 from monitor.simulate.scenarios import simulate
 from tests.deploy.monitoring import DEPLOY, ROOT, free_port, page, prometheus, samples, told, wait_for
 from tests.deploy.test_alerts import ALERTS, PAGES, metrics_in
@@ -174,7 +175,7 @@ def test_every_query_has_an_answer(tmp_path: Path, site: Site) -> None:
             return not unanswered
 
         try:
-            wait_for(answered, "an answer to every query", 40)
+            wait_for(answered, "an answer to every query", 1.5 * SIZES_SECONDS)
         except AssertionError:
             assert set() == unanswered  # names them
         assert ports.keys() == {one["metric"]["job"] for one in samples(asked, "flopwatch_build_info")}

@@ -602,6 +602,19 @@ def test_the_largest_tenants_are_shown_by_references(daemons: Daemons, tmp_path:
     assert 0 < daemon.value("flopwatch_evaluations_total", depth="totals")
 
 
+def test_the_largest_tenants_are_looked_for_again_soon_until_all_was_read(daemons: Daemons, tmp_path: Path) -> None:
+    """Whoever the first records do not name is shown as soon as what there is was read, and not a minute later."""
+    write(tmp_path, [started(number, number, "a", 8, f"t-{number}") for number in range(1, 10)])
+    daemon = daemons.start(SETTINGS.model_copy(update={"batch_records_max": 3}))
+    held = "flopwatch_tenant_held_accelerator_seconds"
+
+    daemon.passes(1)
+    assert daemon.value(held, tenant=tenant_reference("t-1")) is not None
+    assert daemon.value(held, tenant=tenant_reference("t-9")) is None
+    daemon.passes(5)
+    assert daemon.value(held, tenant=tenant_reference("t-9")) is not None
+
+
 def test_tenants_with_open_hits_are_counted_by_list_and_band(daemons: Daemons, tmp_path: Path) -> None:
     """Each tenant that uses anything once for each list, by its best hit there; every list and band has a number."""
     names = {"t-1": "Alike", "t-2": "Distant", "t-3": "Alike", "t-4": "Another"}
