@@ -27,7 +27,7 @@ CLIENTS: dict[str, type[KafkaSource] | type[ConfluentSource]] = {
     "kafka-python": KafkaSource,
     "confluent-kafka": ConfluentSource,
 }
-SECONDS = 30.0
+SECONDS = 60.0
 QUIET_SECONDS = 0.6
 PAUSE_SECONDS = 0.005  # between two polls, which wait by themselves
 

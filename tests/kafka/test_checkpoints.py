@@ -25,7 +25,7 @@ from tests.run.test_worker import TurnedClock
 from tests.servers.kafka import Topics, wait_for
 from tests.store.test_opening import run
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 def topic_of(topics: Topics, name: str, bootstrap: str = "") -> CheckpointTopic:

@@ -23,7 +23,7 @@ from tests.run.test_worker import TurnedClock
 from tests.servers.kafka import Stood, Topics, wait_for
 from tests.store.taking import commit_of
 
-SECONDS = 20.0
+SECONDS = 60.0
 
 
 class Sending:

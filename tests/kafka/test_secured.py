@@ -20,7 +20,7 @@ from monitor.source.kafka_sending import Sender
 from tests.servers.kafka import Topics, wait_for
 from tests.servers.secured import LONER, PASSWORD, READER, REAUTHENTICATE_MS, STRANGER, SecuredKafka, token
 
-SECONDS = 30.0
+SECONDS = 60.0
 CLIENTS = (KafkaSource, ConfluentSource)
 Client = Callable[[Kafka], KafkaSource | ConfluentSource]
 

@@ -31,7 +31,7 @@ from tests.servers.jars import fetched
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
-READ_SECONDS = 20.0
+READ_SECONDS = 60.0
 
 Produced = tuple[bytes | None, bytes | None]  # key, value
 Stood = tuple[dict[str, str], bytes | None, bytes]  # headers, key, value
@@ -63,7 +63,7 @@ class Topics:
     def remove(self, topic: str) -> None:
         """Delete a topic, and wait until it is gone."""
         self._admin.delete_topics([topic])
-        wait_for(lambda: topic not in self._admin.list_topics(), 10, f"the end of {topic}")
+        wait_for(lambda: topic not in self._admin.list_topics(), READ_SECONDS, f"the end of {topic}")
 
     def cut(self, topic: str, partition: int, before: int) -> None:
         """Delete the records before an offset."""
