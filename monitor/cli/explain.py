@@ -101,7 +101,7 @@ def _tenant_lines(story: TenantStory) -> list[str]:
     if story.outlived:
         lines += [
             "",
-            "What it lay within is gone:",
+            "Runs on without what it lay within:",
             *(f"  {show.plain(sentence)}" for sentence in story.outlived[:ALLOCATIONS_SHOWN]),
         ]
         if len(story.outlived) > ALLOCATIONS_SHOWN:

@@ -253,7 +253,7 @@ def test_what_outlives_its_outer_allocation_is_said(tmp_path: Path) -> None:
 
     said = flopwatch("explain", "acme", "--state", stored(tmp_path, *begun, *ends)).out
 
-    assert "What it lay within is gone" not in held
+    assert "Runs on without what it lay within" not in held
     assert "vm holds 8 x H100 SXM 80GB within job, which holds nothing any more: it is not in the totals." in said
     assert (
         "vm-3 holds 8 x H100 SXM 80GB within block, which holds nothing any more: "
