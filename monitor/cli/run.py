@@ -18,7 +18,7 @@ from monitor.settings import load_settings
     default="worker",
     show_default=True,
     help="worker keeps the books; web serves the console from the same store; all is both in one process; intake "
-    "translates topics of foreign records.",
+    "translates foreign records from topics or files.",
 )
 @config_option
 def run(role: str, config: Path | None) -> None:
