@@ -168,6 +168,17 @@ class Finished(NamedTuple):
     anew: bool
 
 
+class Refolded(NamedTuple):
+    """An allocation as it was folded until now, and as it is folded from all that is known."""
+
+    key: Key
+    old: Timeline
+    old_effects: Effects
+    new: Timeline
+    effects: Effects
+    late: Observation | None  # the last of the late facts that it is folded again for
+
+
 class Moved(NamedTuple):
     """What changed since the last commit."""
 
@@ -581,6 +592,11 @@ class Book:
         """Allocations that need their history: facts wait for it, or their outer layer has changed."""
         return set(self.waiting) | self._recount
 
+    @property
+    def has_unsettled(self) -> bool:
+        """Whether settling would change what is held and counts."""
+        return bool(self.waiting or self._recount or self._changed_outers or self._new_retractions)
+
     def take_retractions(self) -> dict[str, frozenset[Identity]]:
         """Tenants whose set of retracted facts changed -> the identities to look for."""
         changed: dict[str, frozenset[Identity]] = {}
@@ -616,39 +632,60 @@ class Book:
         timelines = self.tenants[name].timelines
         return [(name, key) for key, timeline in timelines.items() if may_hold(timeline.prints, wanted)]
 
-    def restate(self, key: Key, history: Sequence[Observation]) -> None:
-        """Fold an allocation again from all its facts: `history` (as archived, latest first) and what waits.
+    def restate(self, histories: Mapping[Key, Sequence[Observation]]) -> None:
+        """Fold allocations again from all their facts: their `histories` (as archived, latest first) and what waits.
 
-        The ledger moves by the difference to what it was folded under until now.
+        The ledger moves by the difference to what they were folded under until now. All are folded before any is
+        counted, since from when on one counts depends on what it lies within, as that is now.
         """
+        for refolded in [self._fold_again(key, history) for key, history in histories.items()]:
+            self._count_again(refolded)
+
+    def _fold_again(self, key: Key, history: Sequence[Observation]) -> Refolded:
+        """Put the fold of what is known now into memory."""
         tenant = self.tenant(key[0])
         before_reports, before_retracted = self._reports, tenant.retracted
         if key in self._folded_under:
             before_reports = self._folded_under.pop(key)
             before_retracted = self._retracted_before.get(key[0], tenant.retracted)
         old, old_effects = self._folded(key, history, before_retracted, before_reports)
-        self._count_as_before(tenant, key, old, old_effects)
-        self._recount.discard(key)
         head, before = self._chain(tenant, key, history)
         facts, accepted, head = self._sort_out(history, self.waiting.pop(key, []), head)
         new, effects = self._folded(key, facts, tenant.retracted, self._reports)
         new.head, new.prints, new.lasting = head, before.prints, before.lasting
         for arrival in accepted:
             remember(new, fingerprint(arrival.fact.source, arrival.fact.id), arrival.fact.kind)
-        self._replace(tenant, key, old, new, effects)
+        if key[1] in tenant.timelines:
+            tenant.timelines[key[1]] = new
+        else:
+            self._take_on(tenant, key, new)
+            ended = given_up(old)
+            if ended is not None:
+                self._given_up[key] = ended  # as its inner layers know it
+        self._touch(key, new)
+        for anomaly in set(effects.anomalies).difference(old_effects.anomalies):
+            self.counts.anomaly(anomaly.kind)
+        late = [arrival.fact for arrival in accepted if arrival.late]
+        return Refolded(key, old, old_effects, new, effects, late[-1] if late else None)
+
+    def _count_again(self, refolded: Refolded) -> None:
+        """Give a new fold its place among the layers and in the ledger, instead of the old one."""
+        key, old, old_effects, new, effects, late = refolded
+        tenant = self.tenants[key[0]]
+        self._recount.discard(key)
+        self._leave_layer(tenant, key, old, old_effects)
+        self._place_layer(tenant, key, new, effects)
+        if given_up(new) is not None and (old.counted, old.counted_from) != (new.counted, new.counted_from):
+            self._changed_outers.add(key)
         if old.counted:
             tenant.ledger.add(old_effects, -1)
         if new.counted:
             tenant.ledger.add(effects)
         self._finished[key] = Finished(effects if new.counted else Effects.none(), True)
-        self._touch(key, new)
-        for anomaly in set(effects.anomalies).difference(old_effects.anomalies):
-            self.counts.anomaly(anomaly.kind)
-        late = [arrival.fact for arrival in accepted if arrival.late]
-        if late:
+        if late is not None:
             self._tell(
                 key,
-                late[-1],
+                late,
                 _plus(_sums(old_effects), _standing(old, self.clock)) if old.counted else (0, 0),
                 _plus(_sums(effects), _standing(new, self.clock)) if new.counted else (0, 0),
             )
@@ -751,35 +788,17 @@ class Book:
         else:
             self._given_up[key] = ended
 
-    def _count_as_before(self, tenant: Tenant, key: Key, old: Timeline, effects: Effects) -> None:
-        """Give the fold of what was known before this settling the place that it had among the layers."""
+    def _leave_layer(self, tenant: Tenant, key: Key, old: Timeline, effects: Effects) -> None:
+        """Take away the place that the fold of what was known before this settling had among the layers."""
         if old.within is None or old.within == key[1]:
             return
-        start = tenant.inner.get(old.within, {}).get(key[1])
+        counting = tenant.inner.get(old.within, {})
+        start = counting.pop(key[1], None)
         old.counted = start is not None
         if start is not None:
             count_from(old, effects, start)
-
-    def _replace(self, tenant: Tenant, key: Key, old: Timeline, new: Timeline, effects: Effects) -> None:
-        """A new fold takes the place of an old one: in memory, among the layers, and for its own inner layers."""
-        if key[1] in tenant.timelines:
-            tenant.timelines[key[1]] = new
-        else:
-            self._take_on(tenant, key, new)
-            ended = given_up(old)
-            if ended is not None:
-                self._given_up[key] = ended  # as its inner layers know it
-        self._leave_layer(tenant, key[1], old.within)
-        self._place_layer(tenant, key, new, effects)
-        if given_up(new) is not None and (old.counted, old.counted_from) != (new.counted, new.counted_from):
-            self._changed_outers.add(key)
-
-    def _leave_layer(self, tenant: Tenant, name: str, outer: str | None) -> None:
-        counting = tenant.inner.get(outer or "")
-        if counting is not None:
-            counting.pop(name, None)
             if not counting:
-                del tenant.inner[outer or ""]
+                del tenant.inner[old.within]
 
     def _place_layer(self, tenant: Tenant, key: Key, timeline: Timeline, effects: Effects) -> None:
         """Only the outermost known layer enters the books; within a reservation, from when that was given up."""

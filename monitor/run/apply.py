@@ -42,7 +42,7 @@ def take_in(book: Book, archive: Archive, observations: Sequence[Observation], r
     book.begin(archive.heads(book.unknown(observations)))
     for position, fact in enumerate(observations):
         # A report is compared with the books of its instant: what came before it must be in them.
-        if fact.kind is Kind.INVENTORY and book.waiting and not book.is_late(fact):
+        if fact.kind is Kind.INVENTORY and book.has_unsettled and not book.is_late(fact):
             settle(book, archive)
             book.begin(archive.heads(book.unknown(observations[position:])))
         book.observe(fact, receipts[position])
@@ -94,8 +94,7 @@ def _restate(book: Book, archive: Archive, keys: set[Key]) -> None:
         if isinstance(fact.body, Claim) and fact.body.within is not None
     }
     _look_at(book, archive, outers)
-    for key in sorted(keys):
-        book.restate(key, histories.get(key, []))
+    book.restate({key: histories.get(key, []) for key in sorted(keys)})
     archive.append(book.take_facts())
 
 

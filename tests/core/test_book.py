@@ -319,6 +319,53 @@ def test_usage_in_any_order(case: Case, resident: int) -> None:
             assert sorted(rows(case.usage)) == taken.usage(NOW)
 
 
+def test_what_lies_deeper_hears_of_an_end_that_did_not_last() -> None:
+    """A batch in which a reservation ends and is held again leaves all layers below it as if it had never ended."""
+    taken = Taken()
+    taken.take(
+        events(
+            """
+            0  start x accelerator=H100 count=8 layer=reservation
+            0  start z accelerator=H100 count=8 layer=reservation within=x
+            10 stop z
+            0  start w accelerator=H100 count=8 within=z
+            60 seen w
+            """
+        )
+    )
+
+    taken.take(events("100 stop x id=a \n 100 start x id=b \n 50 resize w count=4 id=c \n 200 stop w id=d"))
+
+    assert rows("t ? ? H100 certain=800 presumed=800") == taken.usage(NOW // 5)
+
+
+COMPARED = [
+    Case(
+        "that a reservation was given up",
+        """
+        0 start r accelerator=H100 count=8 layer=reservation
+        0 start i accelerator=H100 count=8 within=r region=east
+        """,
+        "100 stop r id=end \n 200 report east i=8",
+    ),
+    Case(
+        "that a stop was none",
+        "0 start r accelerator=H100 count=8 region=east \n 50 stop r id=wrong",
+        "100 retract wrong \n 200 report east r=8",
+    ),
+]
+
+
+@pytest.mark.parametrize("case", COMPARED, ids=lambda case: case.says)
+def test_a_report_is_compared_with_what_came_before_it_in_its_batch(case: Case) -> None:
+    """The books agree with a report of what they hold, if what changed them comes in the same batch as the report."""
+    taken = Taken(case.facts)
+
+    taken.take(events(case.usage))
+
+    assert ["200 east H100: 8 + 0 + 8 = 16, surplus 0, holds"] == taken.conservation
+
+
 CONFLICTS = [
     Case("starts", "0 start x accelerator=H100 count=2 id=a", "0 start x accelerator=H100 count=4 id=a"),
     Case("a start and a stop", "0 start x accelerator=H100 count=2 id=a", "100 stop x id=a"),
