@@ -8,7 +8,7 @@ of facts. After every `observe` of a batch the caller settles: see `monitor.run.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import NamedTuple
 
@@ -485,10 +485,10 @@ class Book:
                 self._note_end(key, None)
 
     def _take_on(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
-        """A new allocation becomes resident; inner layers that waited for it no longer count."""
+        """An allocation becomes resident; if it is new, inner layers that waited for it no longer count."""
         tenant.timelines[key[1]] = timeline
-        for inner in tenant.inner.get(key[1], ()):
-            self._recount.add((key[0], inner))
+        if key not in self._archived:
+            self._recount.update((key[0], inner) for inner in tenant.inner.get(key[1], ()))
 
     def tenant(self, name: str) -> Tenant:
         """The tenant of that name, made if it is new."""
@@ -750,19 +750,14 @@ class Book:
         taken, self._changed_outers = self._changed_outers, set()
         return taken
 
-    def recount(self, outers: Iterable[Key], archived: Iterable[Key]) -> None:
-        """Fold all that lies within these again; `archived`: what the archive knows of that."""
-        names: dict[str, set[str]] = {}
-        for name, outer in outers:
-            names.setdefault(name, set()).add(outer)
-        for name, within in names.items():
-            timelines = self.tenants[name].timelines
-            self._recount.update((name, key) for key, timeline in timelines.items() if timeline.within in within)
-        self._recount.update(archived)
+    def recount(self, outers: Collection[Key], inside: Iterable[Key]) -> None:
+        """Fold all that lies within these again; `inside`: what of that the archive knows."""
+        self._recount.update(inside)
+        self._recount.update(key for key, timeline in self._dirty.items() if (key[0], timeline.within) in outers)
 
     def unseen(self, outers: Iterable[Key]) -> set[Key]:
-        """Those that are known, and neither in memory nor looked at in this settling."""
-        return {key for key in outers if self._known(key) and self._outer(key) is None}
+        """Those that are neither in memory nor were looked at in this settling."""
+        return {key for key in outers if self._outer(key) is None}
 
     def look_at(self, outer: Key, history: Sequence[Observation]) -> None:
         """What an allocation out of memory is like, for those within it; `history` as archived, latest first."""

@@ -70,9 +70,9 @@ def _unsettled(book: Book, archive: Archive) -> set[Key]:
     """What must be folded again: facts wait for its history, or something changed about what it lies within."""
     outers = book.take_changed_outers()
     if outers:
-        absent = _absent_only(book, archive.inside(outers))
-        book.learn(absent)
-        book.recount(outers, absent)
+        inside = archive.inside(outers)
+        book.learn(_absent_only(book, inside))
+        book.recount(outers, inside)
     return book.unsettled()
 
 
@@ -103,9 +103,9 @@ def _look_at(book: Book, archive: Archive, outers: set[Key]) -> None:
     passed: set[Key] = set()
     while outers:
         passed |= outers
-        book.learn(archive.heads(book.missing(outers)))
-        unseen = book.unseen(outers)
-        histories = archive.histories({key: book.head(key) for key in unseen})
-        for key in unseen:
-            book.look_at(key, decode_facts(histories.get(key, [])))
+        if unseen := book.unseen(outers):
+            heads = archive.heads(unseen)
+            book.learn(heads)
+            for key, lines in archive.histories(heads).items():
+                book.look_at(key, decode_facts(lines))
         outers = book.around(outers) - passed
