@@ -49,6 +49,7 @@ OF_SOMEBODY = tuple(kind in [Kind.TENANT_PROFILED, Kind.PARTY_PROFILED] for kind
 CLOSED_RESIDENT_MAX = 20_000  # closed allocations kept in memory for facts that follow soon
 OTHER_CONTENT = "id with other content"  # an anomaly: two facts of one identity that do not say the same
 PAUSE_FORGOTTEN = 14  # a pause fades by a part in 16,384 with each sign of life: bursts do not make it forgotten
+RECOUNTED_AT_ONCE = 5_000  # allocations whose facts are in memory together since what they lie within has changed
 SOURCE_IDS_MAX = 1_024  # identities of `alive` facts remembered for one source
 
 
@@ -589,8 +590,8 @@ class Book:
         return taken
 
     def unsettled(self) -> set[Key]:
-        """Allocations that need their history: facts wait for it, or their outer layer has changed."""
-        return set(self.waiting) | self._recount
+        """Allocations that need their history: facts wait for it, or, of many some, their outer layer has changed."""
+        return {*self.waiting, *islice(self._recount, RECOUNTED_AT_ONCE)}
 
     @property
     def has_unsettled(self) -> bool:
@@ -865,7 +866,8 @@ class Book:
         if key in report.held:
             fact = presence(region, report, key)
             assert isinstance(fact.body, Claim)
-            if names_the_past(timeline, fact.body):
+            lacked_later = timeline.since is None and report.time < self.regions[region].last_time
+            if lacked_later or names_the_past(timeline, fact.body):
                 return False
         elif report.complete and timeline.since is not None:
             fact = absence(region, report, key)

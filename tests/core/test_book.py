@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pytest
 
-from monitor.core.book import SOURCE_IDS_MAX, Book, is_source_chain
+from monitor.core.book import RECOUNTED_AT_ONCE, SOURCE_IDS_MAX, Book, is_source_chain
 from monitor.core.facts import content_hash
 from monitor.core.model import HOUR_MS, SECOND_MS, Key
 from monitor.core.timeline import FINGERPRINTS_MAX
@@ -221,6 +221,19 @@ USAGE = [
         "",
     ),
     Case(
+        "a report that comes late opens an allocation up to the later one that lacks it",
+        """
+        0   start x accelerator=H100 count=2 region=east
+        10  stop x
+        100 report east y=1
+        50  report east x=2
+        """,
+        """
+        t east ? H100 certain=20 open=100
+        t east ? H100 open=900
+        """,
+    ),
+    Case(
         "tenants do not meet",
         """
         0   start x accelerator=H100 count=8
@@ -337,6 +350,17 @@ def test_what_lies_deeper_hears_of_an_end_that_did_not_last() -> None:
     taken.take(events("100 stop x id=a \n 100 start x id=b \n 50 resize w count=4 id=c \n 200 stop w id=d"))
 
     assert rows("t ? ? H100 certain=800 presumed=800") == taken.usage(NOW // 5)
+
+
+def test_all_that_lies_within_a_reservation_hears_of_its_end() -> None:
+    """However much runs on in a reservation that is given up, all of it counts from then on."""
+    many = RECOUNTED_AT_ONCE + 1
+    inner = "\n".join(f"0 start i{number} accelerator=H100 count=1 within=r" for number in range(many))
+    taken = Taken(f"{inner} \n 0 start r accelerator=H100 count=8 layer=reservation")
+
+    taken.take(events("100 stop r id=end"))
+
+    assert rows(f"t ? ? H100 certain=800 open={many * 100}") == taken.usage(200)
 
 
 COMPARED = [
