@@ -478,12 +478,10 @@ class Book:
         self.dirty_tenants.add(key[0])
         if timeline.since is None:
             self._closed[key] = None
-            if timeline.traits.layer is not None or self._given_up:
-                self._note_end(key, given_up(timeline))
         else:
             self._closed.pop(key, None)
-            if self._given_up:
-                self._note_end(key, None)
+        if timeline.ended is not None or self._given_up:
+            self._note_end(key, given_up(timeline))
 
     def _take_on(self, tenant: Tenant, key: Key, timeline: Timeline) -> None:
         """An allocation becomes resident; if it is new, inner layers that waited for it no longer count."""
