@@ -864,7 +864,8 @@ class Book:
         if key in report.held:
             fact = presence(region, report, key)
             assert isinstance(fact.body, Claim)
-            lacked_later = timeline.since is None and report.time < self.regions[region].last_time
+            own = self.regions.get(timeline.shape.region or "")  # reports of no other region say that it is absent
+            lacked_later = timeline.since is None and own is not None and report.time < own.last_time
             if lacked_later or names_the_past(timeline, fact.body):
                 return False
         elif report.complete and timeline.since is not None:

@@ -234,6 +234,19 @@ USAGE = [
         """,
     ),
     Case(
+        "so does one of another region",
+        """
+        0   start x accelerator=H100 count=2 region=east
+        10  stop x
+        100 report east y=1
+        50  report west x=2
+        """,
+        """
+        t east ? H100 certain=20 open=100
+        t east ? H100 open=900
+        """,
+    ),
+    Case(
         "tenants do not meet",
         """
         0   start x accelerator=H100 count=8
