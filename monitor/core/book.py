@@ -126,6 +126,12 @@ class Tenant:
         """How many allocations hold something, inner layers included."""
         return sum(timeline.since is not None for timeline in self.timelines.values())
 
+    def placed(self, name: str, timeline: Timeline) -> int | None:
+        """From when on an allocation counts, as its place among the layers was found last; None: not at all."""
+        if timeline.within is None or timeline.within == name:
+            return FROM_START
+        return self.inner.get(timeline.within, {}).get(name)
+
     def held(self) -> Iterator[tuple[str, Timeline]]:
         """The allocations that hold something and are in the books."""
         return (
@@ -784,15 +790,13 @@ class Book:
 
     def _leave_layer(self, tenant: Tenant, key: Key, old: Timeline, effects: Effects) -> None:
         """Take away the place that the fold of what was known before this settling had among the layers."""
-        if old.within is None or old.within == key[1]:
-            return
-        counting = tenant.inner.get(old.within, {})
-        start = counting.pop(key[1], None)
+        start = tenant.placed(key[1], old)
         old.counted = start is not None
         if start is not None:
             count_from(old, effects, start)
-            if not counting:
-                del tenant.inner[old.within]
+        counting = tenant.inner.get(old.within or "", {})
+        if counting.pop(key[1], None) is not None and not counting:
+            del tenant.inner[old.within or ""]
 
     def _place_layer(self, tenant: Tenant, key: Key, timeline: Timeline, effects: Effects) -> None:
         """Only the outermost known layer enters the books; within a reservation, from when that was given up."""

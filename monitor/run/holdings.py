@@ -180,10 +180,7 @@ def _counted(book: Book, key: Key, lines: Sequence[bytes]) -> Effects | None:
     resident = tenant.timelines.get(key[1])
     if resident is not None:
         resident.traits = timeline.traits
-    outer = timeline.within
-    if outer is None or outer == key[1]:
-        return effects
-    start = tenant.inner.get(outer, {}).get(key[1])
+    start = tenant.placed(key[1], timeline)
     if start is None:
         return None
     count_from(timeline, effects, start)

@@ -144,12 +144,12 @@ Index("allocations_tenant", ALLOCATIONS.c.tenant_id)
 # Conditions of indexes: a query must use the same expression, or the database will not use the index.
 OPEN = ALLOCATIONS.c.since.is_not(None)
 CLOSED = ALLOCATIONS.c.since.is_(None)
-COUNTED_INNER = and_(ALLOCATIONS.c.within.is_not(None), ALLOCATIONS.c.counted)
+INNER = ALLOCATIONS.c.within.is_not(None)
+COUNTED_INNER = and_(INNER, ALLOCATIONS.c.counted)
 Index("allocations_open", ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.id, sqlite_where=OPEN, postgresql_where=OPEN)
 Index(
     "allocations_closed", ALLOCATIONS.c.shape_id, ALLOCATIONS.c.last_time, sqlite_where=CLOSED, postgresql_where=CLOSED
 )
-INNER = ALLOCATIONS.c.within.is_not(None)
 Index("allocations_within", ALLOCATIONS.c.tenant_id, ALLOCATIONS.c.within, sqlite_where=INNER, postgresql_where=INNER)
 Index("allocations_inner", ALLOCATIONS.c.id, sqlite_where=COUNTED_INNER, postgresql_where=COUNTED_INNER)
 

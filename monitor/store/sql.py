@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, bindparam, case, delete, func, select, update
+from sqlalchemy import ColumnElement, Connection, bindparam, case, delete, func, select, update
 
 from monitor.core.audit import Person
 from monitor.core.book import Book, NewFact, Restatement
@@ -328,16 +328,17 @@ class SqlStore:
 
     def heads_of(self, tenant: str) -> dict[Key, int]:
         """All allocations of a tenant -> head as of the last commit."""
-        number = self._stored.names.tenants.known(tenant)
-        if number is None:
-            return {}
-        table = ALLOCATIONS.c
-        heads: dict[Key, int] = {}
         with self._database.reading() as connection:
-            query = select(table.id, table.name, table.head).where(table.tenant_id == number)
-            for row, name, head in connection.execute(query.execution_options(yield_per=10_000)):
-                self._stored.rows.found((tenant, name), row)
-                heads[tenant, name] = head
+            return self._heads_where(connection, tenant)
+
+    def _heads_where(self, connection: Connection, tenant: str, *conditions: ColumnElement[bool]) -> dict[Key, int]:
+        """The heads of those allocations of a tenant that conditions hold for; remembers which rows they have."""
+        table, heads = ALLOCATIONS.c, dict[Key, int]()
+        number = self._stored.names.tenants.known(tenant)
+        query = select(table.id, table.name, table.head).where(table.tenant_id == number, *conditions)
+        for row, name, head in connection.execute(query.execution_options(yield_per=10_000)):
+            self._stored.rows.found((tenant, name), row)
+            heads[tenant, name] = head
         return heads
 
     def settled(self, region: str, since: int) -> dict[Key, int]:
@@ -362,17 +363,11 @@ class SqlStore:
         of_tenants: dict[str, list[str]] = {}
         for tenant, outer in outers:
             of_tenants.setdefault(tenant, []).append(outer)
-        table = ALLOCATIONS.c
         heads: dict[Key, int] = {}
         with self._database.reading() as connection:
             for tenant, names in of_tenants.items():
-                query = select(table.id, table.name, table.head).where(
-                    table.tenant_id == self._stored.names.tenants.known(tenant), INNER
-                )
                 for part in _parts(names):
-                    for row, name, head in connection.execute(query.where(table.within.in_(part))):
-                        self._stored.rows.found((tenant, name), row)
-                        heads[tenant, name] = head
+                    heads |= self._heads_where(connection, tenant, INNER, ALLOCATIONS.c.within.in_(part))
         return heads
 
     def old_hours(

@@ -198,7 +198,7 @@ LAYERED = World(tenants=1, allocations=3, regions=1, sources=2, identities=40)
 
 @cache
 def _layered() -> st.SearchStrategy[list[bytes]]:
-    """One to three allocations within each other, mostly reservations, mostly ended, and now and then in a circle."""
+    """Three allocations within each other, mostly reservations, mostly ended, and now and then in a circle."""
 
     def life(name: str, outer: str | None, layer: str, times: Sequence[int], end: bool) -> list[bytes]:
         data: dict[str, object] = {"tenant": "amber", "allocation": name}
