@@ -139,7 +139,11 @@ METRICS = (
     Described("flopwatch_evaluated_timestamp_seconds", "gauge", "The instant for which flags were last evaluated."),
     Described("flopwatch_heartbeat_timestamp_seconds", "gauge", "When the loop last completed a pass."),
     Described("flopwatch_last_commit_timestamp_seconds", "gauge", "When the books were last committed."),
-    Described("flopwatch_caught_up", "gauge", "1 while there is nothing more to read right now."),
+    Described(
+        "flopwatch_caught_up",
+        "gauge",
+        "1 while there is nothing more to read right now; 0 while that is not known, or reading waits for the store.",
+    ),
     Described("flopwatch_source_trouble", "gauge", "1 while what is read from does not answer as it should."),
     Described("flopwatch_insecure_connection", "gauge", "1 while records are read over a connection without TLS."),
     Described(

@@ -29,6 +29,7 @@ class Progress:
         self._progressed: dict[Partition, float] = {}
         self._ends: Mapping[Partition, int] = {}
         self._left: dict[Partition, int] = {}  # how many records more there are than were taken in
+        self._known = False  # where partitions end, as of some time since delivery went on last
         self._answered = self._next_look = clock.monotonic()
         self.trouble = ""  # why the source did not answer when it was asked last
 
@@ -46,6 +47,15 @@ class Progress:
         """Records of a partition were taken in."""
         self._progressed[where] = self._clock.monotonic()
 
+    def resumed(self) -> None:
+        """Delivery goes on after a pause, in which the client heard of no end: the next look is now."""
+        self._known, self._next_look = False, self._clock.monotonic()
+
+    def behind(self, positions: Mapping[Partition, int]) -> frozenset[Partition]:
+        """The partitions that have more after these positions; after a pause all of them, until ends are told again."""
+        ends = self._ends
+        return frozenset(where for where, at in positions.items() if not self._known or at < ends.get(where, at))
+
     def look(self, positions: Mapping[Partition, int]) -> None:
         """Compare where reading has come with what there is, once in a few seconds."""
         now = self._clock.monotonic()
@@ -57,7 +67,7 @@ class Progress:
         except SourceProblem as problem:
             self.trouble = str(problem)
             return
-        self.trouble, self._answered = "", now
+        self.trouble, self._answered, self._known = "", now, True
         for where, end in self._ends.items():
             if where not in self._progressed:
                 self._progressed[where] = now

@@ -180,6 +180,7 @@ class Worker:
         """One pass; returns whether there was anything to read, or is more to evaluate."""
         self._hold_back()
         busy = self._read()
+        self._progress.look(self._positions())
         self._follow_assignment()
         self._relist()
         self._hear()
@@ -196,7 +197,6 @@ class Worker:
             self._ends.checkpoints.work()
         if self._ends.backlog is not None:
             self._ends.backlog.work()
-        self._progress.look(self._positions())
         self._beat()
         return busy
 
@@ -244,7 +244,7 @@ class Worker:
         self._passed = self._now()
         metrics = self._ends.metrics
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
-        metrics.set("flopwatch_caught_up", int(not self._ends.source.behind()))
+        metrics.set("flopwatch_caught_up", int(not self._behind()))
         # A client may go on polling a broker that is gone, and say nothing: so its ends are asked for as well.
         trouble = self._ends.source.trouble or self._progress.trouble
         metrics.set("flopwatch_source_trouble", int(bool(trouble)))
@@ -409,7 +409,11 @@ class Worker:
         holding = any(task.holding for task in self.tasks.values())
         if holding != self._paused:
             self._paused = holding
-            (self._ends.source.pause if holding else self._ends.source.resume)()
+            if holding:
+                self._ends.source.pause()
+            else:
+                self._ends.source.resume()
+                self._progress.resumed()
         if self._control.full != self._control_halted:
             self._control_halted = self._control.full
             for where in self._of_all():
@@ -476,8 +480,16 @@ class Worker:
 
     def _own_read(self, task: Task) -> bool:
         """Whether a task's own partitions were read to their end."""
-        behind = self._ends.source.behind()
-        return not any(self._layout.books(where) == task.number for where in behind)
+        return not any(self._layout.books(where) == task.number for where in self._behind())
+
+    def _behind(self) -> frozenset[Partition]:
+        """The partitions with more to read, or of which that is not known, as while nothing is delivered.
+
+        What the client knows of ends is as old as its latest fetch, so the brokers' word counts as well.
+        """
+        if self._paused:
+            return self._assigned
+        return self._ends.source.behind() | self._progress.behind(self._positions())
 
     def _count_ignored(self, records: Sequence[Record], decoded: Decoded) -> None:
         ignored = sum(decoded.ignored.values())

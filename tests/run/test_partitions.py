@@ -310,6 +310,34 @@ def test_while_the_store_is_away_nothing_is_delivered(group: Group) -> None:
     assert worker.worker.healthy()[0]
 
 
+def test_the_clock_stands_while_a_store_is_away_and_until_brokers_say_what_came_meanwhile(group: Group) -> None:
+    """What other books hold is not counted on up to now while nothing is read: it may have stopped long ago."""
+    worker = group.worker(0, 1)
+    write(group, 1, 0, tenant_of(1), 1)
+    worker.passes(10)
+    other = worker.worker.tasks[1].book
+    assert START + 4_000 <= other.looked_at
+    assert 1 == worker.value("flopwatch_caught_up")
+    worker.refusing[0].away = True
+    write(group, 2, 10, tenant_of(0), 0)
+    worker.passes(10)
+    assert worker.member.paused
+    stood = other.looked_at
+    worker.passes(60)
+    assert (stood, 0) == (other.looked_at, worker.value("flopwatch_caught_up"))
+
+    write(group, 3, 70, tenant_of(1), 1, "later")
+    worker.member.deaf.add((TENANTS, 1))  # the client has not fetched again yet, and thinks that it is at the end
+    worker.refusing[0].away = False
+    worker.passes(40)
+    assert not worker.member.paused
+    assert (stood, 0) == (other.looked_at, worker.value("flopwatch_caught_up"))
+    worker.member.deaf.clear()
+    worker.passes(7)
+    assert stood + 100_000 < other.looked_at
+    assert 1 == worker.value("flopwatch_caught_up")
+
+
 def test_a_partition_that_stands_still_is_told_within_a_minute(group: Group) -> None:
     """Kafka has records and the client delivers none, though it knows of no trouble: bad health, a metric."""
     worker = group.worker(0)

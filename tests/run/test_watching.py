@@ -1,4 +1,4 @@
-"""Progress: what it says of a source that does not answer, and that it says nothing once it does."""
+"""Progress: what it says of a source that does not answer, and how it knows whether there is more to read."""
 
 from __future__ import annotations
 
@@ -42,3 +42,23 @@ def test_a_source_that_does_not_answer_is_in_trouble_at_once() -> None:
     clock.turn(LOOK_SECONDS)
     progress.look({("tenants", 0): 7})
     assert ("", "") == (progress.trouble, progress.stalled())
+
+
+def test_after_a_pause_a_partition_is_behind_until_its_end_is_told() -> None:
+    """A client knows no end from before the pause; who does not answer leaves it unknown, too."""
+    broker, clock = Broker(), TurnedClock()
+    where = ("tenants", 0)
+    progress = Progress(broker, STALLED_SECONDS, clock, Metrics(CollectorRegistry()))  # type: ignore[arg-type]
+    broker.away = False
+    progress.look({where: 7})
+    assert ({where}, set()) == (progress.behind({where: 6}), progress.behind({where: 7, ("control", 0): 3}))
+
+    progress.resumed()
+    assert {where} == progress.behind({where: 7})
+    broker.away = True
+    progress.look({where: 7})
+    assert {where} == progress.behind({where: 7})
+    broker.away = False
+    clock.turn(LOOK_SECONDS)
+    progress.look({where: 7})
+    assert set() == progress.behind({where: 7})
