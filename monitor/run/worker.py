@@ -180,8 +180,8 @@ class Worker:
         """One pass; returns whether there was anything to read, or is more to evaluate."""
         self._hold_back()
         busy = self._read()
-        self._progress.look(self._positions())
         self._follow_assignment()
+        self._progress.look(self._positions())
         self._relist()
         self._hear()
         for task in list(self.tasks.values()):

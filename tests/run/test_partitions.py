@@ -310,6 +310,15 @@ def test_while_the_store_is_away_nothing_is_delivered(group: Group) -> None:
     assert worker.worker.healthy()[0]
 
 
+def test_lag_counts_from_where_the_books_stand_at_the_first_look(group: Group) -> None:
+    """A partition that is given is opened before its lag is shown: what was read before is none."""
+    write(group, 1, 0, tenant_of(0), 0)
+    group.worker(0).passes(4)
+    second = group.worker(0)
+    second.passes(1)
+    assert 0 == second.value("flopwatch_consumer_lag_records", topic=TENANTS, partition="0")
+
+
 def test_the_clock_stands_while_a_store_is_away_and_until_brokers_say_what_came_meanwhile(group: Group) -> None:
     """What other books hold is not counted on up to now while nothing is read: it may have stopped long ago."""
     worker = group.worker(0, 1)
