@@ -103,6 +103,11 @@ class Sight:
                 if blind.name not in self._lasting:
                     self.note(blind)
 
+    def waited(self, milliseconds: int) -> None:
+        """So long nobody was listened to: what a source said meanwhile is not heard yet, so that is no silence."""
+        for source, (heard, at) in self._stirred.items():
+            self._stirred[source] = (heard, at + milliseconds)
+
     def _last_stirred(self, source: str, heard: int, now: int) -> int:
         """When a source last had something new to say, as far as that was noticed; at first its event time counts."""
         before, at = self._stirred.get(source, (heard, heard))

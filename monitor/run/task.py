@@ -234,6 +234,10 @@ class Task:
         self._store.record([stop_entry(lost.where, at, HOLE, lost.sentence)], self._watch.clock.now_ms())
         return False
 
+    def waited(self, milliseconds: int) -> None:
+        """Nothing was delivered for so long, since books of this process waited for the store."""
+        self._sight.waited(milliseconds)
+
     def _cannot_see(self, cause: str, where: Partition, sentence: str) -> None:
         """From the clock of the books on facts of a partition may be missing."""
         self._sight.note(Blind(cause, "", *where, self.book.clock, None, sentence))

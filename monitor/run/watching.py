@@ -27,9 +27,8 @@ class Progress:
         self._clock = clock
         self._metrics = metrics
         self._progressed: dict[Partition, float] = {}
-        self._ends: Mapping[Partition, int] = {}
+        self._ends: Mapping[Partition, int] | None = None  # None: nobody has said so since delivery went on last
         self._left: dict[Partition, int] = {}  # how many records more there are than were taken in
-        self._known = False  # where partitions end, as of some time since delivery went on last
         self._answered = self._next_look = clock.monotonic()
         self.trouble = ""  # why the source did not answer when it was asked last
 
@@ -49,12 +48,12 @@ class Progress:
 
     def resumed(self) -> None:
         """Delivery goes on after a pause, in which the client heard of no end: the next look is now."""
-        self._known, self._next_look = False, self._clock.monotonic()
+        self._ends, self._next_look = None, self._clock.monotonic()
 
     def behind(self, positions: Mapping[Partition, int]) -> frozenset[Partition]:
         """The partitions that have more after these positions; after a pause all of them, until ends are told again."""
         ends = self._ends
-        return frozenset(where for where, at in positions.items() if not self._known or at < ends.get(where, at))
+        return frozenset(where for where, at in positions.items() if ends is None or at < ends.get(where, at))
 
     def look(self, positions: Mapping[Partition, int]) -> None:
         """Compare where reading has come with what there is, once in a few seconds."""
@@ -63,12 +62,13 @@ class Progress:
             return
         self._next_look = now + LOOK_SECONDS
         try:
-            self._ends = self._source.ends()
+            ends = self._source.ends()
         except SourceProblem as problem:
             self.trouble = str(problem)
             return
-        self.trouble, self._answered, self._known = "", now, True
-        for where, end in self._ends.items():
+        self.trouble, self._answered = "", now
+        self._ends = ends
+        for where, end in ends.items():
             if where not in self._progressed:
                 self._progressed[where] = now
             left = self._left[where] = max(0, end - positions.get(where, 0))

@@ -21,7 +21,7 @@ from monitor.core.blind import CAUSES
 from monitor.core.bounds import greatest
 from monitor.core.engine import Reference, joined_sizes
 from monitor.core.limits import Partition
-from monitor.core.model import Record
+from monitor.core.model import SECOND_MS, Record
 from monitor.core.notices import Telling
 from monitor.errors import LimitReached, MonitorError, Overtaken, SourceProblem, StoreProblem
 from monitor.intake.decode import Decoded, decode
@@ -112,7 +112,8 @@ class Worker:
         self._reopen_at: dict[int, float] = {}  # books that could not be opened, or were overtaken
         self._unopened = ""  # why
         self._assigned: frozenset[Partition] = frozenset()
-        self._paused = False
+        self._paused_at: float | None = None  # since when nothing is delivered; None: it is
+        self._unread: set[int | None] = set()  # the books that have more to read in this pass; None: all of them have
         self._stopping = False
         self._started = False
         now = ends.clock.monotonic()
@@ -182,6 +183,8 @@ class Worker:
         busy = self._read()
         self._follow_assignment()
         self._progress.look(self._positions())
+        self._unread = {self._layout.books(where) for where in self._behind()}
+        self._take_control()
         self._relist()
         self._hear()
         for task in list(self.tasks.values()):
@@ -244,7 +247,7 @@ class Worker:
         self._passed = self._now()
         metrics = self._ends.metrics
         metrics.set_time("flopwatch_heartbeat_timestamp_seconds", self._ends.clock.now_ms())
-        metrics.set("flopwatch_caught_up", int(not self._behind()))
+        metrics.set("flopwatch_caught_up", int(not self._unread))
         # A client may go on polling a broker that is gone, and say nothing: so its ends are asked for as well.
         trouble = self._ends.source.trouble or self._progress.trouble
         metrics.set("flopwatch_source_trouble", int(bool(trouble)))
@@ -407,13 +410,16 @@ class Worker:
     def _hold_back(self) -> None:
         """Deliver nothing while a commit waits for the store, and no control facts far ahead of the books."""
         holding = any(task.holding for task in self.tasks.values())
-        if holding != self._paused:
-            self._paused = holding
-            if holding:
-                self._ends.source.pause()
-            else:
-                self._ends.source.resume()
-                self._progress.resumed()
+        if holding and self._paused_at is None:
+            self._paused_at = self._now()
+            self._ends.source.pause()
+        elif not holding and self._paused_at is not None:
+            waited = round((self._now() - self._paused_at) * SECOND_MS)
+            self._paused_at = None
+            self._ends.source.resume()
+            self._progress.resumed()
+            for task in self.tasks.values():
+                task.waited(waited)
         if self._control.full != self._control_halted:
             self._control_halted = self._control.full
             for where in self._of_all():
@@ -430,7 +436,6 @@ class Worker:
         records = self._ends.source.poll(self._settings.batch_records_max)
         self._tell_remarks()
         if not records:
-            self._take_control()
             return False
         decoded = without_misrouted(self._decoded(records), self._layout)
         self._count_ignored(records, decoded)
@@ -442,7 +447,6 @@ class Worker:
                 self._guarded(self.tasks[number], partial(Task.take, part=part))
             self._progress.moved(part.where)
         self._follow_positions()
-        self._take_control()
         return True
 
     def _decoded(self, records: Sequence[Record]) -> Decoded:
@@ -480,14 +484,14 @@ class Worker:
 
     def _own_read(self, task: Task) -> bool:
         """Whether a task's own partitions were read to their end."""
-        return not any(self._layout.books(where) == task.number for where in self._behind())
+        return task.number not in self._unread
 
     def _behind(self) -> frozenset[Partition]:
         """The partitions with more to read, or of which that is not known, as while nothing is delivered.
 
         What the client knows of ends is as old as its latest fetch, so the brokers' word counts as well.
         """
-        if self._paused:
+        if self._paused_at is not None:
             return self._assigned
         return self._ends.source.behind() | self._progress.behind(self._positions())
 
@@ -527,7 +531,7 @@ class Worker:
         if task.holding:
             committed = task.retry()
         else:
-            task.evaluate(self._own_read(task))
+            task.evaluate(not self._unread & {None, task.number})
             committed = task.commit_is_due() and task.commit()
         if committed:
             self._hint()

@@ -132,6 +132,11 @@ class FactPages:
         """The number of the next fact."""
         return self._first + len(self._recent)
 
+    @property
+    def last_written(self) -> int:
+        """The number of the latest fact that is in the database, 0 before the first."""
+        return self._first + self._written - 1
+
     # -- writing -------------------------------------------------------------------------------------------------
 
     def append(self, facts: Sequence[NewFact]) -> None:

@@ -279,7 +279,7 @@ class SqlStore:
     def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
         """Of these allocations those that are known -> number of the latest fact as of the last commit."""
         with self._database.reading() as connection:
-            return self._look_up(connection, keys)
+            return self._of_ours(self._look_up(connection, keys))
 
     def _look_up(self, connection: Connection, keys: Iterable[Key]) -> dict[Key, int]:
         """The heads of those allocations that have rows; remembers which rows, and which have none."""
@@ -295,6 +295,16 @@ class SqlStore:
         for key, (row, _) in found.items():
             self._stored.rows.found(key, row)
         return {key: head for key, (row, head) in found.items() if row}
+
+    def _of_ours(self, heads: dict[Key, int]) -> dict[Key, int]:
+        """Heads as of the last commit, which was ours.
+
+        Raises:
+            Overtaken: one is of a later commit by another process; our own next facts may have the same numbers.
+        """
+        if max(heads.values(), default=0) > self._stored.pages.last_written:
+            raise self._overtaken()
+        return heads
 
     def append(self, facts: Sequence[NewFact]) -> None:
         """Keep facts; the next commit writes them."""
@@ -324,7 +334,7 @@ class SqlStore:
                 if may_hold(prints, marks):
                     self._stored.rows.found((tenant, name), row)
                     heads[tenant, name] = head
-        return heads
+        return self._of_ours(heads)
 
     def heads_of(self, tenant: str) -> dict[Key, int]:
         """All allocations of a tenant -> head as of the last commit."""
@@ -339,7 +349,7 @@ class SqlStore:
         for row, name, head in connection.execute(query.execution_options(yield_per=10_000)):
             self._stored.rows.found((tenant, name), row)
             heads[tenant, name] = head
-        return heads
+        return self._of_ours(heads)
 
     def settled(self, region: str, since: int) -> dict[Key, int]:
         """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit."""
@@ -356,7 +366,7 @@ class SqlStore:
                     key = (tenants[tenant], name)
                     self._stored.rows.found(key, row)
                     heads[key] = head
-        return heads
+        return self._of_ours(heads)
 
     def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
         """Allocations that lie within one of these -> head as of the last commit."""

@@ -64,6 +64,17 @@ def test_a_source_that_is_late_is_not_silent() -> None:
     assert 59 * 60_000 == sight.lasting[0].start
 
 
+def test_while_nobody_was_listened_to_nobody_was_silent() -> None:
+    """Time in which nothing was delivered is no silence; what lies before and after it adds up."""
+    sight = Sight()
+    rhythm = [("s", Rhythm(HOUR_MS, 1_000))]
+    sight.listen(rhythm, HOUR_MS + 60_000)
+    sight.waited(5 * HOUR_MS)
+    for silent_for, expected in ((SILENCE_MS_MIN, 0), (SILENCE_MS_MIN + 1, 1)):
+        sight.listen(rhythm, 6 * HOUR_MS + silent_for)
+        assert expected == len(sight.lasting)
+
+
 @pytest.mark.parametrize(("pause", "said"), [(90_000, "1.5 min"), (2 * HOUR_MS, "2.0 h")])
 def test_a_silence_says_what_is_usual(pause: int, said: str) -> None:
     """The sentence names the longest pause until then."""

@@ -11,6 +11,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from monitor.core.blind import GAP, HOLE, SILENCE
+from monitor.core.book import Book
 from monitor.core.bounds import Bounds
 from monitor.core.partitions import adopter, partition_of
 from monitor.errors import StoreProblem
@@ -345,6 +346,70 @@ def test_the_clock_stands_while_a_store_is_away_and_until_brokers_say_what_came_
     worker.passes(7)
     assert stood + 100_000 < other.looked_at
     assert 1 == worker.value("flopwatch_caught_up")
+
+
+def stood(group: Group) -> tuple[One, Book]:
+    """A worker that has waited for the store with the books of partition 0 for ten minutes, and its other books."""
+    worker = group.worker(0, 1)
+    write(group, 1, 0, tenant_of(1), 1)
+    worker.passes(10)
+    worker.refusing[0].away = True
+    write(group, 2, 10, tenant_of(0), 0)
+    worker.passes(600)
+    assert worker.member.paused
+    return worker, worker.worker.tasks[1].book
+
+
+def goes_on(worker: One) -> None:
+    """The store is back, up to the pass in which reading goes on."""
+    worker.refusing[0].away = False
+    while worker.member.paused:
+        worker.passes(1)
+
+
+def test_control_facts_that_came_during_a_pause_are_in_the_books_before_the_clock_goes_on(group: Group) -> None:
+    """A report that comes with the first poll is taken in before books are evaluated up to now."""
+    worker, other = stood(group)
+    group.topics.write((CONTROL, 0), report(3, 60))
+    at = other.looked_at
+    goes_on(worker)
+    assert at + 500_000 < other.looked_at
+    assert {"eu-1"} == set(other.regions)
+
+
+def test_control_facts_that_wait_at_the_brokers_hold_the_clock_of_all(group: Group) -> None:
+    """A client delivers nothing in its first poll after a pause: a report there may say that all is given up."""
+    worker, other = stood(group)
+    at = other.looked_at
+    group.topics.write((CONTROL, 0), report(3, 60))
+    worker.member.deaf.add((CONTROL, 0))
+    goes_on(worker)
+    assert (at, {}) == (other.looked_at, other.regions)
+    worker.member.deaf.clear()
+    worker.passes(2)
+    assert {"eu-1"} == set(other.regions)
+    assert at + 500_000 < other.looked_at
+
+
+def test_a_source_that_other_books_hear_is_not_silent_after_a_pause(group: Group) -> None:
+    """What it said during a pause is not yet committed by the books that have it: others do not know that it spoke."""
+    worker = group.worker(0, 1)
+    for number in range(5):
+        worker.passes(6, 10.0)
+        for partition in (0, 1):
+            write(group, 10 + 2 * number + partition, group.clock.seconds, tenant_of(partition), partition)
+    worker.passes(5)
+    worker.refusing[0].away = True
+    other = json.loads(started(1, group.clock.seconds, "during", tenant=tenant_of(0)))
+    group.topics.write((TENANTS, 0), json.dumps({**other, "source": "another"}).encode(), tenant_of(0).encode())
+    worker.passes(5)
+    for minute in range(20):
+        worker.passes(6, 10.0)
+        write(group, 30 + minute, group.clock.seconds, tenant_of(0), 0)
+    worker.refusing[0].away = False
+    worker.passes(60)
+    assert not worker.member.paused
+    assert [] == list(group.store.blind())
 
 
 def test_a_partition_that_stands_still_is_told_within_a_minute(group: Group) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import event as database_event
 
-from monitor.core.book import Book, Moved, Restatement
+from monitor.core.book import Book, Moved, NewFact, Restatement
 from monitor.core.bounds import Bounds
 from monitor.core.findings import Finding
 from monitor.core.flags import Act, Change, Entry, Flag, State, act
@@ -15,7 +15,7 @@ from monitor.core.inventory import Conservation
 from monitor.core.ledger import Measured, MeasuredKey, MeasuredRow, UsageKey, UsageRow
 from monitor.core.model import CERTAIN, Record, Rejected
 from monitor.core.policy import Level
-from monitor.core.timeline import NO_SHAPE, Shape
+from monitor.core.timeline import NO_SHAPE, Shape, fingerprint
 from monitor.errors import Overtaken, StoreProblem
 from monitor.intake.decode import decode_facts
 from monitor.store.commit import Commit, DeadLetter, JournalEntry, JournalRow, Position, StoredPosition
@@ -55,6 +55,30 @@ def test_the_slower_of_two_owners_writes_nothing(tmp_path: Path) -> None:
     first.commit(commit_of(book, 500))
     assert {("events.jsonl", 0): StoredPosition(2, 500, book.clock, "c0ffee")} == first.positions()
     assert [*LINES, seen("x", 20)] == list(first.lines())
+    first.close()
+    second.close()
+
+
+def test_who_was_overtaken_reads_no_facts_of_the_other_as_its_own(tmp_path: Path) -> None:
+    """Whatever it looks up that the other has written since, it is told so: numbers of facts would mean two things."""
+    first, second = SqlStore.open(url_of(tmp_path)), SqlStore.open(url_of(tmp_path))
+    book = loaded_book(first)
+    take(book, first, LINES)
+    first.commit(commit_of(book, 400))
+    late_book = loaded_book(second)
+    take(book, first, [seen("y", 6), stopped("y", 3_000)])
+    first.commit(commit_of(book, 500))
+    second.append([NewFact(len(LINES) + 1, 0, None, seen("z", 7))])  # the same number as the other's next
+    looks = (
+        lambda: second.heads([("amber", "y")]),
+        lambda: second.heads_of("amber"),
+        lambda: second.marked("amber", [fingerprint("//cloud", "start y")]),
+        lambda: second.settled("east", 0),
+        lambda: take(late_book, second, [seen("y", 9)]),
+    )
+    for look in looks:
+        with pytest.raises(Overtaken, match="Another process has written"):
+            look()
     first.close()
     second.close()
 
