@@ -182,8 +182,9 @@ class Worker:
         self._hold_back()
         busy = self._read()
         self._follow_assignment()
-        self._progress.look(self._positions())
-        self._unread = {self._layout.books(where) for where in self._behind()}
+        positions = self._positions()
+        self._progress.look(positions)
+        self._unread = {self._layout.books(where) for where in self._behind(positions)}
         self._take_control()
         self._relist()
         self._hear()
@@ -486,14 +487,14 @@ class Worker:
         """Whether a task's own partitions were read to their end."""
         return task.number not in self._unread
 
-    def _behind(self) -> frozenset[Partition]:
+    def _behind(self, positions: Mapping[Partition, int]) -> frozenset[Partition]:
         """The partitions with more to read, or of which that is not known, as while nothing is delivered.
 
         What the client knows of ends is as old as its latest fetch, so the brokers' word counts as well.
         """
         if self._paused_at is not None:
             return self._assigned
-        return self._ends.source.behind() | self._progress.behind(self._positions())
+        return self._ends.source.behind() | self._progress.behind(positions)
 
     def _count_ignored(self, records: Sequence[Record], decoded: Decoded) -> None:
         ignored = sum(decoded.ignored.values())

@@ -348,7 +348,7 @@ def test_the_clock_stands_while_a_store_is_away_and_until_brokers_say_what_came_
     assert 1 == worker.value("flopwatch_caught_up")
 
 
-def stood(group: Group) -> tuple[One, Book]:
+def waiting(group: Group) -> tuple[One, Book]:
     """A worker that has waited for the store with the books of partition 0 for ten minutes, and its other books."""
     worker = group.worker(0, 1)
     write(group, 1, 0, tenant_of(1), 1)
@@ -363,13 +363,16 @@ def stood(group: Group) -> tuple[One, Book]:
 def goes_on(worker: One) -> None:
     """The store is back, up to the pass in which reading goes on."""
     worker.refusing[0].away = False
-    while worker.member.paused:
+    for _ in range(60):
         worker.passes(1)
+        if not worker.member.paused:
+            return
+    raise AssertionError("reading does not go on")
 
 
 def test_control_facts_that_came_during_a_pause_are_in_the_books_before_the_clock_goes_on(group: Group) -> None:
     """A report that comes with the first poll is taken in before books are evaluated up to now."""
-    worker, other = stood(group)
+    worker, other = waiting(group)
     group.topics.write((CONTROL, 0), report(3, 60))
     at = other.looked_at
     goes_on(worker)
@@ -379,7 +382,7 @@ def test_control_facts_that_came_during_a_pause_are_in_the_books_before_the_cloc
 
 def test_control_facts_that_wait_at_the_brokers_hold_the_clock_of_all(group: Group) -> None:
     """A client delivers nothing in its first poll after a pause: a report there may say that all is given up."""
-    worker, other = stood(group)
+    worker, other = waiting(group)
     at = other.looked_at
     group.topics.write((CONTROL, 0), report(3, 60))
     worker.member.deaf.add((CONTROL, 0))
