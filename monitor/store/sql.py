@@ -277,7 +277,11 @@ class SqlStore:
     # -- the archive of facts ------------------------------------------------------------------------------------
 
     def heads(self, keys: Iterable[Key]) -> dict[Key, int]:
-        """Of these allocations those that are known -> number of the latest fact as of the last commit."""
+        """Of these allocations those that are known -> number of the latest fact as of the last commit.
+
+        Raises:
+            Overtaken: another process has committed since.
+        """
         with self._database.reading() as connection:
             return self._of_ours(self._look_up(connection, keys))
 
@@ -322,7 +326,11 @@ class SqlStore:
             return [StoredPage(page - base, facts, body) for page, facts, body in found]
 
     def marked(self, tenant: str, marks: Sequence[bytes]) -> dict[Key, int]:
-        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head as of the last commit."""
+        """Allocations of a tenant that may hold a fact with one of these fingerprints -> head as of the last commit.
+
+        Raises:
+            Overtaken: another process has committed since.
+        """
         number = self._stored.names.tenants.known(tenant)
         if number is None:
             return {}
@@ -337,7 +345,11 @@ class SqlStore:
         return self._of_ours(heads)
 
     def heads_of(self, tenant: str) -> dict[Key, int]:
-        """All allocations of a tenant -> head as of the last commit."""
+        """All allocations of a tenant -> head as of the last commit.
+
+        Raises:
+            Overtaken: another process has committed since.
+        """
         with self._database.reading() as connection:
             return self._heads_where(connection, tenant)
 
@@ -352,7 +364,11 @@ class SqlStore:
         return self._of_ours(heads)
 
     def settled(self, region: str, since: int) -> dict[Key, int]:
-        """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit."""
+        """Closed allocations of a region whose latest fact is at or after `since` -> head as of the last commit.
+
+        Raises:
+            Overtaken: another process has committed since.
+        """
         shapes = [number for number, shape in self._stored.names.shapes.values().items() if shape.region == region]
         tenants = self._stored.names.tenants.values()
         table = ALLOCATIONS.c
@@ -369,7 +385,11 @@ class SqlStore:
         return self._of_ours(heads)
 
     def inside(self, outers: Iterable[Key]) -> dict[Key, int]:
-        """Allocations that lie within one of these -> head as of the last commit."""
+        """Allocations that lie within one of these -> head as of the last commit.
+
+        Raises:
+            Overtaken: another process has committed since.
+        """
         of_tenants: dict[str, list[str]] = {}
         for tenant, outer in outers:
             of_tenants.setdefault(tenant, []).append(outer)
